@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel.h - a kernel is whoever executes SQEs
+ *
+ * The loop speaks to one `struct kernel`. Three rooms implement it:
+ *
+ *   uring/     Linux's io_uring
+ *   emu/       the same requests executed in user space by non-blocking system
+ *              calls, epoll and threads; as a whole kernel, and as the
+ *              co-processor of uring for what Linux has no opcode for
+ *   scripted/  for tests: completes requests as it is told
+ *
+ * Contract of one request. The loop writes a whole SQE into `sq` (or hands it
+ * to side(), as `route` says) and gets, on `cq` or on `side_cq`, one CQE or
+ * several with the same user_data: all but the last carry IORING_CQE_F_MORE.
+ * Memory that the SQE points to is read or written by the kernel until that
+ * last CQE; only what io_uring documents as read at submission (timespecs,
+ * msghdrs, iovecs, addresses, paths) may go once the enter() that took the SQE
+ * has returned. Cancelling is itself a request (ASYNC_CANCEL).
+ *
+ * Threads. Everything but wake() is called by the thread that called attach(),
+ * the owner. Before attach() nothing but wake() and destroy() may be called.
+ *
+ * user_data. The low four bits say whose CQE it is; the loop passes CQEs of
+ * KERNEL_TAG_INTERNAL back by internal() and never looks into them.
+ */
+#ifndef KERNEL_KERNEL_H
+#define KERNEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ring/abi.h"
+#include "ring/queue.h"
+
+struct kernel;
+
+/* Requests that Linux has no opcode for. Never shown to Linux. */
+enum kernel_private_op {
+    /* getdents64(fd, addr, len): result is the bytes filled, 0 at the end. */
+    KERNEL_OP_GETDENTS = 0xC0,
+    /* Send `len` bytes of file splice_fd_in from offset `off` to socket fd.
+     * Result is the bytes sent (short is normal), 0 at the end of the file. */
+    KERNEL_OP_SENDFILE = 0xC1,
+    /* Run ((int (*)(void *))addr)((void *)addr2) on a thread of the bounded
+     * pool (addr2 lies in `off`); the result is what it returns. */
+    KERNEL_OP_CALL = 0xC2,
+};
+
+enum kernel_tag {
+    KERNEL_TAG_OP = 0,       /* the rest is a gyre_op and its generation */
+    KERNEL_TAG_CANCEL = 1,   /* the loop's own cancel requests */
+    KERNEL_TAG_INTERNAL = 2, /* the kernel's own: wake, co-processor */
+};
+#define KERNEL_TAG_MASK UINT64_C(15)
+
+/* Where the requests of an opcode go: kernel.route[opcode]. */
+enum kernel_route {
+    KERNEL_ROUTE_REFUSED = 0, /* the op ends with -EOPNOTSUPP */
+    KERNEL_ROUTE_SQ = 1,
+    KERNEL_ROUTE_SIDE = 2,
+};
+
+/* enter(): wait for ever, or not at all. */
+#define KERNEL_FOREVER UINT64_MAX
+#define KERNEL_NO_WAIT 0
+
+struct kernel_class {
+    const char *name; /* "uring", "emu", "scripted" */
+
+    /* Make the calling thread the owner. 0, or a negative errno. */
+    int (*attach)(struct kernel *kernel);
+
+    /*
+     * Take up to `submit` SQEs from the SQ (which is published), then, if
+     * deadline_ns is not KERNEL_NO_WAIT, sleep until `want` CQEs are ready on
+     * both CQs together, or the monotonic clock reaches deadline_ns, or
+     * somebody calls wake(). Finished work is always moved to the CQs, also
+     * without waiting. Returns early for no reason at times: the caller counts
+     * again. Result: the number of SQEs taken; or, if none was taken, possibly
+     * -EINTR (a signal), -ETIME (the deadline), -EAGAIN or -ENOMEM (no memory
+     * for requests: reap and try again), -EBUSY (the CQ has overflown: reap
+     * first), -EBADR (a CQE was lost).
+     */
+    int (*enter)(struct kernel *kernel, unsigned submit, unsigned want,
+                 uint64_t deadline_ns);
+
+    /* Give an SQE whose route is SIDE to the co-processor, which copies it. 0,
+     * or a negative errno: then there is no CQE. NULL: no SIDE routes. */
+    int (*side)(struct kernel *kernel, const struct io_uring_sqe *sqe);
+
+    /* A CQE with KERNEL_TAG_INTERNAL was found. May add CQEs to side_cq. */
+    void (*internal)(struct kernel *kernel, const struct io_uring_cqe *cqe);
+
+    /* Execute the request now if it cannot block: its result; -EAGAIN if it
+     * would block or cannot be tried. No CQE. */
+    int (*try_now)(struct kernel *kernel, const struct io_uring_sqe *sqe);
+
+    /* Make enter() of the owner return soon, or the next one not sleep. From
+     * any thread, also before attach(). Many calls may cost one return. */
+    void (*wake)(struct kernel *kernel);
+
+    /* A descriptor that is readable when enter() without waiting would find
+     * something to do; made on the first call. >= 0, or a negative errno. It
+     * stays the kernel's. enter() makes it unreadable before it looks. */
+    int (*pollable_fd)(struct kernel *kernel);
+
+    /* As io_uring_register(2). -EOPNOTSUPP for what this kernel lacks. */
+    int (*reg)(struct kernel *kernel, unsigned opcode, void *arg,
+               unsigned count);
+
+    /* Memory shared with the kernel, zeroed, page-aligned; NULL if none. */
+    void *(*map)(struct kernel *kernel, size_t size);
+    void (*unmap)(struct kernel *kernel, void *memory, size_t size);
+
+    uint64_t (*now_ns)(struct kernel *kernel); /* the monotonic clock */
+    uint64_t (*random)(struct kernel *kernel);
+
+    /* Free everything. The loop has reaped every last CQE before. */
+    void (*destroy)(struct kernel *kernel);
+};
+
+struct kernel {
+    const struct kernel_class *class;
+    struct sq sq;
+    struct cq cq;
+    struct cq *side_cq; /* the co-processor's results, or NULL */
+
+    /* By opcode; may change from REFUSED or SQ to SIDE, never back. */
+    uint8_t route[256];
+
+    /* For reports: what the ring was set up with, and the descriptor of the
+     * ring (-1 if there is none). */
+    uint32_t setup_flags;
+    uint32_t features;
+    int ring_fd;
+    const char *reason; /* why this kernel was chosen, one line */
+};
+
+struct kernel_options {
+    unsigned entries;    /* SQ, 1..32768, rounded up to a power of two */
+    unsigned cq_entries; /* 0: twice the SQ */
+    bool clamp;          /* too many: take the most there is */
+    unsigned threads_max; /* of the blocking pool; 0: KERNEL_THREADS_DEFAULT */
+};
+
+#define KERNEL_ENTRIES_MAX 32768U
+#define KERNEL_THREADS_DEFAULT 8U
+
+/* Each implementation's constructor: 0 and a kernel, or a negative errno. */
+int uring_open(struct kernel **kernel, const struct kernel_options *options);
+int emu_open(struct kernel **kernel, const struct kernel_options *options);
+
+#endif
