@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gyre/loop.h - one thread's ops, timers and posted work, turned until done
+ *
+ *     gyre_loop *loop;
+ *     int err = gyre_loop_create(&loop, NULL);
+ *     gyre_op_start(loop, &op, got, user);
+ *     err = gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE);
+ *     gyre_loop_destroy(loop);
+ *
+ * Life.     create, run as often as you like, destroy. A turn has five phases:
+ *           run what is ready, put the backlog into the queue, expire timers,
+ *           enter the kernel once, dispatch completions.
+ *
+ * Memory.   The loop is gyre's; ops, timers and work are the caller's.
+ *
+ * Threads.  A loop belongs to the first thread that runs it (until then, to the
+ *           one that made it) and every call is for that thread, except those
+ *           that say "any thread". A wrong thread panics with a sentence.
+ *
+ * Cancel.   Destroying a loop cancels what is in flight and waits for it.
+ *
+ * Errors.   EINTR, EAGAIN, EBUSY, ETIME and completion queue overflow are dealt
+ *           with inside the turn, counted in gyre_loop_stats, never returned.
+ */
+#ifndef GYRE_LOOP_H
+#define GYRE_LOOP_H
+
+#include <gyre/op.h>
+#include <gyre/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Zero is the default of every member. */
+typedef struct gyre_loop_options {
+    size_t size; /* sizeof(gyre_loop_options), or 0 */
+    /* Submission queue: 1 to 32768, rounded up to a power of two. 0: 256. What
+     * does not fit waits in the loop's backlog, so this bounds a batch, not the
+     * ops in flight. */
+    unsigned entries;
+    /* Completion queue; 0: twice the entries, at least 1024. What does not fit
+     * is kept by the kernel and costs an extra system call (overflow). */
+    unsigned cq_entries;
+    /* More entries than this kernel has: take the most, instead of -EINVAL. */
+    bool clamp;
+    /* Completions dispatched, and pieces of ready work run, in one turn before
+     * the other phases have theirs; 0: 256. */
+    unsigned dispatch_max;
+    unsigned ready_max;
+    /* Threads for blocking calls and emulated ops; 0: 8. */
+    unsigned blocking_threads_max;
+} gyre_loop_options;
+
+/*
+ * Make a loop. `options` may be NULL. 0; -EINVAL (a member is out of range, or
+ * GYRE_KERNEL names no kernel), -ENOMEM (also: RLIMIT_MEMLOCK), -EMFILE,
+ * -ENFILE. gyre_loop_create_error() says which limit and what to do.
+ */
+GYRE_API int gyre_loop_create(gyre_loop **loop,
+                              const gyre_loop_options *options) GYRE_MUST_USE;
+
+/* A sentence for this thread's last failed gyre_loop_create(); "" if none. */
+GYRE_API const char *gyre_loop_create_error(void);
+
+/*
+ * Cancel every op in flight, turn until each had its last completion (callbacks
+ * are called, and may not start anything new), drop timers and posted work
+ * without calling them, free the loop. NULL is allowed. Panics inside a turn.
+ */
+GYRE_API void gyre_loop_destroy(gyre_loop *loop);
+
+typedef enum gyre_run_mode {
+    GYRE_RUN_UNTIL_DONE, /* until no op, timer or work is left */
+    GYRE_RUN_ONCE,       /* sleep until something was called back, at most once */
+    GYRE_RUN_NOWAIT,     /* one turn without sleeping; always enters */
+    GYRE_RUN_FOREVER,    /* until gyre_loop_stop() */
+} gyre_run_mode;
+
+/*
+ * Turn the loop. 0: the mode's end was reached. 1: stopped by gyre_loop_stop().
+ * -EDEADLK: called from inside a turn of the same loop. Other negative errors
+ * mean that the kernel refuses to go on (-EPERM after a seccomp filter came
+ * over the ring); nothing was lost, and it may be called again.
+ */
+GYRE_API int gyre_loop_run(gyre_loop *loop, gyre_run_mode mode);
+
+/* Let the present or the next run return 1 at the end of its turn. Any thread,
+ * also inside callbacks and signal handlers. Stops one run; not permanent. */
+GYRE_API void gyre_loop_stop(gyre_loop *loop);
+
+/* The turn's clock, monotonic ns: read at most once a turn, on first use. The
+ * second form reads the clock afresh. */
+GYRE_API uint64_t gyre_loop_now(gyre_loop *loop);
+GYRE_API uint64_t gyre_loop_update_now(gyre_loop *loop);
+
+/* ---- cancelling many ---------------------------------------------------- */
+
+/* Ask every started op on `fd`, or every op at all, to end; the number asked.
+ * The ops of tasks are among them. */
+GYRE_API unsigned gyre_loop_cancel_fd(gyre_loop *loop, int fd);
+GYRE_API unsigned gyre_loop_cancel_all(gyre_loop *loop);
+
+/* ---- from other threads ------------------------------------------------ */
+
+/* A piece of work, embedded by the caller. */
+struct gyre_work {
+    gyre_work *next_;
+    void (*run_)(gyre_work *work);
+};
+
+/*
+ * Any thread: call run(work) on the loop's thread at its next turn, in order of
+ * posting by each thread. The work is the loop's until run() is entered, which
+ * may free or post it again. Wakes the loop (reason GYRE_WAKE_TASK), once for
+ * many. A loop that is kept alive only by posts to come needs
+ * GYRE_RUN_FOREVER or gyre_loop_hold().
+ */
+GYRE_API void gyre_loop_post(gyre_loop *loop, gyre_work *work,
+                             void (*run)(gyre_work *work));
+
+/* Keep GYRE_RUN_UNTIL_DONE from ending, until released as often. */
+GYRE_API void gyre_loop_hold(gyre_loop *loop);
+GYRE_API void gyre_loop_release(gyre_loop *loop);
+
+typedef enum gyre_wake_reason {
+    GYRE_WAKE_TASK,
+    GYRE_WAKE_IO,
+    GYRE_WAKE_COMPLETION,
+} gyre_wake_reason;
+
+/* How often each reason was given; a count that is full stays full. */
+typedef struct gyre_wake_counts {
+    uint32_t tasks;       /* at most 2^20 - 1 */
+    uint32_t io;          /* at most 2^20 - 1 */
+    uint32_t completions; /* at most 2^24 - 1: CQEs, not signals */
+} gyre_wake_counts;
+
+/* Any thread: make a sleeping loop turn, and add `count` to a reason. A wake
+ * before the loop sleeps is remembered; many cost one. */
+GYRE_API void gyre_loop_wake(gyre_loop *loop, gyre_wake_reason reason,
+                             uint32_t count);
+
+/* What woke the loop since the last call; sets the counts to zero. */
+GYRE_API gyre_wake_counts gyre_loop_take_wakes(gyre_loop *loop);
+
+/* ---- inside another event loop ----------------------------------------- */
+
+/*
+ * A descriptor for poll(2) or epoll(7) that becomes readable when the loop has
+ * something to do; do not read it. It stays the loop's. Or a negative errno. The host does, in this order:
+ * gyre_loop_prepare(), sleep until readable or the deadline, then
+ * gyre_loop_run(loop, GYRE_RUN_NOWAIT).
+ */
+GYRE_API int gyre_loop_fd(gyre_loop *loop);
+
+/* Submit what waits and say until when the host may sleep: *deadline_ns is 0
+ * (do not), a monotonic time, or GYRE_NEVER. 0, or a negative errno. */
+GYRE_API int gyre_loop_prepare(gyre_loop *loop, uint64_t *deadline_ns);
+
+/* ---- single steps, for main loops of one's own ------------------------- */
+
+GYRE_API bool gyre_loop_run_one_ready(gyre_loop *loop); /* ran something? */
+GYRE_API int gyre_loop_submit(gyre_loop *loop); /* enter, no wait, no reap */
+GYRE_API unsigned gyre_loop_reap(gyre_loop *loop); /* dispatch what is there */
+
+/* ---- looking at it ------------------------------------------------------ */
+
+/* The loop that is turning on this thread, or NULL. */
+GYRE_API gyre_loop *gyre_loop_current(void);
+/* 1, 2, 3 ... in order of creation in this process. Any thread. */
+GYRE_API uint64_t gyre_loop_id(const gyre_loop *loop);
+/* Does the calling thread own it? Any thread. */
+GYRE_API bool gyre_loop_is_mine(const gyre_loop *loop);
+/* "uring" or "emu". Any thread. */
+GYRE_API const char *gyre_loop_kernel(const gyre_loop *loop);
+/* The io_uring descriptor for what gyre has no call for, or -1. */
+GYRE_API int gyre_loop_ring_fd(const gyre_loop *loop);
+
+typedef struct gyre_loop_stats {
+    size_t size;          /* set by the caller: sizeof(gyre_loop_stats) */
+    /* Now. */
+    uint64_t ready;       /* pieces of work ready to run */
+    uint64_t queued;      /* ops started and not yet submitted */
+    uint64_t in_flight;   /* ops the kernel has */
+    uint64_t timers;      /* timers and deadlines armed */
+    /* Since the loop was made. */
+    uint64_t turns;
+    uint64_t enters;      /* calls of the kernel */
+    uint64_t submitted;   /* requests, cancels among them */
+    uint64_t completions; /* CQEs */
+    uint64_t backlog_max; /* the longest the backlog was when flushed */
+    uint64_t overflows;   /* turns that found the completion queue overflown */
+    uint64_t eintr;
+    uint64_t eagain;
+    uint64_t ebusy;
+    uint64_t wakes;       /* calls of the kernel's wake */
+    uint64_t cancels;     /* requests to cancel */
+    uint64_t emulated;    /* ops executed beside the ring */
+    uint64_t retried;     /* ops restarted after -EINTR */
+} gyre_loop_stats;
+
+/* Any thread; on another thread than the loop's the numbers are approximate,
+ * each for itself. */
+GYRE_API void gyre_loop_get_stats(const gyre_loop *loop,
+                                  gyre_loop_stats *stats);
+
+/* Any thread, approximate there: is no op queued or in flight? */
+GYRE_API bool gyre_loop_is_io_idle(const gyre_loop *loop);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gyre/op.h - one request to the kernel, and who asked
+ *
+ *     static void got(gyre_op *op, gyre_result r) { ... gyre_op_restart(op); }
+ *
+ *     gyre_op op;
+ *     gyre_op_recv(&op, fd, buf, sizeof buf, 0);
+ *     gyre_op_start(loop, &op, got, connection);
+ *
+ *             start            the turn submits it         last completion
+ *     IDLE ----------> QUEUED ---------------------> IN FLIGHT ---------> IDLE
+ *                        \------------- cancel, -ECANCELED --------------/
+ *
+ * Life.     The first word fills an op: gyre_op_recv() and its kin, which may be
+ *           called on uninitialised memory, or gyre_op_raw() and your own SQE.
+ *           Each start is answered by calls of `done`, the last of which says
+ *           so (gyre_result_is_last()); the op is idle when that call is made,
+ *           so the callback may free, refill or restart it. Starting cannot
+ *           fail for want of room: what does not fit waits in order of start.
+ *
+ * Memory.   The caller owns the op. From start to last completion do not
+ *           free, move, copy or refill it. Nothing is allocated for an op.
+ *           Buffers are held until the last completion, cancelled or not.
+ *           Small arguments (timespec, msghdr, iovec, address, path) are held
+ *           until submission, that is until gyre_op_state() says in flight; the
+ *           larger types at the end of this page copy them.
+ *
+ * Threads.  Only the thread that runs the loop may start, cancel or query its
+ *           ops. gyre_op_start_remote() hands one over from any other.
+ *
+ * Cancel.   gyre_op_cancel() asks; the answer is still the op's own last
+ *           completion: -ECANCELED, or its result if it was quicker.
+ *
+ * Errors.   An op's errors come as r.res, negative, never from start. -EINTR
+ *           is retried inside. An opcode that neither this Linux nor the
+ *           emulator executes ends with -EOPNOTSUPP.
+ */
+#ifndef GYRE_OP_H
+#define GYRE_OP_H
+
+#include <gyre/types.h>
+#include <sys/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct io_uring_sqe; /* any linux/io_uring.h or liburing.h, before or after */
+struct iovec;
+struct open_how;
+struct statx;
+
+/* Called on the loop's thread, never from inside start or cancel. */
+typedef void gyre_op_fn(gyre_op *op, gyre_result result);
+
+typedef uint64_t __attribute__((may_alias)) gyre_sqe_word;
+
+/* 128 bytes, aligned to 16. Private but for `user`. */
+struct gyre_op {
+    gyre_sqe_word sqe_[8]; /* the request as the kernel reads it */
+    void *user;            /* the caller's; never read by gyre */
+    gyre_op_fn *done_;
+    gyre_loop *loop_;
+    gyre_op *next_; /* on the backlog, or in flight on the same fd */
+    gyre_op *prev_;
+    gyre_deadline *deadline_;
+    int32_t result_; /* of an op that ended without the kernel */
+    uint32_t slot_;  /* which list of ops in flight */
+    uint16_t generation_;
+    uint8_t state_;
+    uint8_t flags_;
+    uint32_t reserved_;
+} __attribute__((aligned(16)));
+
+typedef enum gyre_op_status {
+    GYRE_OP_IDLE = 0,
+    GYRE_OP_QUEUED = 1,    /* started, the kernel has not seen it */
+    GYRE_OP_IN_FLIGHT = 2, /* the kernel has it */
+} gyre_op_status;
+
+/* ---- start, cancel, look ------------------------------------------------ */
+
+/*
+ * Start an idle, filled op on `loop`. `done` is called for each completion;
+ * op->user is set to `user`. Panics if the op is not idle, or on a thread that
+ * does not own the loop. Works before the loop has run for the first time.
+ */
+GYRE_API void gyre_op_start(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
+                            void *user);
+
+/* Start an idle op again: same request, loop, callback and user. */
+GYRE_API void gyre_op_restart(gyre_op *op);
+
+/*
+ * From any thread: hand the op to the loop, which starts it at its next turn
+ * and is woken for it (reason GYRE_WAKE_IO). The op belongs to the loop from
+ * this call on; `done` is called on the loop's thread.
+ */
+GYRE_API void gyre_op_start_remote(gyre_loop *loop, gyre_op *op,
+                                   gyre_op_fn *done, void *user);
+
+/*
+ * Ask a started op to end. 0: asked, or (still queued) it will end with
+ * -ECANCELED without reaching the kernel. -ENOENT: the op is idle. -EALREADY:
+ * asked before. Allocates nothing, cannot be lost, also with a full queue. The
+ * kernel's own answer is had by a cancel op: gyre_op_cancel_op().
+ */
+GYRE_API int gyre_op_cancel(gyre_op *op);
+
+GYRE_API gyre_op_status gyre_op_state(const gyre_op *op);
+
+/* The request itself, 64 bytes, to read or to change while the op is idle; for
+ * instance with liburing's io_uring_prep_*(). user_data is gyre's. */
+static inline struct io_uring_sqe *gyre_op_sqe(gyre_op *op)
+{
+    return (struct io_uring_sqe *)(void *)op->sqe_;
+}
+
+/*
+ * Execute a filled, idle op at once if that cannot block, without the loop's
+ * turn: the result, or -EAGAIN (then start it). For reads, writes, sends,
+ * receives and sendfile; others always give -EAGAIN.
+ */
+GYRE_API int gyre_op_try(gyre_loop *loop, gyre_op *op);
+
+/* Did a read or receive of more than 0 bytes find the end of the stream? Never
+ * true for recvmsg, where 0 is an empty datagram or the end, as the socket's
+ * type says. */
+GYRE_API bool gyre_op_is_eof(const gyre_op *op, gyre_result result);
+
+/* "RECV", "OPENAT": the name of an op's request; "?" for an unknown opcode. */
+GYRE_API const char *gyre_op_name(const gyre_op *op);
+
+/* ---- a deadline for one op --------------------------------------------- */
+
+/* Embedded by the caller beside the op; private. */
+struct gyre_deadline {
+    void *link_[2];
+    uint64_t deadline_ns_;
+    gyre_op *op_;
+    uint32_t fired_;
+    uint32_t reserved_;
+};
+
+/*
+ * Cancel a started op when the monotonic clock passes `deadline_ns`; its last
+ * completion is then -ETIME instead of -ECANCELED. The deadline is disarmed by
+ * itself when the op ends, and must live until then. One for each op and start.
+ */
+GYRE_API void gyre_op_set_deadline(gyre_op *op, gyre_deadline *deadline,
+                                   uint64_t deadline_ns);
+
+/* ---- filling an op ------------------------------------------------------
+ *
+ * Each sets the whole op; results are those of the system call of the same name
+ * (see its man page and io_uring_enter(2)). "since" is the first Linux that
+ * executes the opcode; below it, and without io_uring, gyre emulates it.
+ */
+
+/* Fill with zeros and an opcode; the rest by gyre_op_sqe(). */
+GYRE_API void gyre_op_raw(gyre_op *op, uint8_t opcode);
+
+/* Does nothing; result 0. since 5.1 */
+GYRE_API void gyre_op_nop(gyre_op *op);
+
+#define GYRE_CURRENT_POSITION UINT64_MAX
+
+/* `offset` in bytes, or GYRE_CURRENT_POSITION (also for what cannot seek: pipes,
+ * sockets, terminals). Result: bytes, 0 at the end. Buffers are held until the
+ * last completion; the iovec array until submission. since 5.6, vectors 5.1 */
+GYRE_API void gyre_op_read(gyre_op *op, int fd, void *buffer, uint32_t size,
+                           uint64_t offset);
+GYRE_API void gyre_op_write(gyre_op *op, int fd, const void *buffer,
+                            uint32_t size, uint64_t offset);
+GYRE_API void gyre_op_readv(gyre_op *op, int fd, const struct iovec *iov,
+                            unsigned count, uint64_t offset);
+GYRE_API void gyre_op_writev(gyre_op *op, int fd, const struct iovec *iov,
+                             unsigned count, uint64_t offset);
+
+/* Result: a descriptor, opened with O_CLOEXEC added. The path (and `how`) is
+ * held until submission. A cancelled open that still succeeds delivers its
+ * descriptor. since 5.6 */
+GYRE_API void gyre_op_openat(gyre_op *op, int dirfd, const char *path,
+                             int flags, unsigned mode);
+GYRE_API void gyre_op_openat2(gyre_op *op, int dirfd, const char *path,
+                              struct open_how *how);
+
+/* Close a descriptor. Does not end what is in flight on it: see
+ * gyre_loop_cancel_fd(). since 5.6 */
+GYRE_API void gyre_op_close(gyre_op *op, int fd);
+
+/* `result` is held until the last completion, the path until submission.
+ * since 5.6 */
+GYRE_API void gyre_op_statx(gyre_op *op, int dirfd, const char *path, int flags,
+                            unsigned mask, struct statx *result);
+
+/* fsync(2), or fdatasync(2) if `data_only`. since 5.1 */
+GYRE_API void gyre_op_fsync(gyre_op *op, int fd, bool data_only);
+
+/* Result: a descriptor; `flags` as accept4(2), SOCK_CLOEXEC is added. `address`
+ * and `*size` (both may be NULL) are held until the last completion. since 5.5
+ */
+GYRE_API void gyre_op_accept(gyre_op *op, int fd, struct sockaddr *address,
+                             socklen_t *size, int flags);
+
+/* The address is held until submission. After a cancelled connect the socket is
+ * of no more use but to be closed. since 5.5 */
+GYRE_API void gyre_op_connect(gyre_op *op, int fd,
+                              const struct sockaddr *address, socklen_t size);
+
+/* `flags` as recv(2) and send(2); MSG_NOSIGNAL is added to sends. Waits also on
+ * a socket with O_NONBLOCK (MSG_DONTWAIT does not). recv 0: end of stream, or an
+ * empty datagram. since 5.6 */
+GYRE_API void gyre_op_recv(gyre_op *op, int fd, void *buffer, size_t size,
+                           int flags);
+GYRE_API void gyre_op_send(gyre_op *op, int fd, const void *buffer, size_t size,
+                           int flags);
+
+/* The msghdr and its iovec are held until submission by sendmsg, until the last
+ * completion by recvmsg, which writes msg_namelen, msg_controllen and
+ * msg_flags. since 5.3 */
+GYRE_API void gyre_op_recvmsg(gyre_op *op, int fd, struct msghdr *message,
+                              int flags);
+GYRE_API void gyre_op_sendmsg(gyre_op *op, int fd, const struct msghdr *message,
+                              int flags);
+
+/* `how` as shutdown(2): SHUT_RD, SHUT_WR, SHUT_RDWR. since 5.11 */
+GYRE_API void gyre_op_shutdown(gyre_op *op, int fd, int how);
+
+/* Wait once for any of `events` (POLLIN, POLLOUT ...). Result: the events that
+ * are there. since 5.1 */
+GYRE_API void gyre_op_poll(gyre_op *op, int fd, unsigned events);
+
+enum gyre_timeout_flags {
+    GYRE_TIMEOUT_ABS = 1 << 0, /* a point in time instead of a length */
+};
+
+/* The kernel's own timer, for other clocks and counts; gyre/timer.h is the
+ * cheap one. `time` points to a struct __kernel_timespec (two int64_t: seconds,
+ * nanoseconds), held until submission. Result: -ETIME when it passes; 0 if
+ * `count` > 0 other completions came first; count 0 is a pure timer. since 5.4
+ */
+GYRE_API void gyre_op_timeout(gyre_op *op, const void *time, uint32_t count,
+                              unsigned flags);
+
+/* A request that cancels `target`, which must be started, and reports what the
+ * kernel said: 0 (it will end, mostly by -ECANCELED), -ENOENT (it has ended),
+ * -EALREADY (it runs and may or may not be stopped). since 5.5 */
+GYRE_API void gyre_op_cancel_op(gyre_op *op, gyre_op *target);
+
+/* getdents64(2): directory entries into `buffer`. Result: bytes, 0 at the end.
+ * Linux has no opcode for it: executed on the blocking pool. */
+GYRE_API void gyre_op_getdents(gyre_op *op, int fd, void *buffer,
+                               uint32_t size);
+
+/* Send up to `size` bytes of `file` from `offset` to `socket`. Result: bytes,
+ * short is normal; 0 at the end of the file. Linux has no opcode for it:
+ * executed by sendfile(2), without blocking the loop. */
+GYRE_API void gyre_op_sendfile(gyre_op *op, int socket, int file,
+                               uint64_t offset, uint32_t size);
+
+/* Run `function(arg)` on a thread of the bounded pool; the result is what it
+ * returns. A cancel reaches it only before a thread has taken it. */
+GYRE_API void gyre_op_call(gyre_op *op, int (*function)(void *), void *arg);
+
+/* ---- ops that carry copies of their small arguments --------------------
+ *
+ * The arguments of these are borrowed: they may go as soon as the call returns.
+ * Start, cancel and receive them by their member `op`, which comes first.
+ */
+
+typedef struct gyre_timeout_op {
+    gyre_op op;
+    int64_t time_[2];
+} gyre_timeout_op;
+
+/* `ns` is a length, or a point on the monotonic clock with GYRE_TIMEOUT_ABS. */
+GYRE_API void gyre_timeout_op_fill(gyre_timeout_op *op, uint64_t ns,
+                                   uint32_t count, unsigned flags);
+
+typedef struct gyre_connect_op {
+    gyre_op op;
+    struct sockaddr_storage address_;
+} gyre_connect_op;
+
+/* -EINVAL if `size` is more than a struct sockaddr_storage. */
+GYRE_API int gyre_connect_op_fill(gyre_connect_op *op, int fd,
+                                  const struct sockaddr *address,
+                                  socklen_t size) GYRE_MUST_USE;
+
+#define GYRE_PATH_SIZE 4096
+
+typedef struct gyre_path_op {
+    gyre_op op;
+    uint64_t how_[3];
+    char path_[GYRE_PATH_SIZE];
+} gyre_path_op;
+
+/* -ENAMETOOLONG if the path with its NUL does not fit. */
+GYRE_API int gyre_path_op_openat(gyre_path_op *op, int dirfd, const char *path,
+                                 int flags, unsigned mode) GYRE_MUST_USE;
+GYRE_API int gyre_path_op_openat2(gyre_path_op *op, int dirfd, const char *path,
+                                  const struct open_how *how) GYRE_MUST_USE;
+GYRE_API int gyre_path_op_statx(gyre_path_op *op, int dirfd, const char *path,
+                                int flags, unsigned mask,
+                                struct statx *result) GYRE_MUST_USE;
+
+#define GYRE_MSG_IOV_MAX 8
+
+/* One message: up to GYRE_MSG_IOV_MAX pieces and an address. The bytes of the
+ * pieces are held until the last completion. */
+typedef struct gyre_msg_op {
+    gyre_op op;
+    struct msghdr message_;
+    struct sockaddr_storage address_;
+    uint64_t iov_[GYRE_MSG_IOV_MAX][2];
+} gyre_msg_op;
+
+/* -EMSGSIZE: too many pieces; -EINVAL: the address is too long. */
+GYRE_API int gyre_msg_op_send(gyre_msg_op *op, int fd, const struct iovec *iov,
+                              unsigned count, const struct sockaddr *to,
+                              socklen_t to_size, int flags) GYRE_MUST_USE;
+GYRE_API int gyre_msg_op_recv(gyre_msg_op *op, int fd, const struct iovec *iov,
+                              unsigned count, int flags) GYRE_MUST_USE;
+
+/* After the last completion of a receive: who sent it, and the MSG_* flags
+ * (MSG_TRUNC ...). The address lives as long as the op. */
+GYRE_API const struct sockaddr *gyre_msg_op_from(const gyre_msg_op *op,
+                                                 socklen_t *size);
+GYRE_API int gyre_msg_op_flags(const gyre_msg_op *op);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
