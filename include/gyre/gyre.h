@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gyre/gyre.h - all of gyre
+ *
+ * An asynchronous I/O runtime for Linux. Two tiers, to be mixed freely:
+ *
+ *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h
+ *   tasks        gyre/task.h, gyre/scope.h, gyre/io.h
+ */
+#ifndef GYRE_GYRE_H
+#define GYRE_GYRE_H
+
+#include <gyre/error.h>
+#include <gyre/io.h>
+#include <gyre/loop.h>
+#include <gyre/op.h>
+#include <gyre/scope.h>
+#include <gyre/task.h>
+#include <gyre/timer.h>
+#include <gyre/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GYRE_VERSION_MAJOR 0
+#define GYRE_VERSION_MINOR 1
+#define GYRE_VERSION_PATCH 0
+
+/* The library's version, "0.1.0"; any thread. */
+GYRE_API const char *gyre_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gyre/task.h - a stack that waits for ops: code that reads like blocking code
+ *
+ *     static int hello(void *arg)
+ *     {
+ *         gyre_sleep(10 * GYRE_MS);
+ *         return 0;
+ *     }
+ *
+ *     int main(void) { return gyre_run(NULL, hello, NULL) < 0; }
+ *
+ * Life.     A task is spawned into a scope (gyre/scope.h), which does not close
+ *           before the task has returned. A spawned task always runs, also in a
+ *           cancelled scope, so that it can release its argument.
+ *
+ * Memory.   Each task has a guarded stack of its own from a pool; its control
+ *           block lies on that stack. The argument stays the caller's if the
+ *           spawn fails, and is the task's if it succeeds.
+ *
+ * Threads.  A task never changes its thread. Tasks of one loop never run at the
+ *           same time; they change only inside calls that can wait.
+ *
+ * Cancel.   A call that can wait returns -ECANCELED (-ETIME for a deadline) when
+ *           the task's scope is cancelled, and so does each later one. A call
+ *           whose op was done already returns the op's result.
+ *
+ * Errors.   A call that can wait panics outside a task.
+ */
+#ifndef GYRE_TASK_H
+#define GYRE_TASK_H
+
+#include <gyre/loop.h>
+#include <gyre/op.h>
+#include <gyre/timer.h>
+#include <gyre/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The result: >= 0, or a negative errno, which is an error of its scope. */
+typedef int gyre_task_fn(void *arg);
+
+/* Zero is the default of every member. */
+typedef struct gyre_run_options {
+    size_t size;                 /* sizeof(gyre_run_options), or 0 */
+    const gyre_loop_options *loop;
+    size_t stack_size;           /* bytes for each task; 0: 64 KiB */
+} gyre_run_options;
+
+/*
+ * Make a loop on this thread, run fn(arg) as its first task, wait for it and for
+ * all it left in the loop, destroy the loop. The task's result, or why there
+ * could be no loop (gyre_loop_create_error()). `options` may be NULL.
+ */
+GYRE_API int gyre_run(const gyre_run_options *options, gyre_task_fn *fn,
+                      void *arg);
+
+typedef struct gyre_task_options {
+    size_t size;      /* sizeof(gyre_task_options), or 0 */
+    const char *name; /* for dumps; held until the task's end; NULL: "task" */
+} gyre_task_options;
+
+/*
+ * Start fn(arg) in `scope`, on its loop; it runs at the next turn. The task is
+ * forgotten when it returns; its result counts for the scope. 0; -ENOMEM: no
+ * stack; -ECANCELED: the scope is closing. Only the loop's thread, but not
+ * necessarily a task.
+ */
+GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn, void *arg)
+    GYRE_MUST_USE;
+
+/* Likewise, with options (may be NULL) and a handle for gyre_join(), which is
+ * valid until it is joined or the scope has closed. */
+GYRE_API int gyre_spawn_with(gyre_scope *scope,
+                             const gyre_task_options *options,
+                             gyre_task_fn *fn, void *arg,
+                             gyre_task **task) GYRE_MUST_USE;
+
+/*
+ * Wait for a task and take its result. 0: *result (may be NULL) is set and the
+ * handle gone. -ECANCELED, -ETIME: the caller was cancelled while it waited;
+ * the handle remains. By one task at a time, from the same loop.
+ */
+GYRE_API int gyre_join(gyre_task *task, int *result) GYRE_MUST_USE;
+
+/* The scope of a loop's outermost tasks, for spawning from callbacks or before
+ * the loop runs. It has no deadline, and closes with the loop. NULL: no memory
+ * for it. */
+GYRE_API gyre_scope *gyre_loop_scope(gyre_loop *loop);
+
+/* Bytes for the stack of each task yet to be spawned on the loop's first use of
+ * tasks: call it before the first spawn. -EBUSY after it, -EINVAL: less than
+ * 16 KiB or more than 1 GiB. */
+GYRE_API int gyre_loop_set_stack_size(gyre_loop *loop, size_t size);
+
+/* ---- inside a task ------------------------------------------------------ */
+
+/* The running task, or NULL outside of tasks. */
+GYRE_API gyre_task *gyre_task_current(void);
+GYRE_API const char *gyre_task_name(const gyre_task *task);
+
+/* Let the other ready tasks and the kernel have their turn. 0, -ECANCELED,
+ * -ETIME; it yields in each case. */
+GYRE_API int gyre_yield(void);
+
+/* Sleep for a delay from now, or until a deadline. 0: it has passed; -ECANCELED,
+ * -ETIME: the scope ended it. Never early. */
+GYRE_API int gyre_sleep(uint64_t delay_ns);
+GYRE_API int gyre_sleep_for(gyre_delay delay);
+GYRE_API int gyre_sleep_until(uint64_t deadline_ns);
+
+/* 0, or what the next call that can wait would return: -ECANCELED, -ETIME. */
+GYRE_API int gyre_cancelled(void);
+
+/* Start a filled, idle op and wait for its last completion; the op may lie on
+ * the stack. Completions before the last are not seen: for those, use
+ * callbacks. */
+GYRE_API gyre_result gyre_await(gyre_op *op);
+
+/* Bytes left on the running task's stack (SIZE_MAX outside of tasks). */
+GYRE_API size_t gyre_stack_left(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
