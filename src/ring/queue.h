@@ -28,8 +28,8 @@
 #include "ring/abi.h"
 
 struct sq {
-    _Atomic uint32_t *head; /* moved by the kernel */
-    _Atomic uint32_t *tail; /* moved by us */
+    _Atomic uint32_t *head;  /* moved by the kernel */
+    _Atomic uint32_t *tail;  /* moved by us */
     _Atomic uint32_t *flags; /* IORING_SQ_*, set by the kernel */
     struct io_uring_sqe *sqes;
     uint32_t entries; /* a power of two */
@@ -48,8 +48,8 @@ struct cq {
 /* How many SQEs lie in the queue that the kernel has not taken. */
 static inline uint32_t sq_used(const struct sq *sq)
 {
-    uint32_t used =
-        sq->filled - atomic_load_explicit(sq->head, memory_order_acquire);
+    uint32_t used = sq->filled -
+                    atomic_load_explicit(sq->head, memory_order_acquire);
 
     ASSERT(used <= sq->entries);
     return used;
@@ -81,8 +81,8 @@ static inline uint32_t sq_flags(const struct sq *sq)
 static inline uint32_t cq_ready(const struct cq *cq)
 {
     uint32_t head = atomic_load_explicit(cq->head, memory_order_relaxed);
-    uint32_t ready =
-        atomic_load_explicit(cq->tail, memory_order_acquire) - head;
+    uint32_t ready = atomic_load_explicit(cq->tail, memory_order_acquire) -
+                     head;
 
     ASSERT(ready <= cq->entries);
     return ready;
