@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stack.h - stacks for tasks, from a pool
+ *
+ * A pool belongs to one loop and one thread, and holds stacks of one size. They
+ * come in slabs of STACKS_PER_SLAB, one mapping each:
+ *
+ *     | guard | stack 0 | guard | stack 1 | guard | stack 2 | ...
+ *
+ * Stacks grow down, each into its own guard of at least 64 KiB, more than any
+ * frame that does not probe its pages can jump over. What a stack's owner needs
+ * to know of it lies in an array beside the slab, not in the stack, so that an
+ * idle stack need not hold a single page.
+ *
+ * Memory.   A stack costs address space until it is touched, then whole pages.
+ *           The control block of a task goes to stack_reserve_top(): with a
+ *           shallow task it shares the one touched page.
+ *
+ * Reuse.    Last in, first out: the stack got is the one put last, whose top is
+ *           still in the cache. At most `keep` idle stacks keep their pages;
+ *           put one more, and the one idle for longest gives all of its pages
+ *           back. Slabs stay mapped until the pool ends.
+ *
+ * Guards.   See kernel/memory.h. Where none can be had, a canary below the
+ *           stack is checked by stack_check() and stack_put(); the 64 KiB meant
+ *           for the guard are then slack that takes the overflow.
+ *
+ * A pool for each size class, and a getter that chooses, can stand above this
+ * one day; nothing here knows of other sizes.
+ */
+#ifndef TASK_STACK_H
+#define TASK_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/assert.h"
+#include "base/list.h"
+#include "kernel/memory.h"
+
+#define STACK_SIZE_DEFAULT ((size_t)64 * 1024)
+#define STACK_SIZE_MIN ((size_t)16 * 1024)
+#define STACK_SIZE_MAX ((size_t)1 << 30)
+#define STACK_GUARD_SIZE ((size_t)64 * 1024)
+#define STACK_KEEP_DEFAULT 1024U
+#define STACKS_PER_SLAB 256U
+
+struct stack {
+    struct list link; /* on the pool's warm or cold, while idle */
+    char *bottom;     /* the lowest byte; the guard ends here */
+    char *top;        /* one past the highest byte not reserved */
+    void *fiber;      /* for fiber_tools.h; NULL while idle */
+    uint32_t pages;   /* its size */
+    uint16_t guard;   /* enum memory_guard */
+    uint16_t index;   /* in its slab */
+    unsigned valgrind_id;
+};
+
+struct stack_slab;
+
+struct stack_pool {
+    struct list warm; /* idle, pages kept; the one put last comes first */
+    struct list cold; /* idle, pages given back */
+    struct stack_slab *slabs; /* the newest first; only it has fresh stacks */
+    size_t stack_size;        /* usable bytes of each, whole pages */
+    size_t guard_size;
+    size_t used; /* got and not yet put */
+    size_t warm_count;
+    size_t cold_count;
+    size_t keep;               /* the most that warm may hold */
+    enum memory_guard weakest; /* of the guards in this pool */
+};
+
+/*
+ * An empty pool of stacks of `size` bytes (0: the default), rounded up to whole
+ * pages. Cannot fail and allocates nothing. `keep` 0 is the default.
+ */
+void stack_pool_init(struct stack_pool *pool, size_t size, size_t keep);
+
+/* Unmap everything. All stacks must have been put back. */
+void stack_pool_deinit(struct stack_pool *pool);
+
+/* A stack, or NULL if there is no memory for another slab. */
+struct stack *stack_get(struct stack_pool *pool)
+    __attribute__((warn_unused_result));
+
+/* Give a stack back. Nobody may be running on it, or come back to it. */
+void stack_put(struct stack_pool *pool, struct stack *stack);
+
+/*
+ * Cut `size` bytes off the top of a stack that has no context yet; aligned to
+ * 64. They live as long as the stack is out of its pool, and are not zeroed.
+ */
+void *stack_reserve_top(struct stack *stack, size_t size);
+
+/* Does `address` point into the stack? */
+static inline bool stack_holds(const struct stack *stack, const void *address)
+{
+    const char *end = stack->bottom + stack->size;
+
+    return (const char *)address >= stack->bottom &&
+           (const char *)address < end;
+}
+
+/* How deep the caller, who must run on this stack, may still go. */
+size_t stack_bytes_left(const struct stack *stack);
+
+/* "MADV_GUARD_INSTALL", "mprotect" or "canary": the weakest in this pool, or
+ * while it is empty what its first stack would get. */
+const char *stack_guard_name(const struct stack_pool *pool);
+
+void stack_check_canary(const struct stack *stack);
+
+/* For the scheduler, when a task has switched away: abort if it ran over its
+ * stack where no guard could stop it. */
+static inline void stack_check(const struct stack *stack)
+{
+    if (UNLIKELY(stack->guard == MEMORY_GUARD_NONE))
+        stack_check_canary(stack);
+}
+
+#endif
