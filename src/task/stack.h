@@ -51,7 +51,7 @@ struct stack {
     char *bottom;     /* the lowest byte; the guard ends here */
     char *top;        /* one past the highest byte not reserved */
     void *fiber;      /* for fiber_tools.h; NULL while idle */
-    uint32_t pages;   /* its size */
+    uint32_t size;    /* usable bytes, including what was reserved */
     uint16_t guard;   /* enum memory_guard */
     uint16_t index;   /* in its slab */
     unsigned valgrind_id;
