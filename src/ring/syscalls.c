@@ -2,26 +2,25 @@
 /*
  * syscalls.c - io_uring's three system calls
  *
- * The numbers are the same on every architecture that got them in 5.1 or later
- * by the common table; alpha adds 110 to it. They are written out because
- * <sys/syscall.h> of an old libc may not have them.
+ * An old libc may not have the numbers; those written out here are right on every
+ * architecture whose numbers are not shifted (mips and alpha shift theirs, but
+ * no libc of theirs that can compile this lacks the names).
  */
 #include "ring/syscalls.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef __alpha__
-#define SYSCALL_BASE 110
-#else
-#define SYSCALL_BASE 0
-#endif
-
+#ifdef SYS_io_uring_setup
 enum {
-    SYSCALL_SETUP = SYSCALL_BASE + 425,
-    SYSCALL_ENTER = SYSCALL_BASE + 426,
-    SYSCALL_REGISTER = SYSCALL_BASE + 427,
+    SETUP = SYS_io_uring_setup,
+    ENTER = SYS_io_uring_enter,
+    REGISTER = SYS_io_uring_register,
 };
+#else
+enum { SETUP = 425, ENTER = 426, REGISTER = 427 };
+#endif
 
 /* What syscall() returned, as a negative errno; errno becomes what it was. */
 static int result(long returned, int saved)
@@ -39,7 +38,7 @@ int ring_sys_setup(unsigned entries, struct io_uring_params *params)
 {
     int saved = errno;
 
-    return result(syscall(SYSCALL_SETUP, entries, params), saved);
+    return result(syscall(SETUP, entries, params), saved);
 }
 
 int ring_sys_enter(int fd, unsigned submit, unsigned want, unsigned flags,
@@ -47,14 +46,13 @@ int ring_sys_enter(int fd, unsigned submit, unsigned want, unsigned flags,
 {
     int saved = errno;
 
-    return result(
-        syscall(SYSCALL_ENTER, fd, submit, want, flags, argument, size), saved);
+    return result(syscall(ENTER, fd, submit, want, flags, argument, size),
+                  saved);
 }
 
 int ring_sys_register(int fd, unsigned opcode, void *argument, unsigned count)
 {
     int saved = errno;
 
-    return result(syscall(SYSCALL_REGISTER, fd, opcode, argument, count),
-                  saved);
+    return result(syscall(REGISTER, fd, opcode, argument, count), saved);
 }

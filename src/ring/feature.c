@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * feature.c - GYRE_WITHOUT
+ *
+ * The list is parsed once, before the first ring is made, into two bit sets
+ * that are only read afterwards. A program that gained privileges does not
+ * listen to its environment (secure_getenv).
+ */
+#include "ring/feature.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "ring/abi.h"
+
+struct feature {
+    const char *name;
+    uint32_t setup_flag;  /* or 0 */
+    uint32_t feature_bit; /* or 0 */
+};
+
+static const struct feature table[RING_FEATURE_COUNT] = {
+    [RING_SINGLE_MMAP] = { "single_mmap", 0, IORING_FEAT_SINGLE_MMAP },
+    [RING_EXT_ARG] = { "ext_arg", 0, IORING_FEAT_EXT_ARG },
+    [RING_SUBMIT_ALL] = { "submit_all", IORING_SETUP_SUBMIT_ALL, 0 },
+    [RING_REGISTERED_RING_FD] = { "registered_ring_fd", 0, 0 },
+    [RING_COOP_TASKRUN] = { "coop_taskrun", IORING_SETUP_COOP_TASKRUN, 0 },
+    [RING_TASKRUN_FLAG] = { "taskrun_flag", IORING_SETUP_TASKRUN_FLAG, 0 },
+    [RING_SINGLE_ISSUER] = { "single_issuer", IORING_SETUP_SINGLE_ISSUER, 0 },
+    [RING_DEFER_TASKRUN] = { "defer_taskrun", IORING_SETUP_DEFER_TASKRUN, 0 },
+    [RING_R_DISABLED] = { "r_disabled", IORING_SETUP_R_DISABLED, 0 },
+    [RING_NO_SQARRAY] = { "no_sqarray", IORING_SETUP_NO_SQARRAY, 0 },
+    /* ABS_TIMER has no bit of its own; it came with MIN_TIMEOUT. */
+    [RING_EXT_ARG_ABS] = { "ext_arg_abs", 0, IORING_FEAT_MIN_TIMEOUT },
+    [RING_NO_IOWAIT] = { "no_iowait", 0, IORING_FEAT_NO_IOWAIT },
+    [RING_PROBE] = { "probe", 0, 0 },
+    [RING_QUERY] = { "query", 0, 0 },
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool feature_masked[RING_FEATURE_COUNT];
+static bool opcode_masked[IORING_OP_LAST];
+
+/* "op_statx" is STATX. */
+static bool names_opcode(const char *name, size_t length, unsigned opcode)
+{
+    const char *word = ring_opcode_name(opcode);
+
+    if (length < 3 || memcmp(name, "op_", 3) != 0 || strlen(word) != length - 3)
+        return false;
+    for (size_t i = 3; i < length; i++) {
+        if (name[i] != tolower((unsigned char)word[i - 3]))
+            return false;
+    }
+    return true;
+}
+
+static bool mask(const char *name, size_t length)
+{
+    for (size_t i = 0; i < RING_FEATURE_COUNT; i++) {
+        if (strlen(table[i].name) == length &&
+            memcmp(name, table[i].name, length) == 0) {
+            feature_masked[i] = true;
+            return true;
+        }
+    }
+    for (unsigned opcode = 0; opcode < IORING_OP_LAST; opcode++) {
+        if (names_opcode(name, length, opcode)) {
+            opcode_masked[opcode] = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+static unsigned mask_list(const char *names)
+{
+    unsigned unknown = 0;
+
+    while (*names != '\0') {
+        size_t length = strcspn(names, ", ");
+
+        if (length > 0 && !mask(names, length)) {
+            fprintf(stderr, "gyre: GYRE_WITHOUT: no feature named '%.*s'\n",
+                    (int)length, names);
+            unknown++;
+        }
+        names += length;
+        names += strspn(names, ", ");
+    }
+    return unknown;
+}
+
+static void read_environment(void)
+{
+    const char *names = secure_getenv("GYRE_WITHOUT");
+
+    if (names != NULL)
+        mask_list(names);
+}
+
+unsigned ring_features_restrict(const char *names)
+{
+    pthread_once(&once, read_environment);
+    memset(feature_masked, 0, sizeof feature_masked);
+    memset(opcode_masked, 0, sizeof opcode_masked);
+    return names == NULL ? 0 : mask_list(names);
+}
+
+bool ring_feature_allowed(enum ring_feature feature)
+{
+    ASSERT(feature < RING_FEATURE_COUNT);
+    pthread_once(&once, read_environment);
+    return !feature_masked[feature];
+}
+
+bool ring_opcode_allowed(unsigned opcode)
+{
+    pthread_once(&once, read_environment);
+    return opcode >= IORING_OP_LAST || !opcode_masked[opcode];
+}
+
+const char *ring_feature_name(enum ring_feature feature)
+{
+    ASSERT(feature < RING_FEATURE_COUNT);
+    return table[feature].name;
+}
+
+uint32_t ring_setup_flags_allowed(void)
+{
+    uint32_t flags = UINT32_MAX;
+
+    for (unsigned i = 0; i < RING_FEATURE_COUNT; i++) {
+        if (!ring_feature_allowed((enum ring_feature)i))
+            flags &= ~table[i].setup_flag;
+    }
+    return flags;
+}
+
+uint32_t ring_features_allowed(void)
+{
+    uint32_t bits = UINT32_MAX;
+
+    for (unsigned i = 0; i < RING_FEATURE_COUNT; i++) {
+        if (!ring_feature_allowed((enum ring_feature)i))
+            bits &= ~table[i].feature_bit;
+    }
+    return bits;
+}

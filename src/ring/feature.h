@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * feature.h - what of io_uring may be used, one name for each thing
+ *
+ * Everything that gyre uses where it can, and does without where it cannot, is
+ * a feature with a name. GYRE_WITHOUT=name,... takes features away: what is
+ * masked behaves exactly as on a Linux that lacks it, so every rung of every
+ * ladder can be stood on by every program, on any Linux. An opcode is a feature
+ * too: op_statx, op_shutdown, ... Read once per process by secure_getenv();
+ * names that nobody knows are reported once on standard error.
+ *
+ *   name                 first  without it
+ *   single_mmap           5.4   no ring (too old)
+ *   ext_arg               5.11  no ring (too old)
+ *   submit_all            5.18  an SQE with an error ends the batch
+ *   registered_ring_fd    5.18  one more look-up of the descriptor per enter
+ *   coop_taskrun          5.19  completions interrupt the running thread
+ *   taskrun_flag          5.19  neither coop_taskrun nor defer_taskrun
+ *   single_issuer         6.0   no defer_taskrun
+ *   defer_taskrun         6.1   coop_taskrun
+ *   r_disabled            5.10  no defer_taskrun
+ *   no_sqarray            6.6   an array of indices, 0 1 2 3 ...
+ *   ext_arg_abs           6.12  one clock reading per timed wait
+ *   no_iowait             6.15  an idle loop is counted as waiting for a disk
+ *   probe                 5.6   the opcodes of 5.5
+ *   query                 6.18  flags are found by trial
+ */
+#ifndef RING_FEATURE_H
+#define RING_FEATURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ring_feature {
+    RING_SINGLE_MMAP,
+    RING_EXT_ARG,
+    RING_SUBMIT_ALL,
+    RING_REGISTERED_RING_FD,
+    RING_COOP_TASKRUN,
+    RING_TASKRUN_FLAG,
+    RING_SINGLE_ISSUER,
+    RING_DEFER_TASKRUN,
+    RING_R_DISABLED,
+    RING_NO_SQARRAY,
+    RING_EXT_ARG_ABS,
+    RING_NO_IOWAIT,
+    RING_PROBE,
+    RING_QUERY,
+    RING_FEATURE_COUNT,
+};
+
+/* False if GYRE_WITHOUT names it. Says nothing about Linux. */
+bool ring_feature_allowed(enum ring_feature feature);
+bool ring_opcode_allowed(unsigned opcode);
+
+/* "defer_taskrun" */
+const char *ring_feature_name(enum ring_feature feature);
+
+/* Of setup flags and of params.features: those that GYRE_WITHOUT leaves. */
+uint32_t ring_setup_flags_allowed(void);
+uint32_t ring_features_allowed(void);
+
+/* Of one setup flag: "DEFER_TASKRUN". NULL if there is no such flag. */
+const char *ring_setup_flag_name(uint32_t flag);
+
+/* Of one bit of params.features: "EXT_ARG". NULL if there is none. */
+const char *ring_feature_bit_name(uint32_t bit);
+
+/* "STATX"; NULL from IORING_OP_LAST up. */
+const char *ring_opcode_name(unsigned opcode);
+
+/* Tests: take away what the list names, instead of what GYRE_WITHOUT names.
+ * NULL: nothing. Returns the number of unknown names. */
+unsigned ring_features_restrict(const char *names);
+
+#endif

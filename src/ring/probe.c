@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * probe.c - which opcodes and flags this Linux knows
+ *
+ * PROBE (5.6) tells opcode by opcode what a ring executes; QUERY (6.18) tells
+ * with no ring at all which flags there are, and how many opcodes, but not
+ * which of them this Linux was built without. Neither tells about the flags of
+ * an opcode.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "ring/feature.h"
+#include "ring/ring.h"
+#include "ring/syscalls.h"
+
+#define PROBE_OPS 256
+
+bool ring_query(struct io_uring_query_opcode *answer)
+{
+    if (!ring_feature_allowed(RING_QUERY))
+        return false;
+
+    *answer = (struct io_uring_query_opcode){ 0 };
+    struct io_uring_query_hdr header = {
+        .query_data = (uintptr_t)answer,
+        .query_op = IO_URING_QUERY_OPCODES,
+        .size = sizeof *answer,
+    };
+    int err = ring_sys_register(-1, IORING_REGISTER_QUERY, &header, 0);
+
+    return err == 0 && header.result >= 0;
+}
+
+unsigned ring_register_opcodes(void)
+{
+    struct io_uring_query_opcode query;
+
+    return ring_query(&query) ? query.nr_register_opcodes
+                              : IORING_REGISTER_LAST;
+}
+
+/* PROBE's answer. False if there is none. */
+static bool probe(const struct ring *ring, struct ring_opcodes *opcodes)
+{
+    union {
+        struct io_uring_probe probe;
+        uint8_t room[sizeof(struct io_uring_probe) +
+                     PROBE_OPS * sizeof(struct io_uring_probe_op)];
+    } answer;
+
+    if (!ring_feature_allowed(RING_PROBE))
+        return false;
+    memset(&answer, 0, sizeof answer);
+    if (ring_sys_register(ring->fd, IORING_REGISTER_PROBE, &answer, PROBE_OPS) <
+        0)
+        return false;
+
+    const uint8_t *op = answer.room + sizeof(struct io_uring_probe);
+
+    for (unsigned i = 0; i < answer.probe.ops_len; i++) {
+        struct io_uring_probe_op entry;
+
+        memcpy(&entry, op + i * sizeof entry, sizeof entry);
+        opcodes->has[entry.op] = (entry.flags & IO_URING_OP_SUPPORTED) != 0;
+    }
+    return true;
+}
+
+void ring_probe(const struct ring *ring, struct ring_opcodes *opcodes)
+{
+    ASSERT(ring->fd >= 0);
+    memset(opcodes, 0, sizeof *opcodes);
+    if (!probe(ring, opcodes)) {
+        struct io_uring_query_opcode query;
+        unsigned count = IORING_OP_FALLOCATE; /* 5.6's first */
+
+        if (ring_query(&query))
+            count = query.nr_request_opcodes;
+        ASSERT(count <= ARRAY_SIZE(opcodes->has));
+        memset(opcodes->has, true, count);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(opcodes->has); i++) {
+        if (!ring_opcode_allowed(i))
+            opcodes->has[i] = false;
+    }
+}

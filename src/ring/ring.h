@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring.h - making a ring, and asking Linux what it can do
+ *
+ * A ring is set up with the best flags that this Linux takes and GYRE_WITHOUT
+ * leaves (see feature.h). There is one ladder for how completions reach us,
+ *
+ *   SINGLE_ISSUER | DEFER_TASKRUN | TASKRUN_FLAG | R_DISABLED
+ *   COOP_TASKRUN | TASKRUN_FLAG
+ *   nothing
+ *
+ * and each of SUBMIT_ALL and NO_SQARRAY is taken where it is there. Only flags
+ * are decided here; the two queues are the same on every rung.
+ *
+ * Memory.  The ring's memory is not inherited by a child of fork(), and all its
+ *          descriptors are close-on-exec.
+ */
+#ifndef RING_RING_H
+#define RING_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ring/abi.h"
+#include "ring/abi_register.h"
+#include "ring/queue.h"
+
+#define RING_ENTRIES_MAX 32768U
+#define RING_CQ_ENTRIES_MAX (2 * RING_ENTRIES_MAX)
+
+/* With no memory for more, a ring may get as few entries as this. */
+#define RING_ENTRIES_ENOUGH 64U
+
+struct ring {
+    int fd; /* -1: closed */
+    uint32_t setup_flags;
+    uint32_t features; /* without what GYRE_WITHOUT takes away */
+    struct sq sq;
+    struct cq cq;
+
+    void *memory; /* heads, tails, flags, CQEs, the array of indices */
+    size_t memory_size;
+    void *sqes;
+    size_t sqes_size;
+};
+
+/* Which opcodes this Linux executes. */
+struct ring_opcodes {
+    bool has[256];
+};
+
+/*
+ * Make a ring of `entries` SQEs (1 .. RING_ENTRIES_MAX) and `cq_entries` CQEs
+ * (0: Linux's choice, twice the SQEs). Short of memory it may be smaller. With
+ * R_DISABLED in ring->setup_flags, ring_enable() has to follow on the thread
+ * that will use it. 0 or a negative errno: as io_uring_setup(2) and mmap(2), or
+ * -EPROTO if Linux describes a ring that cannot be, or -EOPNOTSUPP if its
+ * io_uring has no single mapping or no EXT_ARG (Linux < 5.11).
+ */
+int ring_open(struct ring *ring, unsigned entries, unsigned cq_entries);
+
+/* Make the calling thread the one that uses the ring. */
+int ring_enable(struct ring *ring);
+
+/* Give everything back; a closed ring is allowed. */
+void ring_close(struct ring *ring);
+
+/* The mapping must cover every field that `params` names: -EPROTO if not. */
+int ring_layout_check(const struct io_uring_params *params, size_t memory_size);
+
+/* How large the mapping of a ring is. */
+size_t ring_memory_size(const struct io_uring_params *params);
+
+/* By PROBE; without it, by QUERY; without both, what 5.5 had. */
+void ring_probe(const struct ring *ring, struct ring_opcodes *opcodes);
+
+/* The masks of Linux 6.18 and later; false if it does not tell. */
+bool ring_query(struct io_uring_query_opcode *answer);
+
+/* The number of opcodes of io_uring_register(2) that are known: by QUERY; else
+ * IORING_REGISTER_LAST, and Linux answers EINVAL itself. */
+unsigned ring_register_opcodes(void);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * setup.c - the ladder of setup flags, and the ring's memory
+ *
+ * A Linux of 6.18 or later tells by QUERY which flags it knows, and the first
+ * attempt is right. An older one answers EINVAL to a flag it does not know; the
+ * newest flag of the attempt is then left out, and so on. Mainline and the
+ * distributions add these flags in the same order, so the attempt that succeeds
+ * has every flag that this Linux knows.
+ *
+ * Linux tells where in the mapping each field lies. Linux itself can be trusted
+ * with that, but what answers may be something else that plays Linux, so each
+ * offset is checked against the mapping's size before it is used.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "ring/feature.h"
+#include "ring/ring.h"
+#include "ring/syscalls.h"
+
+static const uint32_t rungs[] = {
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+        IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+    0,
+};
+
+static const uint32_t extras = IORING_SETUP_SUBMIT_ALL |
+                               IORING_SETUP_NO_SQARRAY;
+
+/* What to leave out after EINVAL: newest first. */
+static const uint32_t newest_first[] = {
+    IORING_SETUP_NO_SQARRAY,    /* 6.6 */
+    IORING_SETUP_DEFER_TASKRUN, /* 6.1 */
+    IORING_SETUP_COOP_TASKRUN,  /* 5.19 */
+    IORING_SETUP_SUBMIT_ALL,    /* 5.18 */
+};
+
+/* The highest rung of which every flag is known, and the known extras. */
+static uint32_t best_flags(uint32_t known)
+{
+    size_t rung = 0;
+
+    while ((rungs[rung] & ~known) != 0) {
+        rung++;
+        ASSERT(rung < ARRAY_SIZE(rungs));
+    }
+    return rungs[rung] | (extras & known);
+}
+
+static uint32_t newest_of(uint32_t flags)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(newest_first); i++) {
+        if ((flags & newest_first[i]) != 0)
+            return newest_first[i];
+    }
+    return 0;
+}
+
+static int setup(struct io_uring_params *params, unsigned entries,
+                 unsigned cq_entries)
+{
+    struct io_uring_query_opcode query;
+    uint32_t known = ring_setup_flags_allowed();
+
+    if (ring_query(&query))
+        known &= (uint32_t)query.ring_setup_flags;
+    for (;;) {
+        uint32_t flags = best_flags(known);
+
+        *params = (struct io_uring_params){
+            .flags = flags | (cq_entries != 0 ? IORING_SETUP_CQSIZE : 0),
+            .cq_entries = cq_entries,
+        };
+        int fd = ring_sys_setup(entries, params);
+
+        if (fd != -EINVAL)
+            return fd;
+        if (newest_of(flags) == 0)
+            return -EINVAL;
+        known &= ~newest_of(flags);
+    }
+}
+
+size_t ring_memory_size(const struct io_uring_params *params)
+{
+    size_t cq = params->cq_off.cqes +
+                params->cq_entries * sizeof(struct io_uring_cqe);
+    size_t sq = params->sq_off.array + params->sq_entries * sizeof(uint32_t);
+
+    if ((params->flags & IORING_SETUP_NO_SQARRAY) != 0)
+        return cq;
+    return sq > cq ? sq : cq;
+}
+
+static bool is_power_of_two(uint32_t n)
+{
+    return n != 0 && (n & (n - 1)) == 0;
+}
+
+int ring_layout_check(const struct io_uring_params *params, size_t memory_size)
+{
+    const struct io_sqring_offsets *sq = &params->sq_off;
+    const struct io_cqring_offsets *cq = &params->cq_off;
+    const uint32_t words[] = {
+        sq->head, sq->tail, sq->ring_mask, sq->ring_entries, sq->flags,
+        cq->head, cq->tail, cq->ring_mask, cq->ring_entries,
+    };
+
+    if (!is_power_of_two(params->sq_entries) ||
+        !is_power_of_two(params->cq_entries) ||
+        params->sq_entries > RING_ENTRIES_MAX ||
+        params->cq_entries > RING_CQ_ENTRIES_MAX)
+        return -EPROTO;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (words[i] % sizeof(uint32_t) != 0 ||
+            words[i] > memory_size - sizeof(uint32_t))
+            return -EPROTO;
+    }
+    if (cq->cqes % sizeof(uint64_t) != 0 ||
+        ring_memory_size(params) > memory_size)
+        return -EPROTO;
+    return 0;
+}
+
+/* Memory of the ring, which a child of fork() must not have: its writes would
+ * reach the parent's ring. */
+static int map(int fd, uint64_t offset, size_t size, void **memory)
+{
+    if (alloc_must_fail())
+        return -ENOMEM;
+
+    int saved = errno;
+    void *address = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_POPULATE, fd, (off_t)offset);
+
+    if (address == MAP_FAILED) {
+        int error = errno;
+
+        errno = saved;
+        return -error;
+    }
+    if (madvise(address, size, MADV_DONTFORK) != 0) {
+        int error = errno;
+
+        munmap(address, size);
+        errno = saved;
+        return -error;
+    }
+    *memory = address;
+    return 0;
+}
+
+static _Atomic uint32_t *word_at(const struct ring *ring, uint32_t offset)
+{
+    return (_Atomic uint32_t *)(void *)((char *)ring->memory + offset);
+}
+
+static void point_queues(struct ring *ring,
+                         const struct io_uring_params *params)
+{
+    const struct io_sqring_offsets *sq = &params->sq_off;
+    const struct io_cqring_offsets *cq = &params->cq_off;
+
+    ring->sq = (struct sq){
+        .head = word_at(ring, sq->head),
+        .tail = word_at(ring, sq->tail),
+        .flags = word_at(ring, sq->flags),
+        .sqes = ring->sqes,
+        .entries = params->sq_entries,
+        .mask = params->sq_entries - 1,
+    };
+    ring->cq = (struct cq){
+        .head = word_at(ring, cq->head),
+        .tail = word_at(ring, cq->tail),
+        .cqes = (void *)((char *)ring->memory + cq->cqes),
+        .entries = params->cq_entries,
+        .mask = params->cq_entries - 1,
+    };
+    if ((params->flags & IORING_SETUP_NO_SQARRAY) != 0)
+        return;
+
+    /* Slot n always holds SQE n: the array says nothing, once for all. */
+    for (uint32_t i = 0; i < params->sq_entries; i++)
+        atomic_store_explicit(word_at(ring, sq->array + i * 4), i,
+                              memory_order_relaxed);
+}
+
+/* Map what `params` describes. On failure ring_close() undoes what was done. */
+static int map_ring(struct ring *ring, const struct io_uring_params *params)
+{
+    const uint32_t needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_EXT_ARG;
+
+    if ((ring->features & needed) != needed)
+        return -EOPNOTSUPP;
+
+    size_t memory_size = ring_memory_size(params);
+    size_t sqes_size = params->sq_entries * sizeof(struct io_uring_sqe);
+    int err = ring_layout_check(params, memory_size);
+
+    if (err != 0)
+        return err;
+    err = map(ring->fd, IORING_OFF_SQ_RING, memory_size, &ring->memory);
+    if (err != 0)
+        return err;
+    ring->memory_size = memory_size;
+    err = map(ring->fd, IORING_OFF_SQES, sqes_size, &ring->sqes);
+    if (err != 0)
+        return err;
+    ring->sqes_size = sqes_size;
+    point_queues(ring, params);
+    return 0;
+}
+
+static int open_once(struct ring *ring, unsigned entries, unsigned cq_entries)
+{
+    struct io_uring_params params;
+    int fd = setup(&params, entries, cq_entries);
+
+    if (fd < 0)
+        return fd;
+    *ring = (struct ring){
+        .fd = fd,
+        .setup_flags = params.flags,
+        .features = params.features & ring_features_allowed(),
+    };
+    int err = map_ring(ring, &params);
+
+    if (err != 0)
+        ring_close(ring);
+    return err;
+}
+
+int ring_open(struct ring *ring, unsigned entries, unsigned cq_entries)
+{
+    ASSERT(entries >= 1 && entries <= RING_ENTRIES_MAX);
+    ASSERT(cq_entries <= RING_CQ_ENTRIES_MAX);
+    *ring = (struct ring){ .fd = -1 };
+    for (;;) {
+        int err = open_once(ring, entries, cq_entries);
+
+        if (err != -ENOMEM || entries <= RING_ENTRIES_ENOUGH)
+            return err;
+        entries /= 2;
+        cq_entries /= 2;
+    }
+}
+
+int ring_enable(struct ring *ring)
+{
+    ASSERT(ring->fd >= 0);
+    if ((ring->setup_flags & IORING_SETUP_R_DISABLED) == 0)
+        return 0;
+    return ring_sys_register(ring->fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+void ring_close(struct ring *ring)
+{
+    int saved = errno;
+
+    if (ring->fd < 0)
+        return;
+    if (ring->sqes != NULL)
+        munmap(ring->sqes, ring->sqes_size);
+    if (ring->memory != NULL)
+        munmap(ring->memory, ring->memory_size);
+    close(ring->fd);
+    *ring = (struct ring){ .fd = -1 };
+    errno = saved;
+}
