@@ -39,6 +39,7 @@
 #ifndef GYRE_OP_H
 #define GYRE_OP_H
 
+#include <gyre/timer.h>
 #include <gyre/types.h>
 #include <sys/socket.h>
 
@@ -136,11 +137,9 @@ GYRE_API const char *gyre_op_name(const gyre_op *op);
 
 /* Embedded by the caller beside the op; private. */
 struct gyre_deadline {
-    void *link_[2];
-    uint64_t deadline_ns_;
+    gyre_timer timer_;
     gyre_op *op_;
-    uint32_t fired_;
-    uint32_t reserved_;
+    bool fired_;
 };
 
 /*
@@ -186,8 +185,9 @@ GYRE_API void gyre_op_openat(gyre_op *op, int dirfd, const char *path,
 GYRE_API void gyre_op_openat2(gyre_op *op, int dirfd, const char *path,
                               struct open_how *how);
 
-/* Close a descriptor. Does not end what is in flight on it: see
- * gyre_loop_cancel_fd(). since 5.6 */
+/* Cancel what this loop has started on the descriptor, wait for it, close. (The
+ * kernel's close alone would leave it waiting on a file that has no number any
+ * more.) since 5.6 */
 GYRE_API void gyre_op_close(gyre_op *op, int fd);
 
 /* `result` is held until the last completion, the path until submission.

@@ -81,6 +81,17 @@ uint64_t wheel_next_ns(const struct wheel *wheel)
     return tick << WHEEL_TICK_SHIFT;
 }
 
+void wheel_drop_all(struct wheel *wheel)
+{
+    for (unsigned level = 0; level < WHEEL_LEVELS; level++)
+        for (unsigned slot = 0; slot < WHEEL_SLOTS; slot++)
+            while (list_take_first(&wheel->slots[level][slot]) != NULL)
+                ;
+    while (list_take_first(&wheel->due) != NULL)
+        ;
+    wheel_init(wheel, wheel->tick << WHEEL_TICK_SHIFT);
+}
+
 static void wheel_check_slot(const struct wheel *wheel, unsigned level,
                              unsigned slot, uint64_t *count)
 {

@@ -39,7 +39,7 @@ struct wheel_node {
 };
 
 struct wheel {
-    uint64_t tick; /* the clock: everything at or before it has expired */
+    uint64_t tick;  /* the clock: everything at or before it has expired */
     uint64_t count; /* nodes in slots and on `due` */
     struct list due;
     uint64_t occupied[WHEEL_LEVELS]; /* bit n: slot n is not empty */
@@ -56,6 +56,9 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ns);
  * empty wheel. May be earlier than the first deadline, never later than its
  * tick. */
 uint64_t wheel_next_ns(const struct wheel *wheel);
+
+/* Let go of every node: each is unlinked, none expires. */
+void wheel_drop_all(struct wheel *wheel);
 
 /* Abort if a node lies in the wrong slot or a bitmap lies; O(n), for tests. */
 void wheel_check(const struct wheel *wheel);
@@ -83,8 +86,8 @@ static inline void wheel_place(struct wheel *wheel, struct wheel_node *node)
 
     unsigned highest = 63U - (unsigned)__builtin_clzll(tick ^ wheel->tick);
     unsigned level = highest / WHEEL_DIGIT_BITS;
-    unsigned slot =
-        (unsigned)(tick >> (level * WHEEL_DIGIT_BITS)) & (WHEEL_SLOTS - 1);
+    unsigned slot = (unsigned)(tick >> (level * WHEEL_DIGIT_BITS)) &
+                    (WHEEL_SLOTS - 1);
 
     wheel->occupied[level] |= UINT64_C(1) << slot;
     list_append(&wheel->slots[level][slot], &node->link);

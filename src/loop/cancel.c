@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cancel.c - asking ops to end
+ *
+ * A cancel changes nothing about who ends the op: the kernel does, by the op's
+ * own last CQE, and until then the op and its buffers are the kernel's. Asking
+ * needs no memory: the op itself carries the wish, on the loop's list `cancels`,
+ * until there is room in the SQ. An op that the kernel has not seen ends here.
+ *
+ * The request names its target by address and generation, so that one that
+ * comes too late finds nothing, also if the same op has been started again.
+ */
+#include <errno.h>
+
+#include "loop/loop.h"
+#include "loop/optable.h"
+
+int gyre_op_cancel(gyre_op *op)
+{
+    gyre_loop *loop = op->loop_;
+
+    if (op->state_ == OP_IDLE)
+        return -ENOENT;
+    loop_assert_owner(loop);
+    if ((op->flags_ & OP_CANCEL_ASKED) != 0 || op->state_ == OP_ENDED)
+        return -EALREADY;
+    op->flags_ |= OP_CANCEL_ASKED;
+    if (op->state_ != OP_FLYING) {
+        loop_end_op(loop, op, -ECANCELED);
+        return 0;
+    }
+    op_head_remove(&loop->slots[op->slot_].flying, op);
+    op->flags_ |= OP_ON_CANCELS;
+    op_head_push(&loop->cancels, op);
+    return 0;
+}
+
+static unsigned cancel_flying(gyre_loop *loop, uint32_t slot)
+{
+    unsigned asked = 0;
+    gyre_op *op, *next;
+
+    for (op = loop->slots[slot].flying; op != NULL; op = next) {
+        next = op->next_;
+        if (gyre_op_cancel(op) == 0)
+            asked++;
+    }
+    return asked;
+}
+
+static unsigned cancel_list(const struct op_list *list, uint32_t slot, bool all)
+{
+    unsigned asked = 0;
+    gyre_op *op, *next;
+
+    for (op = list->first; op != NULL; op = next) {
+        next = op->next_;
+        if ((all || op->slot_ == slot) && gyre_op_cancel(op) == 0)
+            asked++;
+    }
+    return asked;
+}
+
+unsigned gyre_loop_cancel_fd(gyre_loop *loop, int fd)
+{
+    uint32_t slot = (uint32_t)fd + 1;
+    unsigned asked;
+
+    loop_assert_owner(loop);
+    if (fd < 0 || slot >= loop->slot_count || loop->slots[slot].count == 0)
+        return 0;
+    asked = cancel_flying(loop, slot);
+    /* The backlog is looked through only if some of it can be the fd's. */
+    if (asked < loop->slots[slot].count && loop->backlog.first != NULL)
+        asked += cancel_list(&loop->backlog, slot, false);
+    return asked;
+}
+
+unsigned gyre_loop_cancel_all(gyre_loop *loop)
+{
+    unsigned asked;
+
+    loop_assert_owner(loop);
+    asked = cancel_list(&loop->backlog, 0, true);
+    asked += cancel_list(&loop->held, 0, true);
+    for (uint32_t slot = 0; slot < loop->slot_count; slot++)
+        asked += cancel_flying(loop, slot);
+    return asked;
+}
+
+void gyre_op_cancel_op(gyre_op *op, gyre_op *target)
+{
+    struct io_uring_sqe *sqe;
+
+    ASSERT_API(target->state_ != OP_IDLE,
+               "the target is idle: only a started op can be cancelled");
+    gyre_op_raw(op, IORING_OP_ASYNC_CANCEL);
+    sqe = gyre_op_sqe(op);
+    sqe->fd = -1;
+    sqe->addr = op_user_data(target);
+    if (target->loop_->kernel->route[gyre_op_sqe(target)->opcode] ==
+        KERNEL_ROUTE_SIDE)
+        op->flags_ |= OP_TARGET_SIDE;
+}
+
+gyre_op_status gyre_op_state(const gyre_op *op)
+{
+    switch ((enum op_state)op->state_) {
+    case OP_IDLE:
+        return GYRE_OP_IDLE;
+    case OP_FLYING:
+        return GYRE_OP_IN_FLIGHT;
+    case OP_QUEUED:
+    case OP_ENDED:
+    case OP_HELD:
+        break;
+    }
+    return GYRE_OP_QUEUED;
+}

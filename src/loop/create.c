@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * create.c - making and ending a loop
+ *
+ * Ending is the harder half: every op in flight points at somebody's memory, so
+ * all are cancelled and the loop turns until each had its last completion. Only
+ * then is the kernel let go (I7); Linux would otherwise finish them later, with
+ * ports still bound and buffers still written.
+ */
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "loop/loop.h"
+
+#define DISPATCH_DEFAULT 256U
+#define READY_DEFAULT 256U
+#define SLOTS_FIRST 64U
+
+static _Atomic uint64_t last_id;
+
+int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
+                   const gyre_loop_options *options)
+{
+    gyre_loop *loop = alloc_aligned(_Alignof(gyre_loop), sizeof *loop);
+
+    if (loop == NULL)
+        return -ENOMEM;
+    loop->slots = alloc_zeroed(SLOTS_FIRST, sizeof *loop->slots);
+    if (loop->slots == NULL)
+        goto free_loop;
+    loop->slot_count = SLOTS_FIRST;
+    if (live_create(loop) < 0)
+        goto free_slots;
+    loop->kernel = kernel;
+    loop->dispatch_max = options->dispatch_max != 0 ? options->dispatch_max
+                                                    : DISPATCH_DEFAULT;
+    loop->ready_max = options->ready_max != 0 ? options->ready_max
+                                              : READY_DEFAULT;
+    loop->owner = loop_thread();
+    loop->id = atomic_fetch_add(&last_id, 1) + 1;
+    list_init(&loop->cancelled_timers);
+    loop->now_ns = loop_clock(loop);
+    wheel_init(&loop->wheel, loop->now_ns);
+    loop->on_valgrind = loop_on_valgrind();
+    *loop_out = loop;
+    return 0;
+
+free_slots:
+    alloc_free(loop->slots);
+free_loop:
+    alloc_free(loop);
+    return -ENOMEM;
+}
+
+/* Turn until the kernel has nothing of ours any more. */
+static void loop_drain(gyre_loop *loop)
+{
+    while (counter_get(&loop->in_flight) > 0 ||
+           counter_get(&loop->queued) > 0 || loop->ended.first != NULL) {
+        int err;
+
+        gyre_loop_cancel_all(loop);
+        loop->closing = true;
+        err = gyre_loop_run(loop, GYRE_RUN_ONCE);
+        ASSERT_API(err >= 0, "the kernel refuses to finish what is in flight; "
+                             "its memory cannot be given back");
+    }
+    loop->closing = true;
+}
+
+/* What is dropped is not called back: timers, ready and posted work. */
+static void loop_drop_callbacks(gyre_loop *loop)
+{
+    while (list_take_first(&loop->cancelled_timers) != NULL)
+        ;
+    wheel_drop_all(&loop->wheel);
+    atomic_store(&loop->timers, 0);
+    loop->ready_first = NULL;
+    loop->ready_last = NULL;
+    atomic_store(&loop->ready, 0);
+    atomic_store(&loop->posted, NULL);
+    atomic_store(&loop->remote_ops, NULL);
+}
+
+void gyre_loop_destroy(gyre_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    ASSERT_API(!loop->turning, "a loop cannot be destroyed inside its turn");
+    loop_assert_owner(loop);
+    if (loop->tasks_end != NULL)
+        loop->tasks_end(loop);
+    loop_drop_callbacks(loop);
+    loop_drain(loop);
+    ASSERT(counter_get(&loop->in_flight) == 0); /* I7 */
+    loop->kernel->class->destroy(loop->kernel);
+    live_destroy(loop);
+    alloc_free(loop->slots);
+    alloc_free(loop);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * finish.c - from a CQE to the op that waits for it
+ *
+ * A CQE is copied and its place given back before the callback runs, since a
+ * callback may take long, and may start, cancel and free what it likes. The last
+ * CQE makes its op idle first; after `done` is called nothing here touches the
+ * op again (I3).
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "loop/loop.h"
+#include "loop/optable.h"
+
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)(address), (void)(size))
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+/* Codes that Linux uses between its own parts (ERESTARTSYS and the like) and
+ * that have been seen in CQEs of interrupted workers. */
+#define KERNEL_INTERNAL_FIRST 512
+#define KERNEL_INTERNAL_LAST 530
+
+#define STATX_BYTES 256U /* struct statx, for ever */
+
+#define ADDRESS_MASK (((UINT64_C(1) << 48) - 1) & ~KERNEL_TAG_MASK)
+
+bool loop_on_valgrind(void)
+{
+    return RUNNING_ON_VALGRIND != 0;
+}
+
+static void mark_vector(const struct iovec *iov, size_t count, size_t bytes)
+{
+    for (size_t i = 0; i < count && bytes > 0; i++) {
+        size_t part = iov[i].iov_len < bytes ? iov[i].iov_len : bytes;
+
+        VALGRIND_MAKE_MEM_DEFINED(iov[i].iov_base, part);
+        bytes -= part;
+    }
+}
+
+/* memcheck does not see what the kernel writes between two system calls. */
+static void mark_written(const gyre_op *op, int32_t res)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
+    void *at = (void *)(uintptr_t)sqe->addr;
+    struct msghdr *message = at;
+
+    if (res < 0)
+        return;
+    switch ((enum op_output)op_table[sqe->opcode].output) {
+    case OP_OUTPUT_NONE:
+        break;
+    case OP_OUTPUT_BYTES:
+        VALGRIND_MAKE_MEM_DEFINED(at, (size_t)res);
+        break;
+    case OP_OUTPUT_VECTOR:
+        mark_vector(at, sqe->len, (size_t)res);
+        break;
+    case OP_OUTPUT_MESSAGE:
+        VALGRIND_MAKE_MEM_DEFINED(message, sizeof *message);
+        VALGRIND_MAKE_MEM_DEFINED(message->msg_name, message->msg_namelen);
+        VALGRIND_MAKE_MEM_DEFINED(message->msg_control,
+                                  message->msg_controllen);
+        mark_vector(message->msg_iov, message->msg_iovlen, (size_t)res);
+        break;
+    case OP_OUTPUT_STATX:
+        VALGRIND_MAKE_MEM_DEFINED((void *)(uintptr_t)sqe->off, STATX_BYTES);
+        break;
+    case OP_OUTPUT_ADDRESS:
+        if (sqe->addr2 != 0) {
+            socklen_t *size = (socklen_t *)(uintptr_t)sqe->addr2;
+
+            VALGRIND_MAKE_MEM_DEFINED(size, sizeof *size);
+            VALGRIND_MAKE_MEM_DEFINED(at, *size);
+        }
+        break;
+    }
+}
+
+static int32_t result_of(const gyre_op *op, int32_t res)
+{
+    if (LIKELY(res > -KERNEL_INTERNAL_FIRST) || res < -KERNEL_INTERNAL_LAST)
+        return res;
+    return (op->flags_ & OP_CANCEL_ASKED) != 0 ? -ECANCELED : -EINTR;
+}
+
+static bool op_wants_retry(const gyre_op *op, int32_t res)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
+
+    return UNLIKELY(res == -EINTR) && op_table[sqe->opcode].retry &&
+           (op->flags_ & OP_CANCEL_ASKED) == 0;
+}
+
+/* Take a flying op out of the loop's books. */
+static void op_land(gyre_loop *loop, gyre_op *op)
+{
+    struct fd_slot *slot = &loop->slots[op->slot_];
+
+    if (UNLIKELY((op->flags_ & OP_ON_CANCELS) != 0))
+        op_head_remove(&loop->cancels, op);
+    else
+        op_head_remove(&slot->flying, op);
+    counter_sub(&loop->in_flight, 1);
+}
+
+/* The last completion: books first, callback last. */
+static void op_finish(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)
+{
+    uint32_t slot = op->slot_;
+    gyre_result result = { .flags = flags };
+
+    ASSERT(loop->slots[slot].count > 0);
+    loop->slots[slot].count--;
+    op->state_ = OP_IDLE; /* I1 */
+    live_remove(loop, op);
+    if (UNLIKELY(op->deadline_ != NULL))
+        res = deadline_finish(op, res);
+    if (UNLIKELY(loop->slots[slot].held > 0) && loop->slots[slot].count == 0)
+        loop_release_held(loop, slot);
+    loop->called++;
+    result.res = res;
+    op->done_(op, result); /* I3: the op may be gone */
+}
+
+static void op_retry(gyre_loop *loop, gyre_op *op)
+{
+    counter_add(&loop->retried, 1);
+    op->flags_ &= (uint8_t)~OP_SIDE;
+    op->state_ = OP_QUEUED;
+    op_list_append(&loop->backlog, op);
+    counter_add(&loop->queued, 1);
+}
+
+static void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
+{
+    gyre_op *op = (gyre_op *)(uintptr_t)(cqe->user_data & ADDRESS_MASK);
+    int32_t res;
+
+    live_check(loop, op);
+    ASSERT_API(op->state_ == OP_FLYING && op_user_data(op) == cqe->user_data,
+               "a completion came for an op that is not in flight: it was "
+               "freed, moved or refilled before its last completion");
+    res = result_of(op, cqe->res);
+    if (UNLIKELY(loop->on_valgrind))
+        mark_written(op, res);
+    if ((cqe->flags & IORING_CQE_F_MORE) != 0) {
+        loop->called++;
+        op->done_(op, (gyre_result){ res, cqe->flags });
+        return;
+    }
+    op_land(loop, op);
+    if (op_wants_retry(op, res))
+        op_retry(loop, op);
+    else
+        op_finish(loop, op, res, cqe->flags);
+}
+
+static void loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
+{
+    switch (cqe->user_data & KERNEL_TAG_MASK) {
+    case KERNEL_TAG_OP:
+        op_complete(loop, cqe);
+        break;
+    case KERNEL_TAG_CANCEL:
+        /* The target tells by its own last CQE what came of it. */
+        break;
+    case KERNEL_TAG_INTERNAL:
+        loop->kernel->class->internal(loop->kernel, cqe);
+        break;
+    default:
+        panic("a completion with unknown user_data %#llx: the ring is used by "
+              "somebody else",
+              (unsigned long long)cqe->user_data);
+    }
+}
+
+static unsigned loop_dispatch_ended(gyre_loop *loop, unsigned limit)
+{
+    unsigned taken = 0;
+    gyre_op *op;
+
+    while (taken < limit && (op = loop->ended.first) != NULL) {
+        ASSERT(op->state_ == OP_ENDED);
+        op_list_remove(&loop->ended, op);
+        taken++;
+        op_finish(loop, op, op->result_, 0);
+    }
+    return taken;
+}
+
+static unsigned loop_dispatch_cq(gyre_loop *loop, struct cq *cq, unsigned limit)
+{
+    struct io_uring_cqe cqe;
+    unsigned taken = 0;
+
+    while (taken < limit && cq_take(cq, &cqe)) {
+        taken++;
+        loop_take_cqe(loop, &cqe);
+    }
+    return taken;
+}
+
+unsigned loop_dispatch(gyre_loop *loop, unsigned limit)
+{
+    struct kernel *kernel = loop->kernel;
+    unsigned ended = loop_dispatch_ended(loop, limit);
+    unsigned taken = loop_dispatch_cq(loop, &kernel->cq, limit);
+
+    if (UNLIKELY(kernel->side_cq != NULL))
+        taken += loop_dispatch_cq(loop, kernel->side_cq, limit);
+    if (taken > 0) {
+        counter_add(&loop->completions, taken);
+        loop->completions_untaken += taken;
+    }
+    return ended + taken;
+}
+
+bool gyre_op_is_eof(const gyre_op *op, gyre_result result)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
+
+    return result.res == 0 && sqe->len > 0 && op_table[sqe->opcode].stream;
+}
+
+const char *gyre_op_name(const gyre_op *op)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
+    const char *name = op_table[sqe->opcode].name;
+
+    return name != NULL ? name : "?";
+}

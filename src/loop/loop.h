@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.h - the loop from the inside
+ *
+ * One op's way (I1: exactly one last completion for each start):
+ *
+ *   IDLE -> QUEUED      start.c  on the backlog, in order of start
+ *   QUEUED -> FLYING    start.c  copied to the SQ, or handed to the side
+ *   FLYING -> IDLE      finish.c its last CQE came
+ *   QUEUED -> ENDED     cancel.c ended here; its callback waits on `ended`
+ *   ENDED -> IDLE       finish.c
+ *   IDLE -> HELD        start.c  a close, until its fd's other ops have ended
+ *   HELD -> QUEUED
+ *
+ * An op is on exactly one list, by next_ and prev_ (NULL: the first): the
+ * backlog, `ended`, `held`, `cancels` (flying, a cancel request is yet to be
+ * written), or the list of its fd's slot (flying). Slots are found by fd + 1;
+ * slot 0 takes ops without a descriptor, and all when memory was short. A slot
+ * counts every started op of its fd, so closing an fd finds what is on it
+ * without looking at the rest.
+ *
+ * The task tier and everything above reach the loop through this page and the
+ * public headers; nobody else touches a loop's members.
+ */
+#ifndef LOOP_LOOP_H
+#define LOOP_LOOP_H
+
+#include <gyre/loop.h>
+#include <stdatomic.h>
+
+#include "base/assert.h"
+#include "base/list.h"
+#include "base/wheel.h"
+#include "kernel/kernel.h"
+
+enum op_state { OP_IDLE, OP_QUEUED, OP_FLYING, OP_ENDED, OP_HELD };
+
+enum op_flag {
+    OP_CANCEL_ASKED = 1 << 0, /* by cancel, deadline, close or destroy */
+    OP_ON_CANCELS = 1 << 1,   /* on loop->cancels rather than in its slot */
+    OP_SIDE = 1 << 2,         /* the co-processor has it */
+    OP_TARGET_SIDE = 1 << 3,  /* a cancel op whose target is there */
+};
+
+struct op_list {
+    gyre_op *first;
+    gyre_op *last; /* kept for those lists that are appended to */
+};
+
+struct fd_slot {
+    gyre_op *flying;
+    uint32_t count; /* started and not ended: queued, flying, ended */
+    uint32_t held;  /* closes that wait for count to become 0 */
+};
+
+/* Single writer, any reader: exact on the loop's thread, near elsewhere. */
+typedef _Atomic uint64_t loop_counter;
+
+static inline uint64_t counter_get(const loop_counter *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static inline void counter_add(loop_counter *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, counter_get(counter) + n,
+                          memory_order_relaxed);
+}
+
+static inline void counter_sub(loop_counter *counter, uint64_t n)
+{
+    ASSERT(counter_get(counter) >= n);
+    counter_add(counter, -n);
+}
+
+struct live_table;
+
+struct gyre_loop {
+    struct kernel *kernel;
+    struct op_list backlog;
+    struct op_list ended;
+    struct op_list held;
+    gyre_op *cancels;
+    struct fd_slot *slots;
+    uint32_t slot_count;
+    uint16_t generation; /* of the op started last */
+    bool attached;
+    bool turning;     /* inside a turn: no nested run */
+    bool closing;     /* being destroyed: nothing new starts */
+    bool hosted;      /* a foreign loop polls our descriptor */
+    bool now_is_old;  /* the turn's clock is yet to be read */
+    bool starved;     /* enter had no memory or room: wait before submitting */
+    bool on_valgrind; /* tell memcheck what the kernel wrote */
+
+    gyre_work *ready_first; /* FIFO, this thread only */
+    gyre_work *ready_last;
+
+    uint64_t now_ns;
+    struct wheel wheel;
+    struct list cancelled_timers;
+
+    unsigned dispatch_max;
+    unsigned ready_max;
+    uint64_t called; /* callbacks made, for run-once */
+    uint64_t holds;
+    const void *owner; /* the thread, as loop_thread() names it */
+    uint64_t id;
+    uint64_t completions_untaken; /* since take_wakes */
+    struct live_table *live;      /* verify builds */
+
+    /* What the task tier hangs here, and how to end it; NULL without tasks. */
+    void *tasks;
+    void (*tasks_end)(gyre_loop *loop);
+
+    /* From other threads; on a line of their own. */
+    _Alignas(64) _Atomic(gyre_work *) posted; /* newest first */
+    _Atomic(gyre_op *) remote_ops;            /* newest first */
+    _Atomic uint64_t wake_word;               /* 20/20/24 bits */
+    atomic_bool sleeping; /* who swaps it to false wakes the kernel */
+    atomic_bool stop;
+    atomic_bool woken; /* by gyre_loop_wake(), since the last sleep */
+
+    _Alignas(64) loop_counter ready;
+    loop_counter queued;
+    loop_counter in_flight;
+    loop_counter timers;
+    loop_counter turns;
+    loop_counter enters;
+    loop_counter submitted;
+    loop_counter completions;
+    loop_counter backlog_max;
+    loop_counter overflows;
+    loop_counter eintr;
+    loop_counter eagain;
+    loop_counter ebusy;
+    _Atomic uint64_t wakes; /* many writers */
+    loop_counter cancel_requests;
+    loop_counter emulated;
+    loop_counter retried;
+};
+
+/* ---- create.c ----------------------------------------------------------- */
+
+/* A loop over a kernel of the caller's, which it owns if this succeeds. */
+int loop_create_on(gyre_loop **loop, struct kernel *kernel,
+                   const gyre_loop_options *options);
+
+/* ---- start.c ------------------------------------------------------------ */
+
+void loop_enqueue(gyre_loop *loop, gyre_op *op);
+void loop_flush(gyre_loop *loop); /* cancels and backlog into the SQ */
+void loop_end_op(gyre_loop *loop, gyre_op *op, int result); /* QUEUED, HELD */
+void loop_release_held(gyre_loop *loop, uint32_t slot);
+
+/* ---- finish.c ----------------------------------------------------------- */
+
+/* Call back up to `limit` completions; how many CQEs and ended ops it took. */
+unsigned loop_dispatch(gyre_loop *loop, unsigned limit);
+
+/* Does memcheck watch this process? */
+bool loop_on_valgrind(void);
+
+/* ---- cancel.c ----------------------------------------------------------- */
+
+uint64_t op_user_data(const gyre_op *op);
+
+/* ---- timer.c ------------------------------------------------------------ */
+
+void loop_expire_timers(gyre_loop *loop, unsigned limit);
+uint64_t loop_next_timer(const gyre_loop *loop);
+/* The op's last completion has come: disarm, and say what the result is now. */
+int32_t deadline_finish(gyre_op *op, int32_t result);
+
+/* ---- wake.c ------------------------------------------------------------- */
+
+/* Make work ready on the loop's own thread; it runs in the next phase one. */
+void loop_make_ready(gyre_loop *loop, gyre_work *work);
+void loop_take_posted(gyre_loop *loop);
+unsigned loop_run_ready(gyre_loop *loop, unsigned limit);
+/* Announce the sleep; false: do not, something was posted meanwhile. */
+bool loop_may_sleep(gyre_loop *loop);
+void loop_slept(gyre_loop *loop);
+bool loop_has_posted(gyre_loop *loop);
+
+/* ---- turn.c ------------------------------------------------------------- */
+
+bool loop_is_done(gyre_loop *loop);
+int loop_attach(gyre_loop *loop);
+/* The clock itself, for sleeps and task deadlines. */
+uint64_t loop_clock(gyre_loop *loop);
+
+/* An address that names the calling thread. */
+const void *loop_thread(void);
+
+static inline void loop_assert_owner(const gyre_loop *loop)
+{
+    ASSERT_API(loop != NULL, "there is no loop (gyre_loop_create() made none)");
+    ASSERT_API(loop->owner == loop_thread(),
+               "this thread does not own the loop: use gyre_loop_post() or "
+               "gyre_op_start_remote() from other threads");
+}
+
+/* ---- verify.c: on in builds with GYRE_VERIFY, else nothing --------------- */
+
+#ifdef GYRE_VERIFY
+int live_create(gyre_loop *loop);
+void live_destroy(gyre_loop *loop);
+void live_add(gyre_loop *loop, const gyre_op *op);
+void live_remove(gyre_loop *loop, const gyre_op *op);
+void live_check(gyre_loop *loop, const gyre_op *op);
+void loop_verify(gyre_loop *loop); /* walks every list */
+#else
+static inline int live_create(gyre_loop *loop)
+{
+    (void)loop;
+    return 0;
+}
+static inline void live_destroy(gyre_loop *loop)
+{
+    (void)loop;
+}
+static inline void live_add(gyre_loop *loop, const gyre_op *op)
+{
+    (void)loop, (void)op;
+}
+static inline void live_remove(gyre_loop *loop, const gyre_op *op)
+{
+    (void)loop, (void)op;
+}
+static inline void live_check(gyre_loop *loop, const gyre_op *op)
+{
+    (void)loop, (void)op;
+}
+static inline void loop_verify(gyre_loop *loop)
+{
+    (void)loop;
+}
+#endif
+
+/* ---- op_list.c: lists by next_ and prev_ -------------------------------- */
+
+static inline void op_list_append(struct op_list *list, gyre_op *op)
+{
+    op->next_ = NULL;
+    op->prev_ = list->last;
+    if (list->last != NULL)
+        list->last->next_ = op;
+    else
+        list->first = op;
+    list->last = op;
+}
+
+static inline void op_list_remove(struct op_list *list, gyre_op *op)
+{
+    if (op->prev_ != NULL)
+        op->prev_->next_ = op->next_;
+    else
+        list->first = op->next_;
+    if (op->next_ != NULL)
+        op->next_->prev_ = op->prev_;
+    else
+        list->last = op->prev_;
+}
+
+/* The same for lists that are only a pointer to the first. */
+static inline void op_head_push(gyre_op **head, gyre_op *op)
+{
+    op->prev_ = NULL;
+    op->next_ = *head;
+    if (*head != NULL)
+        (*head)->prev_ = op;
+    *head = op;
+}
+
+static inline void op_head_remove(gyre_op **head, gyre_op *op)
+{
+    if (op->prev_ != NULL)
+        op->prev_->next_ = op->next_;
+    else
+        *head = op->next_;
+    if (op->next_ != NULL)
+        op->next_->prev_ = op->prev_;
+}
+
+#endif

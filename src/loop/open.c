@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c - a loop on the kernel that this process uses
+ *
+ * Apart from create.c, since this file alone reaches the real kernels: the
+ * loop's own tests link without them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/choose.h"
+#include "loop/loop.h"
+
+#define ENTRIES_DEFAULT 256U
+#define CQ_ENTRIES_MIN 1024U
+
+static _Thread_local const char *create_error = "";
+
+const char *gyre_loop_create_error(void)
+{
+    return create_error;
+}
+
+static int options_read(gyre_loop_options *to, const gyre_loop_options *from)
+{
+    *to = (gyre_loop_options){ .entries = ENTRIES_DEFAULT };
+    if (from == NULL)
+        return 0;
+    if (from->size != 0 && from->size != sizeof *from) {
+        create_error = "gyre_loop_options.size is not that of this library: "
+                       "compile against its header";
+        return -EINVAL;
+    }
+    *to = *from;
+    if (to->entries == 0)
+        to->entries = ENTRIES_DEFAULT;
+    return 0;
+}
+
+int gyre_loop_create(gyre_loop **loop, const gyre_loop_options *options)
+{
+    gyre_loop_options o;
+    struct kernel_options kernel_options;
+    struct kernel *kernel;
+    const char *why = NULL;
+    int err;
+
+    create_error = "";
+    err = options_read(&o, options);
+    if (err < 0)
+        return err;
+    kernel_options = (struct kernel_options){
+        .entries = o.entries,
+        .cq_entries = o.cq_entries,
+        .clamp = o.clamp,
+        .threads_max = o.blocking_threads_max,
+    };
+    if (o.cq_entries == 0 && o.entries < CQ_ENTRIES_MIN / 2)
+        kernel_options.cq_entries = CQ_ENTRIES_MIN;
+    err = kernel_open(&kernel, &kernel_options, &why);
+    if (err < 0) {
+        create_error = why != NULL ? why : "the kernel could not be opened";
+        return err;
+    }
+    err = loop_create_on(loop, kernel, &o);
+    if (err < 0) {
+        create_error = "no memory for the loop";
+        kernel->class->destroy(kernel);
+    }
+    return err;
+}

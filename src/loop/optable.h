@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * optable.h - what the loop knows of each opcode
+ *
+ * One line an opcode; the loop has no switch over operations. What a line says
+ * is read at start (does `fd` name a descriptor?), at the end (may it be retried
+ * after EINTR? which memory did the kernel write?) and by reports.
+ */
+#ifndef LOOP_OPTABLE_H
+#define LOOP_OPTABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum op_output {
+    OP_OUTPUT_NONE,
+    OP_OUTPUT_BYTES,   /* res bytes at addr */
+    OP_OUTPUT_VECTOR,  /* res bytes over len iovecs at addr */
+    OP_OUTPUT_MESSAGE, /* the msghdr at addr, its name, control, res bytes */
+    OP_OUTPUT_STATX,   /* a struct statx at off */
+    OP_OUTPUT_ADDRESS, /* a sockaddr at addr, its size at addr2 */
+};
+
+struct op_info {
+    const char *name; /* without IORING_OP_; NULL: unknown opcode */
+    bool has_fd;      /* `fd` is what the op works on */
+    bool retry;       /* -EINTR means: nothing happened, do it again */
+    bool wrapped;     /* gyre has a call for it */
+    bool stream;      /* 0 is the end of the stream if len > 0 */
+    uint8_t output;   /* enum op_output */
+};
+
+extern const struct op_info op_table[256];
+
+#endif

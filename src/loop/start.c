@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - from the caller to the submission queue
+ *
+ * A start only puts the op on the backlog; phase two of the turn copies the
+ * backlog into the SQ, in order of start (I2). So a start cannot fail, needs no
+ * system call, and an op that has not been copied can be cancelled at once. What
+ * does not fit stays, and the turn comes back for it without sleeping.
+ *
+ * Requests to cancel go before the backlog: the target was copied earlier, so
+ * the kernel sees both in the right order, and a restart of the target later.
+ *
+ * A close is held back until the other ops on its descriptor have ended, which
+ * are asked to: Linux's close leaves them waiting on a file without a number.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "loop/loop.h"
+#include "loop/optable.h"
+
+#define SLOT_OTHER 0U
+#define SLOTS_MIN 64U
+#define GENERATION_SHIFT 48
+
+uint64_t op_user_data(const gyre_op *op)
+{
+    return (uint64_t)(uintptr_t)op | (uint64_t)op->generation_
+                                         << GENERATION_SHIFT;
+}
+
+/* Make room for the slot of a descriptor. Without memory the ops of new
+ * descriptors share the first slot; close then waits for more than it must. */
+static bool loop_grow_slots(gyre_loop *loop, uint32_t slot)
+{
+    uint32_t count = loop->slot_count == 0 ? SLOTS_MIN : loop->slot_count;
+    struct fd_slot *slots;
+
+    while (count <= slot) {
+        if (count > UINT32_MAX / 2)
+            return false;
+        count *= 2;
+    }
+    slots = alloc_zeroed(count, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    memcpy(slots, loop->slots, loop->slot_count * sizeof *slots);
+    alloc_free(loop->slots);
+    loop->slots = slots;
+    loop->slot_count = count;
+    return true;
+}
+
+static uint32_t op_slot(gyre_loop *loop, gyre_op *op)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
+    const struct op_info *info = &op_table[sqe->opcode];
+    uint32_t slot;
+
+    if (sqe->fd < 0 || (!info->has_fd && info->name != NULL) ||
+        (sqe->flags & IOSQE_FIXED_FILE) != 0)
+        return SLOT_OTHER;
+    slot = (uint32_t)sqe->fd + 1;
+    if (LIKELY(slot < loop->slot_count) || loop_grow_slots(loop, slot))
+        return slot;
+    return SLOT_OTHER;
+}
+
+static void op_queue(gyre_loop *loop, gyre_op *op)
+{
+    op->state_ = OP_QUEUED;
+    op_list_append(&loop->backlog, op);
+    counter_add(&loop->queued, 1);
+}
+
+/* A close in company: ask the company to leave and wait for it. */
+static void op_hold(gyre_loop *loop, gyre_op *op)
+{
+    gyre_loop_cancel_fd(loop, gyre_op_sqe(op)->fd);
+    op->state_ = OP_HELD;
+    op_list_append(&loop->held, op);
+    loop->slots[op->slot_].held++;
+    counter_add(&loop->queued, 1);
+}
+
+static bool op_must_wait(const gyre_loop *loop, gyre_op *op)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
+
+    return sqe->opcode == IORING_OP_CLOSE && sqe->file_index == 0 &&
+           op->slot_ != SLOT_OTHER && loop->slots[op->slot_].count > 0 &&
+           loop->slots[op->slot_].held == 0;
+}
+
+void loop_enqueue(gyre_loop *loop, gyre_op *op)
+{
+    ASSERT_API(op->state_ == OP_IDLE,
+               "the op is already started: an op can be "
+               "started again after its last completion");
+    ASSERT_API(!loop->closing,
+               "an op was started while its loop is being destroyed");
+    ASSERT_API(op->done_ != NULL, "the op has no callback");
+    ASSERT((uint64_t)(uintptr_t)op >> GENERATION_SHIFT == 0);
+    ASSERT(((uintptr_t)op & KERNEL_TAG_MASK) == 0);
+
+    op->loop_ = loop;
+    op->generation_ = ++loop->generation;
+    op->flags_ &= OP_TARGET_SIDE;
+    op->deadline_ = NULL;
+    op->slot_ = op_slot(loop, op);
+    live_add(loop, op);
+    if (UNLIKELY(op_must_wait(loop, op))) {
+        op_hold(loop, op);
+        return;
+    }
+    loop->slots[op->slot_].count++;
+    op_queue(loop, op);
+    if (UNLIKELY(loop->slots[op->slot_].held > 0))
+        loop_end_op(loop, op, -EBADF); /* it is being closed */
+}
+
+void gyre_op_start(gyre_loop *loop, gyre_op *op, gyre_op_fn *done, void *user)
+{
+    loop_assert_owner(loop);
+    op->done_ = done;
+    op->user = user;
+    loop_enqueue(loop, op);
+}
+
+void gyre_op_restart(gyre_op *op)
+{
+    ASSERT_API(op->loop_ != NULL, "the op was never started");
+    loop_assert_owner(op->loop_);
+    loop_enqueue(op->loop_, op);
+}
+
+void loop_release_held(gyre_loop *loop, uint32_t slot)
+{
+    gyre_op *op = loop->held.first;
+
+    ASSERT(loop->slots[slot].count == 0);
+    while (op->slot_ != slot) {
+        op = op->next_;
+        ASSERT(op != NULL);
+    }
+    op_list_remove(&loop->held, op);
+    loop->slots[slot].held--;
+    loop->slots[slot].count++;
+    counter_sub(&loop->queued, 1);
+    op_queue(loop, op);
+}
+
+/* End a queued or held op without the kernel; it is called back in phase five. */
+void loop_end_op(gyre_loop *loop, gyre_op *op, int result)
+{
+    if (op->state_ == OP_HELD) {
+        op_list_remove(&loop->held, op);
+        loop->slots[op->slot_].held--;
+        loop->slots[op->slot_].count++;
+    } else {
+        ASSERT(op->state_ == OP_QUEUED);
+        op_list_remove(&loop->backlog, op);
+    }
+    counter_sub(&loop->queued, 1);
+    op->state_ = OP_ENDED;
+    op->result_ = result;
+    op_list_append(&loop->ended, op);
+}
+
+static void op_take_off(gyre_loop *loop, gyre_op *op)
+{
+    op_list_remove(&loop->backlog, op);
+    counter_sub(&loop->queued, 1);
+    counter_add(&loop->in_flight, 1);
+    op->state_ = OP_FLYING;
+    op_head_push(&loop->slots[op->slot_].flying, op);
+}
+
+static void sqe_copy(struct io_uring_sqe *to, const gyre_op *op)
+{
+    memcpy(to, op->sqe_, sizeof *to);
+    to->user_data = op_user_data(op);
+}
+
+/* Hand an op to the co-processor; also a cancel whose target is there. */
+static void op_start_beside(gyre_loop *loop, gyre_op *op)
+{
+    struct io_uring_sqe sqe;
+    int err;
+
+    sqe_copy(&sqe, op);
+    err = loop->kernel->class->side(loop->kernel, &sqe);
+    if (err < 0) {
+        loop_end_op(loop, op, err);
+        return;
+    }
+    op->flags_ |= OP_SIDE;
+    counter_add(&loop->emulated, 1);
+    op_take_off(loop, op);
+}
+
+static void sqe_fill_cancel(struct io_uring_sqe *sqe, const gyre_op *target)
+{
+    memset(sqe, 0, sizeof *sqe);
+    sqe->opcode = IORING_OP_ASYNC_CANCEL;
+    sqe->fd = -1;
+    sqe->addr = op_user_data(target);
+    sqe->user_data = KERNEL_TAG_CANCEL;
+}
+
+/* Write the requests to cancel; false if the SQ is full. */
+static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
+{
+    gyre_op *op;
+
+    while ((op = loop->cancels) != NULL) {
+        ASSERT(op->state_ == OP_FLYING && (op->flags_ & OP_ON_CANCELS) != 0);
+        if ((op->flags_ & OP_SIDE) != 0) {
+            struct io_uring_sqe sqe;
+
+            sqe_fill_cancel(&sqe, op);
+            /* Without memory for it the cancel is tried again next turn. */
+            if (loop->kernel->class->side(loop->kernel, &sqe) < 0)
+                return true;
+        } else {
+            if (*room == 0)
+                return false;
+            --*room;
+            sqe_fill_cancel(sq_next(&loop->kernel->sq), op);
+        }
+        counter_add(&loop->cancel_requests, 1);
+        op_head_remove(&loop->cancels, op);
+        op->flags_ &= (uint8_t)~OP_ON_CANCELS;
+        op_head_push(&loop->slots[op->slot_].flying, op);
+    }
+    return true;
+}
+
+void loop_flush(gyre_loop *loop)
+{
+    struct kernel *kernel = loop->kernel;
+    uint32_t room;
+    gyre_op *op;
+
+    if (loop->backlog.first == NULL && loop->cancels == NULL)
+        return;
+    if (counter_get(&loop->queued) > counter_get(&loop->backlog_max))
+        atomic_store_explicit(&loop->backlog_max, counter_get(&loop->queued),
+                              memory_order_relaxed);
+    room = sq_room(&kernel->sq);
+    if (!loop_flush_cancels(loop, &room))
+        return;
+    while ((op = loop->backlog.first) != NULL) {
+        uint8_t opcode = gyre_op_sqe(op)->opcode;
+        uint8_t route = (op->flags_ & OP_TARGET_SIDE) != 0
+                            ? (uint8_t)KERNEL_ROUTE_SIDE
+                            : kernel->route[opcode];
+
+        if (LIKELY(route == KERNEL_ROUTE_SQ)) {
+            if (room == 0)
+                return;
+            room--;
+            sqe_copy(sq_next(&kernel->sq), op);
+            op_take_off(loop, op);
+        } else if (route == KERNEL_ROUTE_SIDE) {
+            op_start_beside(loop, op);
+        } else {
+            loop_end_op(loop, op, -EOPNOTSUPP);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wake.c - ready work, and what other threads may do to a loop
+ *
+ * Two stacks take what other threads hand over, work and ops; the loop takes a
+ * whole stack with one exchange and turns it round, so each thread's order is
+ * kept. Nodes are never popped one by one, so there is no ABA.
+ *
+ * Orderings. A push is a compare-exchange with release, the take an exchange
+ * with acquire: what the poster wrote into a node is seen by the loop.
+ *
+ * No lost wake (I6). The loop:   sleeping = true;   then looks at the stacks.
+ * A poster:                      pushes;            then looks at sleeping.
+ * All four are sequentially consistent, so one of the two sees the other (the
+ * pattern of Dekker): either the loop finds the work and does not sleep, or the
+ * poster finds `sleeping` and wakes the kernel, whose wake() is remembered if
+ * the loop has not entered yet. Posters swap `sleeping` to false, so that of
+ * many one makes the system call, and none while the loop is awake.
+ */
+#include "loop/loop.h"
+
+/* The word of wake reasons: completions 0-23, I/O 24-43, tasks 44-63. */
+#define COMPLETION_SHIFT 0
+#define COMPLETION_MAX ((UINT64_C(1) << 24) - 1)
+#define IO_SHIFT 24
+#define TASK_SHIFT 44
+#define REASON_MAX ((UINT64_C(1) << 20) - 1)
+
+void loop_make_ready(gyre_loop *loop, gyre_work *work)
+{
+    work->next_ = NULL;
+    if (loop->ready_last != NULL)
+        loop->ready_last->next_ = work;
+    else
+        loop->ready_first = work;
+    loop->ready_last = work;
+    counter_add(&loop->ready, 1);
+}
+
+unsigned loop_run_ready(gyre_loop *loop, unsigned limit)
+{
+    unsigned ran = 0;
+
+    while (ran < limit) {
+        gyre_work *work = loop->ready_first;
+
+        if (work == NULL)
+            break;
+        loop->ready_first = work->next_;
+        if (loop->ready_first == NULL)
+            loop->ready_last = NULL;
+        counter_sub(&loop->ready, 1);
+        ran++;
+        loop->called++;
+        work->run_(work);
+    }
+    return ran;
+}
+
+static gyre_work *reverse_work(gyre_work *newest)
+{
+    gyre_work *oldest = NULL;
+
+    while (newest != NULL) {
+        gyre_work *next = newest->next_;
+
+        newest->next_ = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+static gyre_op *reverse_ops(gyre_op *newest)
+{
+    gyre_op *oldest = NULL;
+
+    while (newest != NULL) {
+        gyre_op *next = newest->next_;
+
+        newest->next_ = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+void loop_take_posted(gyre_loop *loop)
+{
+    if (atomic_load_explicit(&loop->posted, memory_order_relaxed) != NULL) {
+        gyre_work *work = reverse_work(atomic_exchange_explicit(
+            &loop->posted, NULL, memory_order_acquire));
+
+        while (work != NULL) {
+            gyre_work *next = work->next_;
+
+            loop_make_ready(loop, work);
+            work = next;
+        }
+    }
+    if (atomic_load_explicit(&loop->remote_ops, memory_order_relaxed) != NULL) {
+        gyre_op *op = reverse_ops(atomic_exchange_explicit(
+            &loop->remote_ops, NULL, memory_order_acquire));
+
+        while (op != NULL) {
+            gyre_op *next = op->next_;
+
+            loop_enqueue(loop, op);
+            op = next;
+        }
+    }
+}
+
+bool loop_has_posted(gyre_loop *loop)
+{
+    return atomic_load(&loop->posted) != NULL ||
+           atomic_load(&loop->remote_ops) != NULL || atomic_load(&loop->stop) ||
+           atomic_load(&loop->woken);
+}
+
+bool loop_may_sleep(gyre_loop *loop)
+{
+    atomic_store(&loop->sleeping, true);
+    if (!loop_has_posted(loop))
+        return true;
+    loop_slept(loop);
+    return false;
+}
+
+void loop_slept(gyre_loop *loop)
+{
+    atomic_store_explicit(&loop->sleeping, false, memory_order_relaxed);
+    /* A bare wake is answered by this turn, and lets run-once return. */
+    if (atomic_load_explicit(&loop->woken, memory_order_relaxed)) {
+        atomic_store(&loop->woken, false);
+        loop->called++;
+    }
+}
+
+/* ---- any thread ----------------------------------------------------------- */
+
+static uint64_t field_add(uint64_t word, unsigned shift, uint64_t max,
+                          uint32_t count)
+{
+    uint64_t field = word >> shift & max;
+    uint64_t sum = field + count > max ? max : field + count;
+
+    return (word & ~(max << shift)) | sum << shift;
+}
+
+static void wake_count(gyre_loop *loop, gyre_wake_reason reason, uint32_t count)
+{
+    unsigned shift = reason == GYRE_WAKE_TASK ? TASK_SHIFT
+                     : reason == GYRE_WAKE_IO ? IO_SHIFT
+                                              : COMPLETION_SHIFT;
+    uint64_t max = reason == GYRE_WAKE_COMPLETION ? COMPLETION_MAX : REASON_MAX;
+    uint64_t word =
+        atomic_load_explicit(&loop->wake_word, memory_order_relaxed);
+
+    while (!atomic_compare_exchange_weak_explicit(
+        &loop->wake_word, &word, field_add(word, shift, max, count),
+        memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+static void loop_rouse(gyre_loop *loop)
+{
+    if (!atomic_load(&loop->sleeping) ||
+        !atomic_exchange(&loop->sleeping, false))
+        return;
+    atomic_fetch_add_explicit(&loop->wakes, 1, memory_order_relaxed);
+    loop->kernel->class->wake(loop->kernel);
+}
+
+void gyre_loop_post(gyre_loop *loop, gyre_work *work,
+                    void (*run)(gyre_work *work))
+{
+    gyre_work *newest =
+        atomic_load_explicit(&loop->posted, memory_order_relaxed);
+
+    ASSERT_API(run != NULL, "posted work needs a function");
+    work->run_ = run;
+    do
+        work->next_ = newest;
+    while (!atomic_compare_exchange_weak(&loop->posted, &newest, work));
+    wake_count(loop, GYRE_WAKE_TASK, 1);
+    loop_rouse(loop);
+}
+
+void gyre_op_start_remote(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
+                          void *user)
+{
+    gyre_op *newest =
+        atomic_load_explicit(&loop->remote_ops, memory_order_relaxed);
+
+    op->done_ = done;
+    op->user = user;
+    do
+        op->next_ = newest;
+    while (!atomic_compare_exchange_weak(&loop->remote_ops, &newest, op));
+    wake_count(loop, GYRE_WAKE_IO, 1);
+    loop_rouse(loop);
+}
+
+void gyre_loop_wake(gyre_loop *loop, gyre_wake_reason reason, uint32_t count)
+{
+    wake_count(loop, reason, count);
+    atomic_store(&loop->woken, true);
+    loop_rouse(loop);
+}
+
+void gyre_loop_stop(gyre_loop *loop)
+{
+    atomic_store(&loop->stop, true);
+    loop_rouse(loop);
+}
+
+gyre_wake_counts gyre_loop_take_wakes(gyre_loop *loop)
+{
+    uint64_t word;
+    uint64_t completions;
+
+    loop_assert_owner(loop);
+    word = atomic_exchange_explicit(&loop->wake_word, 0, memory_order_relaxed);
+    completions = (word >> COMPLETION_SHIFT & COMPLETION_MAX) +
+                  loop->completions_untaken;
+    loop->completions_untaken = 0;
+    return (gyre_wake_counts){
+        .tasks = (uint32_t)(word >> TASK_SHIFT & REASON_MAX),
+        .io = (uint32_t)(word >> IO_SHIFT & REASON_MAX),
+        .completions = completions > COMPLETION_MAX ? (uint32_t)COMPLETION_MAX
+                                                    : (uint32_t)completions,
+    };
+}
