@@ -20,7 +20,7 @@ enum gyre_error {
 };
 
 /*
- * A sentence for a result: "connection refused (ECONNREFUSED)". Takes any
+ * The sentence of a result: "Connection refused". Takes any
  * number, also >= 0 ("success"). Static storage, any thread.
  */
 GYRE_API const char *gyre_strerror(int error);

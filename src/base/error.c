@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * error.c - names, sentences and remedies for results
+ *
+ * The names and sentences of errnos are libc's; the remedies, for those that a
+ * user of gyre meets and wonders about, stand in the table below.
+ */
+#include <errno.h>
+#include <gyre/error.h>
+#include <gyre/gyre.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+struct remedy {
+    int error; /* negative */
+    const char *text;
+};
+
+static const struct remedy remedies[] = {
+    { -EINVAL, "An argument or a combination of flags is one that this kernel "
+               "does not know: look the operation up in its header; `gyre "
+               "doctor` tells what this Linux executes." },
+    { -EFAULT, "A pointer leads to memory that is not mapped, or is a guard: "
+               "check that buffers live until the last completion." },
+    { -EBADF, "The descriptor is not open, not open for this, or was closed "
+              "meanwhile." },
+    { -EAGAIN, "It would have to wait (gyre_op_try, MSG_DONTWAIT), or the kernel "
+               "is short of memory: start the op instead, or try again." },
+    { -EINTR, "A signal interrupted a call that cannot be repeated safely, such "
+              "as connect: make a new socket and try again." },
+    { -ECANCELED, "The op or its scope was cancelled. Without that: the kernel "
+                  "could not make a worker thread (RLIMIT_NPROC)." },
+    { -ETIME, "A deadline passed, or a raw timeout expired." },
+    { -ENOENT, "There is no such file; from a cancel: its target had ended." },
+    { -ENOMEM, "No memory; from a ring: RLIMIT_MEMLOCK, raise `ulimit -l` or "
+               "make smaller loops." },
+    { -EALREADY, "The target of a cancel is running and may still complete: "
+                 "wait for its last completion." },
+    { -ENFILE, "The system has no more open files: raise fs.file-max." },
+    { -EMFILE, "The process has no more descriptors: raise RLIMIT_NOFILE "
+               "(`ulimit -n`)." },
+    { -EOPNOTSUPP, "Neither this Linux nor the emulator executes the operation "
+                   "on this object." },
+    { -EPERM, "Not permitted; from a ring: seccomp or kernel.io_uring_disabled, "
+              "see `gyre doctor`." },
+    { -ECONNREFUSED, "Nobody listens there." },
+    { -EADDRINUSE, "Another socket has the address: stop the other program or "
+                   "take another port." },
+    { GYRE_EOF, "The peer closed the stream before all bytes had come." },
+};
+
+const char *gyre_error_name(int error)
+{
+    const char *name;
+
+    if (error >= 0)
+        return "OK";
+    if (error == GYRE_EOF)
+        return "GYRE_EOF";
+    name = strerrorname_np(-error);
+    return name != NULL ? name : "E?";
+}
+
+const char *gyre_strerror(int error)
+{
+    const char *text;
+
+    if (error >= 0)
+        return "success";
+    if (error == GYRE_EOF)
+        return "the stream ended too early";
+    /* Unlike strerror(), it returns static strings and is for any thread. */
+    text = strerrordesc_np(-error);
+    return text != NULL ? text : "unknown error";
+}
+
+const char *gyre_error_remedy(int error)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(remedies); i++)
+        if (remedies[i].error == error)
+            return remedies[i].text;
+    return "";
+}
+
+#define TEXT_OF(x) #x
+#define VERSION_TEXT(major, minor, patch)                                      \
+    TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+
+const char *gyre_version(void)
+{
+    return VERSION_TEXT(GYRE_VERSION_MAJOR, GYRE_VERSION_MINOR,
+                        GYRE_VERSION_PATCH);
+}
