@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.c - the numbers that a kernel is asked for, checked
+ *
+ * The bounds are Linux's own: 32768 SQEs, twice as many CQEs, and a CQ no
+ * smaller than the SQ. Linux would answer EINVAL to each of them; here they are
+ * told apart.
+ */
+#include "kernel/options.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+
+#define CQ_ENTRIES_MAX (2 * KERNEL_ENTRIES_MAX)
+
+static unsigned round_up(unsigned n)
+{
+    unsigned power = 1;
+
+    ASSERT(n >= 1 && n <= CQ_ENTRIES_MAX);
+    while (power < n)
+        power *= 2;
+    return power;
+}
+
+static const char *objection(const struct kernel_options *asked)
+{
+    if (asked->entries == 0)
+        return "a ring needs entries: ask for 1 to 32768";
+    if (asked->entries > KERNEL_ENTRIES_MAX)
+        return "too many entries: ask for 32768 or fewer, or set clamp";
+    if (asked->cq_entries > CQ_ENTRIES_MAX)
+        return "too many CQ entries: ask for 65536 or fewer, or set clamp";
+    if (asked->cq_entries != 0 &&
+        round_up(asked->cq_entries) < round_up(asked->entries))
+        return "the CQ must have as many entries as the SQ or more; 0 stands "
+               "for twice as many";
+    return NULL;
+}
+
+static unsigned limit(unsigned n, unsigned low, unsigned high)
+{
+    return n < low ? low : n > high ? high : n;
+}
+
+int kernel_options_resolve(struct kernel_options *result,
+                           const struct kernel_options *asked, const char **why)
+{
+    *result = *asked;
+    if (asked->clamp) {
+        result->entries = limit(asked->entries, 1, KERNEL_ENTRIES_MAX);
+        if (asked->cq_entries != 0)
+            result->cq_entries =
+                limit(asked->cq_entries, result->entries, CQ_ENTRIES_MAX);
+    }
+
+    const char *sentence = objection(result);
+
+    if (sentence != NULL) {
+        if (why != NULL)
+            *why = sentence;
+        return -EINVAL;
+    }
+    result->entries = round_up(result->entries);
+    if (result->cq_entries != 0)
+        result->cq_entries = round_up(result->cq_entries);
+    if (result->threads_max == 0)
+        result->threads_max = KERNEL_THREADS_DEFAULT;
+    return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.h - the numbers that a kernel is asked for, checked
+ *
+ * One place says which numbers are good, so that a program gets the same answer
+ * from every kernel.
+ */
+#ifndef KERNEL_OPTIONS_H
+#define KERNEL_OPTIONS_H
+
+#include "kernel/kernel.h"
+
+/*
+ * Write to `result` what `asked` means: the SQ's entries as a power of two, the
+ * CQ's likewise or 0. With clamp, numbers out of range become the nearest good
+ * ones; else -EINVAL, and with `why` (may be NULL) a sentence.
+ */
+int kernel_options_resolve(struct kernel_options *result,
+                           const struct kernel_options *asked,
+                           const char **why);
+
+#endif

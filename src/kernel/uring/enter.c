@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * enter.c - the one io_uring_enter of a turn
+ *
+ * A turn costs one system call: it submits, waits, and brings its own deadline
+ * along. GETEVENTS is always set, for it makes Linux run deferred work and
+ * flush an overflown CQ also when nobody waits.
+ *
+ * The wait is for one CQE more than there are, never for `want` at once: what
+ * wakes us (wake(), or the co-processor) is a single CQE, and must be enough.
+ * The caller counts again, as it must in any case, because Linux ends a wait
+ * early for a timeout.
+ *
+ * What is seldom costs a second call: a watch that has to be armed goes in
+ * alone and after the caller's SQEs. In one batch with them it could become
+ * part of a link chain that the caller's last SQE leaves open.
+ */
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "kernel/emu/emu.h"
+#include "kernel/uring/uring.h"
+#include "ring/feature.h"
+#include "ring/syscalls.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+uint64_t uring_now_ns(struct kernel *kernel)
+{
+    struct timespec now;
+
+    (void)kernel;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static struct ring_timespec timespec_of(uint64_t ns)
+{
+    return (struct ring_timespec){
+        .tv_sec = (int64_t)(ns / NS_PER_S),
+        .tv_nsec = (int64_t)(ns % NS_PER_S),
+    };
+}
+
+/* Submit, and wait for `want` CQEs until the deadline. */
+static int enter_timed(struct uring *uring, unsigned submit, unsigned want,
+                       uint64_t deadline_ns)
+{
+    unsigned flags = uring->enter_flags | IORING_ENTER_GETEVENTS |
+                     IORING_ENTER_EXT_ARG;
+    uint64_t ns = deadline_ns;
+
+    /* ABS_TIMER (6.12, the release of MIN_TIMEOUT): the deadline as it is.
+     * Without it the wait is relative, at the price of a clock reading. */
+    if ((uring->ring.features & IORING_FEAT_MIN_TIMEOUT) != 0) {
+        flags |= IORING_ENTER_ABS_TIMER;
+    } else {
+        uint64_t now_ns = uring_now_ns(&uring->kernel);
+
+        ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    }
+
+    struct ring_timespec timespec = timespec_of(ns);
+    struct io_uring_getevents_arg argument = { .ts = (uintptr_t)&timespec };
+
+    return ring_sys_enter(uring->enter_fd, submit, want, flags, &argument,
+                          sizeof argument);
+}
+
+static int enter_linux(struct uring *uring, unsigned submit, unsigned want,
+                       uint64_t deadline_ns)
+{
+    if (deadline_ns != KERNEL_NO_WAIT && deadline_ns != KERNEL_FOREVER)
+        return enter_timed(uring, submit, want, deadline_ns);
+    if (deadline_ns == KERNEL_NO_WAIT)
+        want = 0;
+    return ring_sys_enter(uring->enter_fd, submit, want,
+                          uring->enter_flags | IORING_ENTER_GETEVENTS, NULL, 0);
+}
+
+int uring_submit_own(struct uring *uring, const struct io_uring_sqe *sqe)
+{
+    struct sq *sq = &uring->kernel.sq;
+
+    ASSERT(sq_used(sq) == 0);
+    *sq_next(sq) = *sqe;
+    sq_publish(sq);
+    int taken = enter_linux(uring, 1, 0, KERNEL_NO_WAIT);
+
+    if (taken == 1)
+        return 0;
+
+    /* Linux reads the tail only in enter, so the SQE can be taken back. */
+    ASSERT(sq_used(sq) == 1);
+    sq->filled--;
+    sq_publish(sq);
+    return taken < 0 ? taken : -EAGAIN;
+}
+
+/*
+ * Make the descriptor that a host polls unreadable, unless there is more to do.
+ *
+ * This comes after Linux has been entered, so that the signals of what the
+ * caller is about to find in the CQ are gone as well. None is lost: Linux writes
+ * a CQE before it signals it, and SQ_TASKRUN before it signals deferred work;
+ * what is left of that (one enter runs a bounded part), or waits for room in the
+ * CQ, would not be signalled again, so that is done here.
+ */
+static void notify_settle(const struct uring *uring)
+{
+    uint64_t count;
+    int saved = errno;
+
+    if (read(uring->notify_fd, &count, sizeof count) < 0)
+        errno = saved;
+    if ((sq_flags(&uring->kernel.sq) &
+         (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) == 0)
+        return;
+    count = 1;
+    if (write(uring->notify_fd, &count, sizeof count) < 0)
+        errno = saved;
+}
+
+/* The caller's SQEs, then our own, then the wait. */
+static int enter_and_arm(struct uring *uring, unsigned submit, unsigned want,
+                         uint64_t deadline_ns)
+{
+    int taken = enter_linux(uring, submit, 0, KERNEL_NO_WAIT);
+
+    /* Without its watches the ring must not sleep, and behind SQEs that are
+     * not taken they cannot go in. */
+    if (taken < 0 || sq_used(&uring->kernel.sq) != 0)
+        return taken;
+
+    int err = uring_watch_arm(uring);
+
+    if (err == 0)
+        err = enter_linux(uring, 0, want, deadline_ns);
+    return taken > 0 ? taken : err;
+}
+
+/* Is there a CQE of ours among the oldest `ready`? */
+static bool woken_already(const struct cq *cq, unsigned ready)
+{
+    uint32_t head = atomic_load_explicit(cq->head, memory_order_relaxed);
+
+    for (unsigned i = 0; i < ready; i++) {
+        const struct io_uring_cqe *cqe = &cq->cqes[(head + i) & cq->mask];
+
+        if ((cqe->user_data & KERNEL_TAG_MASK) == KERNEL_TAG_INTERNAL)
+            return true;
+    }
+    return false;
+}
+
+/* How many CQEs Linux's CQ must hold before the wait ends; 0: do not wait. A
+ * wake that comes after this look is one more than `ready`. */
+static unsigned linux_must_have(const struct uring *uring, unsigned want)
+{
+    unsigned ready = cq_ready(&uring->kernel.cq);
+    unsigned side = uring->side != NULL ? cq_ready(&uring->side->cq) : 0;
+
+    if (ready + side >= want || woken_already(&uring->kernel.cq, ready))
+        return 0;
+    return ready + 1;
+}
+
+int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
+                uint64_t deadline_ns)
+{
+    struct uring *uring = uring_of(kernel);
+    int result;
+
+    if (!uring_is_owner(uring))
+        return -EEXIST;
+    if (UNLIKELY(uring->side != NULL) &&
+        (sq_flags(&uring->side->sq) & IORING_SQ_CQ_OVERFLOW) != 0)
+        emu_progress(uring->side);
+    if (deadline_ns != KERNEL_NO_WAIT) {
+        want = linux_must_have(uring, want);
+        if (want == 0)
+            deadline_ns = KERNEL_NO_WAIT;
+    }
+    if (UNLIKELY(uring_watch_is_wanted(uring)))
+        result = enter_and_arm(uring, submit, want, deadline_ns);
+    else
+        result = enter_linux(uring, submit, want, deadline_ns);
+    if (UNLIKELY(uring->notify_fd >= 0))
+        notify_settle(uring);
+    return result;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring.c - Linux's io_uring as a kernel
+ *
+ * The queues that the loop writes and reads are Linux's own, so most of this
+ * kernel is opening and closing. What Linux has no opcode for goes to an
+ * emulator beside the ring (the co-processor), which is made when the first
+ * such request comes.
+ *
+ * The ring belongs to the thread that attached. Linux itself enforces that on
+ * the highest rung only (SINGLE_ISSUER); here it holds on all, so that a
+ * program does not first fail on another machine.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "kernel/emu/emu.h"
+#include "kernel/memory.h"
+#include "kernel/options.h"
+#include "kernel/uring/uring.h"
+#include "ring/feature.h"
+#include "ring/syscalls.h"
+
+/* Its address is a name for the thread. */
+static _Thread_local char this_thread;
+
+bool uring_is_owner(const struct uring *uring)
+{
+    return uring->owner == &this_thread;
+}
+
+static int make_eventfd(void)
+{
+    int saved = errno;
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    if (fd < 0) {
+        fd = -errno;
+        errno = saved;
+    }
+    return fd;
+}
+
+/* Use the ring by an index in the thread's own table, which spares Linux the
+ * look-up of the descriptor. The table has 16 places: without one, do without. */
+static void register_ring_fd(struct uring *uring)
+{
+    struct io_uring_rsrc_update update = {
+        .offset = UINT32_MAX, /* any place */
+        .data = (uint64_t)uring->ring.fd,
+    };
+
+    if (!ring_feature_allowed(RING_REGISTERED_RING_FD))
+        return;
+    if (ring_sys_register(uring->ring.fd, IORING_REGISTER_RING_FDS, &update,
+                          1) != 1)
+        return;
+    uring->enter_fd = (int)update.offset;
+    uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
+}
+
+static void unregister_ring_fd(struct uring *uring)
+{
+    struct io_uring_rsrc_update update = {
+        .offset = (uint32_t)uring->enter_fd,
+    };
+
+    if ((uring->enter_flags & IORING_ENTER_REGISTERED_RING) == 0)
+        return;
+    (void)ring_sys_register(uring->ring.fd, IORING_UNREGISTER_RING_FDS, &update,
+                            1);
+    uring->enter_fd = uring->ring.fd;
+    uring->enter_flags &= ~IORING_ENTER_REGISTERED_RING;
+}
+
+static int uring_attach(struct kernel *kernel)
+{
+    struct uring *uring = uring_of(kernel);
+
+    ASSERT(uring->owner == NULL);
+    int err = ring_enable(&uring->ring);
+
+    if (err < 0)
+        return err;
+    uring->owner = &this_thread;
+    register_ring_fd(uring);
+    uring->watch[URING_WATCH_WAKE] = WATCH_WANTED;
+    err = uring_watch_arm(uring);
+    /* Short of memory, the first enter() tries again before it sleeps. */
+    return err == -EAGAIN || err == -ENOMEM ? 0 : err;
+}
+
+static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqe)
+{
+    struct uring *uring = uring_of(kernel);
+
+    ASSERT(uring_is_owner(uring));
+    ASSERT(kernel->route[sqe->opcode] == KERNEL_ROUTE_SIDE ||
+           emu_has_opcode(sqe->opcode));
+    if (uring->side == NULL) {
+        int err = uring_side_open(uring);
+
+        if (err != 0)
+            return err;
+    }
+    return emu_submit(uring->side, sqe);
+}
+
+static void uring_internal(struct kernel *kernel,
+                           const struct io_uring_cqe *cqe)
+{
+    uring_watch_event(uring_of(kernel), cqe);
+}
+
+static int uring_try_now(struct kernel *kernel, const struct io_uring_sqe *sqe)
+{
+    (void)kernel;
+    return emu_try(sqe);
+}
+
+static void uring_wake(struct kernel *kernel)
+{
+    const uint64_t one = 1;
+    int saved = errno;
+
+    if (write(uring_of(kernel)->wake_fd, &one, sizeof one) < 0)
+        errno = saved;
+}
+
+static int uring_pollable_fd(struct kernel *kernel)
+{
+    struct uring *uring = uring_of(kernel);
+
+    if (uring->notify_fd >= 0)
+        return uring->notify_fd;
+
+    const uint64_t one = 1;
+    int fd = make_eventfd();
+
+    if (fd < 0)
+        return fd;
+    int err =
+        ring_sys_register(uring->ring.fd, IORING_REGISTER_EVENTFD, &fd, 1);
+
+    /* What is in the CQ already will not be signalled: let the host look. */
+    if (err == 0 && write(fd, &one, sizeof one) != sizeof one)
+        err = -EIO;
+    if (err < 0) {
+        close(fd);
+        return err;
+    }
+    uring->notify_fd = fd;
+    return fd;
+}
+
+static int uring_register(struct kernel *kernel, unsigned opcode, void *arg,
+                          unsigned count)
+{
+    struct uring *uring = uring_of(kernel);
+
+    if (opcode >= uring->register_opcodes)
+        return -EOPNOTSUPP;
+    return ring_sys_register(uring->ring.fd, opcode, arg, count);
+}
+
+static size_t whole_pages(size_t size)
+{
+    size_t page = memory_page_size();
+
+    return (size + page - 1) / page * page;
+}
+
+static void *uring_map(struct kernel *kernel, size_t size)
+{
+    void *memory = memory_map(whole_pages(size));
+
+    (void)kernel;
+    /* A child's copy would no longer be what the kernel writes to. */
+    if (memory != NULL &&
+        madvise(memory, whole_pages(size), MADV_DONTFORK) != 0) {
+        memory_unmap(memory, whole_pages(size));
+        memory = NULL;
+    }
+    return memory;
+}
+
+static void uring_unmap(struct kernel *kernel, void *memory, size_t size)
+{
+    (void)kernel;
+    memory_unmap(memory, whole_pages(size));
+}
+
+static uint64_t uring_random(struct kernel *kernel)
+{
+    uint64_t value;
+    int saved = errno;
+
+    /* Eight bytes come whole or, on a Linux that has none yet or a filter
+     * that refuses, not at all. */
+    if (getrandom(&value, sizeof value, GRND_NONBLOCK) != sizeof value) {
+        errno = saved;
+        value = (uring_now_ns(kernel) ^ (uintptr_t)kernel) *
+                UINT64_C(0x9E3779B97F4A7C15);
+    }
+    return value;
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void uring_destroy(struct kernel *kernel)
+{
+    struct uring *uring = uring_of(kernel);
+    int saved = errno;
+
+    if (uring_is_owner(uring)) {
+        /* SQEs that were written and never submitted are nobody's now. */
+        kernel->sq.filled -= sq_used(&kernel->sq);
+        sq_publish(&kernel->sq);
+        uring_watch_stop(uring);
+        unregister_ring_fd(uring);
+    }
+    if (uring->side != NULL)
+        uring->side->class->destroy(uring->side);
+    ring_close(&uring->ring);
+    close_if_open(uring->notify_fd);
+    close_if_open(uring->wake_fd);
+    alloc_free(uring);
+    errno = saved;
+}
+
+static const struct kernel_class uring_class = {
+    .name = "uring",
+    .attach = uring_attach,
+    .enter = uring_enter,
+    .side = uring_side,
+    .internal = uring_internal,
+    .try_now = uring_try_now,
+    .wake = uring_wake,
+    .pollable_fd = uring_pollable_fd,
+    .reg = uring_register,
+    .map = uring_map,
+    .unmap = uring_unmap,
+    .now_ns = uring_now_ns,
+    .random = uring_random,
+    .destroy = uring_destroy,
+};
+
+/* Linux first; what it lacks, and what it has no opcode for, the emulator. */
+static void fill_routes(struct uring *uring)
+{
+    struct ring_opcodes opcodes;
+
+    static_assert((int)IORING_OP_LAST <= (int)KERNEL_OP_GETDENTS,
+                  "private opcodes and Linux's are apart");
+    ring_probe(&uring->ring, &opcodes);
+    for (unsigned i = 0; i < ARRAY_SIZE(uring->kernel.route); i++) {
+        enum kernel_route route = KERNEL_ROUTE_REFUSED;
+
+        if (i < KERNEL_OP_GETDENTS && opcodes.has[i])
+            route = KERNEL_ROUTE_SQ;
+        else if (emu_has_opcode(i))
+            route = KERNEL_ROUTE_SIDE;
+        uring->kernel.route[i] = (uint8_t)route;
+    }
+}
+
+int uring_open(struct kernel **kernel, const struct kernel_options *options)
+{
+    struct uring *uring = alloc_zeroed(1, sizeof *uring);
+
+    if (uring == NULL)
+        return -ENOMEM;
+    uring->notify_fd = -1;
+    uring->ring.fd = -1;
+    uring->wake_fd = -1;
+    int err = kernel_options_resolve(&uring->options, options, NULL);
+
+    if (err == 0)
+        err = ring_open(&uring->ring, uring->options.entries,
+                        uring->options.cq_entries);
+    if (err == 0) {
+        uring->wake_fd = make_eventfd();
+        err = uring->wake_fd < 0 ? uring->wake_fd : 0;
+    }
+    if (err < 0) {
+        ring_close(&uring->ring);
+        alloc_free(uring);
+        return err;
+    }
+    uring->register_opcodes = ring_register_opcodes();
+    uring->enter_fd = uring->ring.fd;
+    if ((uring->ring.features & IORING_FEAT_NO_IOWAIT) != 0)
+        uring->enter_flags = IORING_ENTER_NO_IOWAIT;
+    uring->kernel = (struct kernel){
+        .class = &uring_class,
+        .sq = uring->ring.sq,
+        .cq = uring->ring.cq,
+        .setup_flags = uring->ring.setup_flags,
+        .features = uring->ring.features,
+        .ring_fd = uring->ring.fd,
+        .reason = "asked for",
+    };
+    fill_routes(uring);
+    *kernel = &uring->kernel;
+    return 0;
+}

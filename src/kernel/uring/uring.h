@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring.h - what the files of this kernel share
+ *
+ *   uring.c   open, attach, destroy, and the short calls
+ *   enter.c   the one io_uring_enter of a turn
+ *   watch.c   the requests of its own: wakes, and the co-processor
+ *
+ * Requests of its own ("watches") are multishot polls on descriptors that
+ * another party makes readable. They carry KERNEL_TAG_INTERNAL, so that the
+ * loop hands their CQEs back unseen, and they cost no system call while they
+ * last: a poll that ended is armed again by the next enter().
+ */
+#ifndef KERNEL_URING_URING_H
+#define KERNEL_URING_URING_H
+
+#include <stdbool.h>
+
+#include "base/assert.h"
+#include "kernel/kernel.h"
+#include "ring/ring.h"
+
+enum uring_watch {
+    URING_WATCH_WAKE, /* wake() wrote to wake_fd */
+    URING_WATCH_SIDE, /* the co-processor has results */
+    URING_WATCHES,
+};
+
+enum watch_state {
+    WATCH_OFF,
+    WATCH_WANTED, /* enter() is to arm it */
+    WATCH_ARMED,
+};
+
+struct uring {
+    struct kernel kernel;
+    struct ring ring;
+    struct kernel_options options;
+    unsigned register_opcodes; /* of io_uring_register(2), that Linux knows */
+
+    const void *owner; /* identifies the thread; NULL before attach() */
+    int enter_fd;      /* the ring's descriptor, or its index if registered */
+    unsigned enter_flags; /* of each io_uring_enter */
+
+    int wake_fd;         /* eventfd; written by any thread, never read */
+    int notify_fd;       /* eventfd that Linux signals for each CQE, or -1 */
+    struct kernel *side; /* the co-processor, or NULL until it is needed */
+
+    enum watch_state watch[URING_WATCHES];
+};
+
+static inline struct uring *uring_of(struct kernel *kernel)
+{
+    return CONTAINER_OF(kernel, struct uring, kernel);
+}
+
+/* Is the calling thread the owner? */
+bool uring_is_owner(const struct uring *uring);
+
+int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
+                uint64_t deadline_ns);
+uint64_t uring_now_ns(struct kernel *kernel);
+
+/* Submit one request of our own: 0, or a negative errno and it never was. The
+ * SQ must be empty. */
+int uring_submit_own(struct uring *uring, const struct io_uring_sqe *sqe);
+
+/* Make the co-processor and watch it. 0 or a negative errno. */
+int uring_side_open(struct uring *uring);
+
+/* Arm the watches that are wanted; the SQ must be empty. 0 or an errno: those
+ * that are left will be tried again. */
+int uring_watch_arm(struct uring *uring);
+bool uring_watch_is_wanted(const struct uring *uring);
+
+/* A watch's CQE. */
+void uring_watch_event(struct uring *uring, const struct io_uring_cqe *cqe);
+
+/* Cancel all watches and wait until Linux has let go of them. */
+void uring_watch_stop(struct uring *uring);
+
+#endif
