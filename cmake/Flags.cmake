@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+#
+# How every file is compiled: C11 with GNU extensions, hidden visibility,
+# position independent, all warnings we can stand behind. Set for the whole
+# tree, so that a room's CMakeLists.txt is a list of its files.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+include_directories(${PROJECT_SOURCE_DIR}/include)
+add_compile_options(
+  -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes
+  -Wmissing-prototypes -Wvla -Wundef -Wwrite-strings
+  -fno-omit-frame-pointer -fno-strict-aliasing -pthread)
+if(GYRE_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+if(GYRE_SANITIZE)
+  string(REPLACE ";" "," gyre_sanitize "${GYRE_SANITIZE}")
+  add_compile_options(-fsanitize=${gyre_sanitize} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${gyre_sanitize})
+endif()
+
+if(GYRE_SWITCH STREQUAL "auto")
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|aarch64|arm64)$")
+    set(gyre_switch asm)
+  else()
+    set(gyre_switch ucontext)
+  endif()
+elseif(GYRE_SWITCH MATCHES "^(asm|ucontext)$")
+  set(gyre_switch ${GYRE_SWITCH})
+else()
+  message(FATAL_ERROR "GYRE_SWITCH is '${GYRE_SWITCH}': it must be auto, "
+                      "asm or ucontext")
+endif()
+if(gyre_switch STREQUAL "ucontext")
+  add_compile_definitions(GYRE_SWITCH_UCONTEXT=1)
+endif()
+
+# VERIFY() walks whole structures at each step: for builds that hunt bugs.
+if(GYRE_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+  add_compile_definitions(GYRE_VERIFY=1)
+endif()

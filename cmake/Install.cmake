@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+#
+# What `cmake --install` (with DESTDIR) puts where. Parts that are not built
+# are not installed.
+configure_file(packaging/gyre.pc.in gyre.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/gyre.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.h")
+if(TARGET gyre_static)
+  install(TARGETS gyre_static gyre_shared
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
+if(TARGET gyre)
+  install(TARGETS gyre RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+foreach(section 1 3 7)
+  file(GLOB pages CONFIGURE_DEPENDS
+       ${PROJECT_SOURCE_DIR}/docs/man/*.${section})
+  if(pages)
+    install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+  endif()
+endforeach()
