@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child.c - one test in a process of its own
+ *
+ * The order matters: first the surroundings are made the same for every test
+ * (descriptors 0 to 2 and no other, environment, no core file), then what lives
+ * as long as the process is brought to life, then the census is taken, and
+ * only then the body runs. A thread that was joined, and the workers of a ring
+ * that was closed, stay in /proc for a moment: so the second census is
+ * repeated until it equals the first or patience ends.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+#include "runner/census.h"
+#include "runner/runner.h"
+
+static const struct test_child *current;
+
+bool running_on_valgrind(void)
+{
+    return RUNNING_ON_VALGRIND != 0;
+}
+
+bool running_sanitized(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    return true;
+#endif
+#endif
+    return false;
+}
+
+unsigned test_scale(void)
+{
+    const char *wish = getenv("GYRE_TEST_SCALE");
+    unsigned scale = wish != NULL ? (unsigned)strtoul(wish, NULL, 10) : 1;
+
+    if (scale == 0 || scale > 1000)
+        scale = 1;
+    if (running_on_valgrind())
+        scale *= 20;
+    else if (running_sanitized())
+        scale *= 4;
+    return scale;
+}
+
+struct test_report *child_report(void)
+{
+    return current != NULL ? current->report : NULL;
+}
+
+void child_complain(const char *format, ...)
+{
+    struct test_report *report = child_report();
+    char text[REPORT_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fprintf(stderr, "%s\n", text);
+    if (report != NULL && !atomic_exchange(&report->failed, true))
+        memcpy(report->text, text, sizeof text);
+}
+
+_Noreturn void test_skip(const char *reason)
+{
+    struct test_report *report = child_report();
+
+    if (report != NULL) {
+        snprintf(report->text, sizeof report->text, "%s", reason);
+        atomic_store(&report->skipped, true);
+    }
+    _exit(0);
+}
+
+const char *test_kernel(void)
+{
+    return current != NULL && current->kernel != NULL ? current->kernel->name
+                                                      : "";
+}
+
+const char *test_directory(void)
+{
+    if (mkdir(current->directory, 0700) < 0 && errno != EEXIST)
+        FAIL("mkdir %s: %s", current->directory, strerror(errno));
+    return current->directory;
+}
+
+static void close_all_but_standard(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+
+    if (dir == NULL)
+        return;
+    while ((entry = readdir(dir)) != NULL) {
+        int fd = atoi(entry->d_name);
+
+        /* valgrind's own are above the limit, and it refuses to close them. */
+        if (fd > STDERR_FILENO && fd != dirfd(dir) && fd < 1024)
+            close(fd);
+    }
+    closedir(dir);
+}
+
+static void make_surroundings(const struct test_child *child)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    sigset_t none;
+
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+
+    dup2(null, STDIN_FILENO);
+    dup2(child->output, STDOUT_FILENO);
+    dup2(child->output, STDERR_FILENO);
+    close_all_but_standard();
+    setvbuf(stdout, NULL, _IOLBF, 0);
+
+    if (child->kernel == NULL)
+        return;
+    setenv("GYRE_KERNEL", child->kernel->kernel, 1);
+    if (child->kernel->without != NULL)
+        setenv("GYRE_WITHOUT", child->kernel->without, 1);
+    else
+        unsetenv("GYRE_WITHOUT");
+}
+
+static void *do_nothing(void *arg)
+{
+    return arg;
+}
+
+/* Threads bring helpers of the C library and of the sanitizers to life, which
+ * stay: let that happen before the census. */
+static void warm_up(void)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, do_nothing, NULL) == 0)
+        pthread_join(thread, NULL);
+    if (test_warm_up != NULL)
+        test_warm_up();
+}
+
+static void check_leftovers(const struct census *before)
+{
+    static struct census after;
+    char text[REPORT_TEXT_MAX / 2];
+    unsigned patience_ms = 2000 * test_scale();
+
+    for (unsigned ms = 0;; ms += 5) {
+        census_take(&after);
+        if (census_equal(before, &after, text, sizeof text))
+            return;
+        if (ms >= patience_ms)
+            break;
+        nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+    }
+    child_complain("%s: %s", current->test->name, text);
+    _exit(1);
+}
+
+_Noreturn void child_run(const struct test_child *child)
+{
+    static struct census before;
+
+    current = child;
+    make_surroundings(child);
+    warm_up();
+    census_take(&before);
+    child->test->body();
+    fflush(stdout);
+    check_leftovers(&before);
+    atomic_store(&child->report->finished, true);
+
+    /* exit(), not _exit(): the leak sanitizer looks now. */
+    exit(0);
+}

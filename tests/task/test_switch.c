@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contexts without a scheduler: what must survive a switch, how a context
+ * begins and ends, and what those see who walk its stack.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "runner/test.h"
+#include "task/stack.h"
+#include "task/switch.h"
+
+#define NOINLINE __attribute__((noinline))
+
+static struct stack_pool pool;
+static struct context main_context;
+
+static void setup(void)
+{
+    stack_pool_init(&pool, 0, 0);
+    context_init_thread(&main_context);
+}
+
+/* A context on a stack of its own, and what it has to say. */
+struct flow {
+    struct context context;
+    struct stack *stack;
+    unsigned number;
+    unsigned yields;
+    bool done;
+    double sum;
+};
+
+static void flow_start(struct flow *flow, context_fn *fn)
+{
+    flow->stack = stack_get(&pool);
+    CHECK(flow->stack != NULL);
+    context_make(&flow->context, flow->stack, fn, flow);
+}
+
+static void flow_yield(struct flow *flow)
+{
+    flow->yields++;
+    context_switch(&flow->context, &main_context);
+}
+
+static _Noreturn void flow_end(struct flow *flow)
+{
+    flow->done = true;
+    context_exit(&flow->context, &main_context);
+}
+
+static void flow_resume(struct flow *flow)
+{
+    context_switch(&main_context, &flow->context);
+    if (flow->done)
+        stack_put(&pool, flow->stack);
+}
+
+/* Integers, doubles, a long double and an array live across the yield. */
+static NOINLINE double recurse(struct flow *flow, unsigned depth, double x)
+{
+    unsigned local[8];
+    long double wide = (long double)x * 3;
+    double half = x / 2;
+    double below;
+
+    for (unsigned i = 0; i < 8; i++)
+        local[i] = flow->number * 1000 + depth * 10 + i;
+    flow_yield(flow);
+    below = depth == 0 ? 0 : recurse(flow, depth - 1, x + 1.5);
+    flow_yield(flow);
+    for (unsigned i = 0; i < 8; i++)
+        CHECK_EQ(local[i], flow->number * 1000 + depth * 10 + i);
+    return below + half + (double)wide;
+}
+
+static void recurse_flow(void *arg)
+{
+    struct flow *flow = arg;
+
+    flow->sum = recurse(flow, 19, flow->number);
+    flow_end(flow);
+}
+
+TEST(K1_K6_five_hundred_contexts_recurse_and_yield)
+{
+    enum { FLOWS = 500, DEPTH = 20 };
+    struct flow *flows = alloc_zeroed(FLOWS, sizeof *flows);
+    unsigned alive = FLOWS;
+
+    CHECK(flows != NULL);
+    setup();
+    for (unsigned i = 0; i < FLOWS; i++) {
+        flows[i].number = i;
+        flow_start(&flows[i], recurse_flow);
+    }
+    while (alive > 0) {
+        for (unsigned i = 0; i < FLOWS; i++) {
+            if (flows[i].done)
+                continue;
+            flow_resume(&flows[i]);
+            alive -= flows[i].done;
+        }
+    }
+    for (unsigned i = 0; i < FLOWS; i++) {
+        /* The sum over d = 0 … 19 of 3.5 (i + 1.5 d), exact in binary. */
+        double sum = 3.5 * (20.0 * i + 1.5 * 190);
+
+        CHECK_EQ(flows[i].sum, sum);
+        CHECK_EQ(flows[i].yields, 2U * DEPTH);
+    }
+    stack_pool_deinit(&pool);
+    alloc_free(flows);
+}
+
+static void look_around(void *arg)
+{
+    struct flow *flow = arg;
+    const char *frame = __builtin_frame_address(0);
+    double x = flow->number;
+
+    CHECK(stack_holds(flow->stack, frame));
+    CHECK_EQ((uintptr_t)frame % 16, 0U);
+    /* printf() of a double is what breaks on a stack that is not aligned. */
+    char text[32];
+    snprintf(text, sizeof text, "%.3f", x / 8);
+    CHECK_STR_EQ(text, "0.875");
+    CHECK_GT(stack_bytes_left(flow->stack), 60U * 1024);
+    flow_end(flow);
+}
+
+TEST(K1_a_context_begins_with_its_argument_on_its_own_aligned_stack)
+{
+    struct flow flow = { .number = 7 };
+
+    setup();
+    flow_start(&flow, look_around);
+    flow_resume(&flow);
+    CHECK(flow.done);
+    CHECK(!stack_holds(flow.stack, &flow));
+    stack_pool_deinit(&pool);
+}
+
+TEST(K13_what_is_reserved_at_the_top_is_not_the_contexts)
+{
+    struct flow flow = { .number = 7 };
+    unsigned char *block;
+
+    setup();
+    flow.stack = stack_get(&pool);
+    CHECK(flow.stack != NULL);
+    block = stack_reserve_top(flow.stack, 300);
+    memset(block, 0x5a, 300);
+    context_make(&flow.context, flow.stack, look_around, &flow);
+    flow_resume(&flow);
+    CHECK(flow.done);
+    for (size_t i = 0; i < 300; i++)
+        CHECK_EQ(block[i], 0x5a);
+    stack_pool_deinit(&pool);
+}
+
+/* Two contexts that pass control to each other, never to the thread. */
+struct pair {
+    struct flow *other;
+    struct flow self;
+    unsigned long rounds;
+    const char *frame;
+};
+
+static void pass_on(void *arg)
+{
+    struct pair *pair = arg;
+    const char *frame = __builtin_frame_address(0);
+
+    while (pair->rounds-- > 0) {
+        CHECK(pair->frame == NULL || pair->frame == frame);
+        pair->frame = frame;
+        context_switch(&pair->self.context, &pair->other->context);
+    }
+    context_exit(&pair->self.context, &main_context);
+}
+
+TEST(K3_passing_control_a_million_times_does_not_grow_the_stack)
+{
+    struct pair a = { .rounds = 500000 / test_scale() };
+    struct pair b = { .rounds = a.rounds };
+
+    setup();
+    a.other = &b.self;
+    b.other = &a.self;
+    a.self.stack = stack_get(&pool);
+    b.self.stack = stack_get(&pool);
+    CHECK(a.self.stack != NULL && b.self.stack != NULL);
+    context_make(&a.self.context, a.self.stack, pass_on, &a);
+    context_make(&b.self.context, b.self.stack, pass_on, &b);
+    context_switch(&main_context, &a.self.context);
+    /* `a` has left the game; `b` waits in its last round. */
+    context_switch(&main_context, &b.self.context);
+    stack_put(&pool, a.self.stack);
+    stack_put(&pool, b.self.stack);
+    stack_pool_deinit(&pool);
+}
+
+struct nest {
+    struct context context;
+    struct context *maker;
+    unsigned depth;
+    unsigned *reached;
+};
+
+static void nest(void *arg)
+{
+    struct nest *self = arg;
+
+    ++*self->reached;
+    if (self->depth > 0) {
+        struct nest inner = { .maker = &self->context,
+                              .depth = self->depth - 1,
+                              .reached = self->reached };
+        struct stack *stack = stack_get(&pool);
+
+        CHECK(stack != NULL);
+        context_make(&inner.context, stack, nest, &inner);
+        context_switch(&self->context, &inner.context);
+        stack_put(&pool, stack);
+    }
+    context_exit(&self->context, self->maker);
+}
+
+TEST(K1_contexts_make_and_await_contexts)
+{
+    unsigned reached = 0;
+    struct nest outer = { .maker = &main_context,
+                          .depth = 50,
+                          .reached = &reached };
+    struct stack *stack;
+
+    setup();
+    stack = stack_get(&pool);
+    CHECK(stack != NULL);
+    context_make(&outer.context, stack, nest, &outer);
+    context_switch(&main_context, &outer.context);
+    stack_put(&pool, stack);
+    CHECK_EQ(reached, 51U);
+    stack_pool_deinit(&pool);
+}
+
+static NOINLINE void dirty_frame(struct flow *flow)
+{
+    volatile char local[1000];
+
+    for (size_t i = 0; i < sizeof local; i++)
+        local[i] = (char)i;
+    flow->sum += local[999] != 0;
+    /* Leaves with its frame, and those above it, still on the stack. */
+    flow_end(flow);
+}
+
+static void end_in_a_deep_frame(void *arg)
+{
+    dirty_frame(arg);
+}
+
+TEST(K1_a_stack_serves_thousands_of_contexts_one_after_the_other)
+{
+    unsigned rounds = 5000 / test_scale();
+    struct stack *first = NULL;
+
+    setup();
+    for (unsigned i = 0; i < rounds; i++) {
+        struct flow flow = { .number = i };
+
+        flow_start(&flow, end_in_a_deep_frame);
+        if (first == NULL)
+            first = flow.stack;
+        CHECK(flow.stack == first);
+        flow_resume(&flow);
+        CHECK(flow.done);
+    }
+    stack_pool_deinit(&pool);
+}
+
+TEST(K1_a_context_that_never_ran_can_be_forgotten)
+{
+    struct flow flow = { .number = 1 };
+
+    setup();
+    flow_start(&flow, look_around);
+    stack_put(&pool, flow.stack);
+    stack_pool_deinit(&pool);
+}
+
+static volatile sig_atomic_t signals_seen;
+static const struct stack *signalled_stack;
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (stack_holds(signalled_stack, __builtin_frame_address(0)))
+        signals_seen = signals_seen + 1;
+}
+
+static void take_signals(void *arg)
+{
+    struct flow *flow = arg;
+
+    for (unsigned i = 0; i < 10; i++) {
+        raise(SIGUSR1);
+        flow_yield(flow);
+    }
+    flow_end(flow);
+}
+
+TEST(K13_a_signal_finds_room_on_the_smallest_stack)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    struct flow flow = { .number = 0 };
+
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    stack_pool_init(&pool, STACK_SIZE_MIN, 0);
+    context_init_thread(&main_context);
+    flow_start(&flow, take_signals);
+    signalled_stack = flow.stack;
+    while (!flow.done)
+        flow_resume(&flow);
+    CHECK_EQ(signals_seen, 10);
+    stack_pool_deinit(&pool);
+}
+
+static NOINLINE size_t go_down(struct flow *flow, unsigned depth)
+{
+    volatile char frame[2000];
+
+    frame[0] = (char)depth;
+    if (depth == 0)
+        return stack_bytes_left(flow->stack);
+    return go_down(flow, depth - 1) + (size_t)(frame[0] - frame[0]);
+}
+
+static void measure(void *arg)
+{
+    struct flow *flow = arg;
+    size_t shallow = go_down(flow, 0);
+    size_t deep = go_down(flow, 10);
+
+    CHECK_LT(deep, shallow);
+    CHECK_GE(shallow - deep, 10U * 2000);
+    CHECK_LT(shallow, flow->stack->size);
+    flow_end(flow);
+}
+
+TEST(K13_a_task_can_ask_how_much_of_its_stack_is_left)
+{
+    struct flow flow = { .number = 0 };
+
+    setup();
+    flow_start(&flow, measure);
+    flow_resume(&flow);
+    CHECK(flow.done);
+    stack_pool_deinit(&pool);
+}
+
+TEST_PANICS(K13_only_who_runs_on_a_stack_may_ask_what_is_left,
+            "the caller runs on another stack")
+{
+    struct stack *stack;
+
+    setup();
+    stack = stack_get(&pool);
+    CHECK(stack != NULL);
+    (void)stack_bytes_left(stack);
+}
