@@ -65,8 +65,9 @@ struct gyre_scope {
     int32_t error_;
     int32_t cancelled_; /* 0, -ECANCELED, -ETIME */
     uint8_t policy_;
-    uint8_t state_;
-    uint16_t reserved_;
+    bool closing_;  /* the owner waits for the children */
+    bool overdue_;  /* its own deadline cancelled it */
+    uint8_t reserved_;
 };
 
 /*

@@ -65,8 +65,8 @@ typedef struct gyre_task_options {
 /*
  * Start fn(arg) in `scope`, on its loop; it runs at the next turn. The task is
  * forgotten when it returns; its result counts for the scope. 0; -ENOMEM: no
- * stack; -ECANCELED: the scope is closing. Only the loop's thread, but not
- * necessarily a task.
+ * stack; -ECANCELED: the loop is being destroyed. Only the loop's thread, but
+ * not necessarily a task.
  */
 GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn, void *arg)
     GYRE_MUST_USE;

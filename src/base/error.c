@@ -25,10 +25,12 @@ static const struct remedy remedies[] = {
                "check that buffers live until the last completion." },
     { -EBADF, "The descriptor is not open, not open for this, or was closed "
               "meanwhile." },
-    { -EAGAIN, "It would have to wait (gyre_op_try, MSG_DONTWAIT), or the kernel "
-               "is short of memory: start the op instead, or try again." },
-    { -EINTR, "A signal interrupted a call that cannot be repeated safely, such "
-              "as connect: make a new socket and try again." },
+    { -EAGAIN,
+      "It would have to wait (gyre_op_try, MSG_DONTWAIT), or the kernel "
+      "is short of memory: start the op instead, or try again." },
+    { -EINTR,
+      "A signal interrupted a call that cannot be repeated safely, such "
+      "as connect: make a new socket and try again." },
     { -ECANCELED, "The op or its scope was cancelled. Without that: the kernel "
                   "could not make a worker thread (RLIMIT_NPROC)." },
     { -ETIME, "A deadline passed, or a raw timeout expired." },
@@ -42,8 +44,9 @@ static const struct remedy remedies[] = {
                "(`ulimit -n`)." },
     { -EOPNOTSUPP, "Neither this Linux nor the emulator executes the operation "
                    "on this object." },
-    { -EPERM, "Not permitted; from a ring: seccomp or kernel.io_uring_disabled, "
-              "see `gyre doctor`." },
+    { -EPERM,
+      "Not permitted; from a ring: seccomp or kernel.io_uring_disabled, "
+      "see `gyre doctor`." },
     { -ECONNREFUSED, "Nobody listens there." },
     { -EADDRINUSE, "Another socket has the address: stop the other program or "
                    "take another port." },

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task.c - from spawn to join
+ *
+ * Spawning takes a stack, puts the control block on its top and the task on the
+ * ready queue; nothing runs until the loop's next phase one. Returning from the
+ * task's function ends it: its result goes to the scope and to the joiner, and
+ * the host, which is not standing on it, gives the stack back.
+ */
+#include "task/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "loop/loop.h"
+
+static _Thread_local gyre_task *running;
+
+gyre_task *task_running(void)
+{
+    ASSERT_API(running != NULL, "this call can wait, so it can only be made "
+                                "inside a task (gyre_run, gyre_spawn)");
+    return running;
+}
+
+gyre_task *gyre_task_current(void)
+{
+    return running;
+}
+
+const char *gyre_task_name(const gyre_task *task)
+{
+    return task->name;
+}
+
+/* ---- the two switches ------------------------------------------------------ */
+
+/* On the host: let the task run until it waits or ends. */
+static void task_resume(gyre_work *work)
+{
+    gyre_task *task = CONTAINER_OF(work, gyre_task, work);
+    gyre_task *outer = running;
+
+    ASSERT(!task->finished);
+    running = task;
+    context_switch(&task->tasks->host, &task->context);
+    running = outer;
+    stack_check(task->stack, task->name);
+    if (task->finished && !task->has_handle)
+        task_free(task);
+}
+
+void task_wait(gyre_task *task, void (*cancel_wait)(gyre_task *task))
+{
+    ASSERT(task == running && !task->waiting);
+    task->waiting = true;
+    task->cancel_wait = cancel_wait;
+    context_switch(&task->context, &task->tasks->host);
+    ASSERT(task == running && !task->waiting);
+}
+
+void task_wake(gyre_task *task)
+{
+    ASSERT(task->waiting); /* I8 */
+    task->waiting = false;
+    task->cancel_wait = NULL;
+    loop_make_ready(task->tasks->loop, &task->work);
+}
+
+int task_cancelled(const gyre_task *task)
+{
+    return task->scope->cancelled_;
+}
+
+/* ---- spawn, end, join ------------------------------------------------------ */
+
+static _Noreturn void task_main(void *arg)
+{
+    gyre_task *task = arg;
+    gyre_scope *home = task->home;
+
+    task->result = task->fn(task->arg);
+    ASSERT_API(task->scope == home,
+               "a task returned with a scope of its own still open");
+    task->finished = true;
+    scope_child_ended(home, task);
+    if (task->joiner != NULL)
+        task_wake(task->joiner);
+    context_exit(&task->context, &task->tasks->host);
+}
+
+void task_free(gyre_task *task)
+{
+    ASSERT(task->finished && task != running);
+    if (list_is_linked(&task->member))
+        list_remove(&task->member);
+    stack_put(&task->tasks->stacks, task->stack);
+}
+
+int gyre_spawn_with(gyre_scope *scope, const gyre_task_options *options,
+                    gyre_task_fn *fn, void *arg, gyre_task **handle)
+{
+    struct tasks *tasks = scope->loop_->tasks;
+    struct stack *stack;
+    gyre_task *task;
+
+    loop_assert_owner(scope->loop_);
+    ASSERT_API(fn != NULL, "a task needs a function");
+    if (tasks->ending)
+        return -ECANCELED;
+    stack = stack_get(&tasks->stacks);
+    if (stack == NULL)
+        return -ENOMEM;
+    task = stack_reserve_top(stack, sizeof *task);
+    memset(task, 0, sizeof *task);
+    task->tasks = tasks;
+    task->stack = stack;
+    task->home = scope;
+    task->fn = fn;
+    task->arg = arg;
+    task->name = options != NULL && options->name != NULL ? options->name
+                                                          : "task";
+    task->has_handle = handle != NULL;
+    task->work.run_ = task_resume;
+    scope->children_++;
+    scope_add_member(scope, task);
+    context_make(&task->context, stack, task_main, task);
+    loop_make_ready(tasks->loop, &task->work);
+    if (handle != NULL)
+        *handle = task;
+    return 0;
+}
+
+int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn, void *arg)
+{
+    return gyre_spawn_with(scope, NULL, fn, arg, NULL);
+}
+
+static void join_cancel(gyre_task *task)
+{
+    gyre_task *target = task->waits_for;
+
+    target->joiner = NULL;
+    task_wake(task);
+}
+
+int gyre_join(gyre_task *target, int *result)
+{
+    gyre_task *task = task_running();
+
+    ASSERT_API(target != task, "a task cannot join itself");
+    ASSERT_API(target->joiner == NULL, "the task is being joined already");
+    if (!target->finished) {
+        if (task_cancelled(task) != 0)
+            return task_cancelled(task);
+        target->joiner = task;
+        task->waits_for = target;
+        task_wait(task, join_cancel);
+        if (!target->finished)
+            return task_cancelled(task);
+    }
+    if (result != NULL)
+        *result = target->result;
+    task_free(target);
+    return 0;
+}
+
+/* ---- waiting inside a task ------------------------------------------------- */
+
+int gyre_cancelled(void)
+{
+    return task_cancelled(task_running());
+}
+
+int gyre_yield(void)
+{
+    gyre_task *task = task_running();
+
+    task->waiting = true;
+    task_wake(task);
+    context_switch(&task->context, &task->tasks->host);
+    return task_cancelled(task);
+}
+
+static void await_done(gyre_op *op, gyre_result result)
+{
+    gyre_task *task = op->user;
+
+    if (!gyre_result_is_last(result))
+        return;
+    task->wait_result = result;
+    task_wake(task);
+}
+
+static void await_cancel(gyre_task *task)
+{
+    gyre_op_cancel(task->waits_for);
+}
+
+static gyre_result await_op(gyre_task *task, gyre_op *op,
+                            void (*cancel)(gyre_task *))
+{
+    task->waits_for = op;
+    gyre_op_start(task->tasks->loop, op, await_done, task);
+    task_wait(task, cancel);
+    return task->wait_result;
+}
+
+gyre_result gyre_await(gyre_op *op)
+{
+    gyre_task *task = task_running();
+    gyre_result result = { .res = task_cancelled(task) };
+
+    if (result.res != 0)
+        return result;
+    result = await_op(task, op, await_cancel);
+    if (result.res == -ECANCELED && task_cancelled(task) != 0)
+        result.res = task_cancelled(task);
+    return result;
+}
+
+gyre_result task_await_shielded(gyre_op *op)
+{
+    return await_op(task_running(), op, NULL);
+}
+
+static void sleep_done(gyre_timer *timer, int status)
+{
+    ASSERT(status == 0);
+    task_wake(timer->user);
+}
+
+static void sleep_cancel(gyre_task *task)
+{
+    gyre_timer_stop(task->waits_for);
+    task_wake(task);
+}
+
+int gyre_sleep_until(uint64_t deadline_ns)
+{
+    gyre_task *task = task_running();
+    gyre_timer timer;
+
+    if (task_cancelled(task) != 0)
+        return task_cancelled(task);
+    gyre_timer_init(&timer, task->tasks->loop, sleep_done, task);
+    gyre_timer_start(&timer, deadline_ns);
+    task->waits_for = &timer;
+    task->wait_result.res = 0;
+    task_wait(task, sleep_cancel);
+    /* Cancelled in the moment it woke: the sleep is over, the next call tells. */
+    return loop_clock(task->tasks->loop) >= deadline_ns ? 0
+                                                        : task_cancelled(task);
+}
+
+int gyre_sleep(uint64_t delay_ns)
+{
+    uint64_t now = loop_clock(task_running()->tasks->loop);
+
+    return gyre_sleep_until(delay_ns < GYRE_NEVER - now ? now + delay_ns
+                                                        : GYRE_NEVER);
+}
+
+int gyre_sleep_for(gyre_delay delay)
+{
+    return gyre_sleep(delay.ns);
+}
+
+size_t gyre_stack_left(void)
+{
+    return running == NULL ? SIZE_MAX : stack_bytes_left(running->stack);
+}
