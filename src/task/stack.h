@@ -50,10 +50,9 @@ struct stack {
     struct list link; /* on the pool's warm or cold, while idle */
     char *bottom;     /* the lowest byte; the guard ends here */
     char *top;        /* one past the highest byte not reserved */
-    void *fiber;      /* for fiber_tools.h; NULL while idle */
+    void *fiber;      /* for fiber_tools.h; NULL without a context */
     uint32_t size;    /* usable bytes, including what was reserved */
     uint16_t guard;   /* enum memory_guard */
-    uint16_t index;   /* in its slab */
     unsigned valgrind_id;
 };
 
@@ -110,14 +109,19 @@ size_t stack_bytes_left(const struct stack *stack);
  * while it is empty what its first stack would get. */
 const char *stack_guard_name(const struct stack_pool *pool);
 
-void stack_check_canary(const struct stack *stack);
+/* Is what lies below a stack without a guard as it was put there? */
+bool stack_canary_lives(const struct stack *stack);
 
-/* For the scheduler, when a task has switched away: abort if it ran over its
- * stack where no guard could stop it. */
-static inline void stack_check(const struct stack *stack)
+_Noreturn void stack_overrun(const struct stack *stack, const char *name)
+    __attribute__((cold));
+
+/* For the scheduler, when task `name` has switched away: panic if it ran over
+ * its stack where no guard could stop it. */
+static inline void stack_check(const struct stack *stack, const char *name)
 {
-    if (UNLIKELY(stack->guard == MEMORY_GUARD_NONE))
-        stack_check_canary(stack);
+    if (UNLIKELY(stack->guard == MEMORY_GUARD_NONE) &&
+        !stack_canary_lives(stack))
+        stack_overrun(stack, name);
 }
 
 #endif

@@ -119,6 +119,8 @@ void context_make(struct context *context, struct stack *stack, context_fn *fn,
     context->arg = arg;
     *frame = (struct entry_frame){ .fn = context_begin, .arg = context };
 #elif GYRE_TSAN
+    ASSERT(stack->fiber == NULL);
+    stack->fiber = fiber_tools_create();
     context->fiber = stack->fiber;
 #endif
 }

@@ -42,6 +42,8 @@ void context_make(struct context *context, struct stack *stack, context_fn *fn,
     context->stack_bottom = stack->bottom;
     context->stack_bytes = stack->size;
 #elif GYRE_TSAN
+    ASSERT(stack->fiber == NULL);
+    stack->fiber = fiber_tools_create();
     context->fiber = stack->fiber;
 #endif
     /* Neither call can fail: they only fill in the struct. */

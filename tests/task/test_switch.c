@@ -332,12 +332,14 @@ TEST(K13_a_signal_finds_room_on_the_smallest_stack)
 
 static NOINLINE size_t go_down(struct flow *flow, unsigned depth)
 {
-    volatile char frame[2000];
+    char frame[2000];
+    size_t left;
 
-    frame[0] = (char)depth;
-    if (depth == 0)
-        return stack_bytes_left(flow->stack);
-    return go_down(flow, depth - 1) + (size_t)(frame[0] - frame[0]);
+    __asm__ volatile("" : : "r"(frame) : "memory");
+    left = depth == 0 ? stack_bytes_left(flow->stack)
+                      : go_down(flow, depth - 1);
+    __asm__ volatile("" : : "r"(frame) : "memory");
+    return left;
 }
 
 static void measure(void *arg)

@@ -188,7 +188,10 @@ TEST(K1_the_chain_of_frame_pointers_of_a_task_ends_in_zero)
  * The processor stops after every instruction (trap flag), and the handler
  * walks the stack from there: a profiler that samples everywhere.
  */
+#define TRAP_FLAG ((greg_t)0x100)
+
 static struct {
+    bool enough;
     unsigned steps;
     unsigned in_task;   /* walks that ended at the task's end */
     unsigned in_thread; /* walks that got to the test's own frames */
@@ -197,32 +200,28 @@ static struct {
     uintptr_t thread_function;
 } stepping;
 
-static void set_trap(bool on)
+static void set_trap(void *context, bool on)
 {
-    if (on)
-        __asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
-                         "pushfq\n\t"
-                         "orq $0x100, (%%rsp)\n\t"
-                         "popfq\n\t"
-                         "lea 128(%%rsp), %%rsp" ::
-                             : "cc", "memory");
-    else
-        __asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
-                         "pushfq\n\t"
-                         "andq $~0x100, (%%rsp)\n\t"
-                         "popfq\n\t"
-                         "lea 128(%%rsp), %%rsp" ::
-                             : "cc", "memory");
+    greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
+
+    *flags = on ? *flags | TRAP_FLAG : *flags & ~TRAP_FLAG;
+}
+
+static void on_begin(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)info;
+    set_trap(context, true);
 }
 
 static void on_step(int number, siginfo_t *info, void *context)
 {
-    const ucontext_t *machine = context;
+    ucontext_t *machine = context;
     uintptr_t pc = (uintptr_t)machine->uc_mcontext.gregs[REG_RIP];
     void context_entry(void);
     struct walk walk;
 
     (void)number, (void)info;
+    set_trap(context, !stepping.enough);
     walk_stack(&walk);
     stepping.steps++;
     if (walk_last(&walk) == (uintptr_t)context_entry)
@@ -251,18 +250,19 @@ static NOINLINE void step_through(unsigned rounds)
 
     CHECK(stack != NULL);
     context_make(&task_context, stack, step_in_task, &rounds);
-    set_trap(true);
+    raise(SIGUSR1); /* on_begin() */
     for (unsigned i = 0; i <= rounds; i++)
         context_switch(&main_context, &task_context);
-    set_trap(false);
+    stepping.enough = true;
     stack_put(&pool, stack);
 }
 
 TEST(K1_every_instruction_of_a_switch_unwinds)
 {
     enum { ROUNDS = 5, SWITCHES = 2 * (ROUNDS + 1), WINDOW = 4 };
-    struct sigaction action = { .sa_sigaction = on_step,
-                                .sa_flags = SA_SIGINFO };
+    struct sigaction begin = { .sa_sigaction = on_begin,
+                               .sa_flags = SA_SIGINFO };
+    struct sigaction step = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO };
     struct walk warm_up;
 
 #if GYRE_VALGRIND
@@ -272,7 +272,8 @@ TEST(K1_every_instruction_of_a_switch_unwinds)
     walk_stack(&warm_up); /* what the unwinder loads, it loads now */
     stack_pool_init(&pool, 0, 0);
     context_init_thread(&main_context);
-    CHECK_EQ(sigaction(SIGTRAP, &action, NULL), 0);
+    CHECK_EQ(sigaction(SIGUSR1, &begin, NULL), 0);
+    CHECK_EQ(sigaction(SIGTRAP, &step, NULL), 0);
     stepping.thread_function = (uintptr_t)step_through;
     step_through(ROUNDS);
     stack_pool_deinit(&pool);
