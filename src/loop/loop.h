@@ -101,7 +101,8 @@ struct gyre_loop {
 
     unsigned dispatch_max;
     unsigned ready_max;
-    uint64_t called; /* callbacks made, for run-once */
+    uint64_t called;        /* callbacks made */
+    uint64_t called_before; /* the present run: for run-once */
     uint64_t holds;
     const void *owner; /* the thread, as loop_thread() names it */
     uint64_t id;

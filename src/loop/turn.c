@@ -144,8 +144,23 @@ static int loop_enter_starved(gyre_loop *loop)
     return loop_enter(loop, 0, 1, loop_clock(loop) + STARVED_PAUSE_NS);
 }
 
+/* Has a run-once had its callback? */
+static bool loop_had_once(const gyre_loop *loop, gyre_run_mode mode)
+{
+    return mode == GYRE_RUN_ONCE && loop->called != loop->called_before;
+}
+
+/* Only for what can come: what phases one to three did may have been the last
+ * of all, or all that run-once wants. */
+static bool loop_wants_sleep(gyre_loop *loop, gyre_run_mode mode)
+{
+    return mode != GYRE_RUN_NOWAIT && !loop_has_work(loop) &&
+           !kernel_has_results(loop->kernel) && !loop_had_once(loop, mode) &&
+           (mode == GYRE_RUN_FOREVER || !loop_is_done(loop));
+}
+
 /* Phase four. */
-static int turn_enter(gyre_loop *loop, bool may_wait, bool must_enter)
+static int turn_enter(gyre_loop *loop, gyre_run_mode mode)
 {
     struct kernel *kernel = loop->kernel;
     unsigned submit = sq_used(&kernel->sq);
@@ -158,12 +173,12 @@ static int turn_enter(gyre_loop *loop, bool may_wait, bool must_enter)
     if (UNLIKELY(loop->starved))
         return loop_enter_starved(loop);
 
-    if (may_wait && !loop_has_work(loop) && !kernel_has_results(kernel)) {
+    if (loop_wants_sleep(loop, mode)) {
         deadline = loop_next_timer(loop);
         if (deadline != KERNEL_NO_WAIT && !loop_may_sleep(loop))
             deadline = KERNEL_NO_WAIT;
     }
-    if (deadline == KERNEL_NO_WAIT && submit == 0 && !must_enter &&
+    if (deadline == KERNEL_NO_WAIT && submit == 0 && mode != GYRE_RUN_NOWAIT &&
         (flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) == 0) {
         loop->now_is_old = true;
         return 0;
@@ -174,7 +189,7 @@ static int turn_enter(gyre_loop *loop, bool may_wait, bool must_enter)
     return err;
 }
 
-static int loop_turn(gyre_loop *loop, bool may_wait, bool must_enter)
+static int loop_turn(gyre_loop *loop, gyre_run_mode mode)
 {
     int err;
 
@@ -183,7 +198,7 @@ static int loop_turn(gyre_loop *loop, bool may_wait, bool must_enter)
     loop_run_ready(loop, loop->ready_max);
     loop_expire_timers(loop, loop->ready_max);
     loop_flush(loop);
-    err = turn_enter(loop, may_wait, must_enter);
+    err = turn_enter(loop, mode);
     loop_dispatch(loop, loop->dispatch_max);
     loop_verify(loop);
     return err;
@@ -191,22 +206,19 @@ static int loop_turn(gyre_loop *loop, bool may_wait, bool must_enter)
 
 static int loop_run_until(gyre_loop *loop, gyre_run_mode mode)
 {
-    uint64_t called = loop->called;
-    bool once = mode == GYRE_RUN_NOWAIT;
-
     for (;;) {
         int err;
 
         if (mode == GYRE_RUN_UNTIL_DONE && loop_is_done(loop))
             return 0;
-        err = loop_turn(loop, !once, once);
+        err = loop_turn(loop, mode);
         if (err < 0)
             return err;
         if (UNLIKELY(atomic_load_explicit(&loop->stop, memory_order_relaxed)) &&
             atomic_exchange(&loop->stop, false))
             return 1;
-        if (once || (mode == GYRE_RUN_ONCE &&
-                     (loop->called != called || loop_is_done(loop))))
+        if (mode == GYRE_RUN_NOWAIT || loop_had_once(loop, mode) ||
+            (mode == GYRE_RUN_ONCE && loop_is_done(loop)))
             return 0;
     }
 }
@@ -223,6 +235,7 @@ int gyre_loop_run(gyre_loop *loop, gyre_run_mode mode)
     if (result < 0)
         return result;
     loop_assert_owner(loop);
+    loop->called_before = loop->called;
     loop_slept(loop); /* a host slept for us */
     loop->turning = true;
     current_loop = loop;
