@@ -34,8 +34,8 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_DEFER_TASKRUN] = { "defer_taskrun", IORING_SETUP_DEFER_TASKRUN, 0 },
     [RING_R_DISABLED] = { "r_disabled", IORING_SETUP_R_DISABLED, 0 },
     [RING_NO_SQARRAY] = { "no_sqarray", IORING_SETUP_NO_SQARRAY, 0 },
-    /* ABS_TIMER has no bit of its own; it came with MIN_TIMEOUT. */
-    [RING_EXT_ARG_ABS] = { "ext_arg_abs", 0, IORING_FEAT_MIN_TIMEOUT },
+    [RING_EXT_ARG_ABS] = { "ext_arg_abs", 0, 0 },
+    [RING_MIN_WAIT] = { "min_wait", 0, IORING_FEAT_MIN_TIMEOUT },
     [RING_NO_IOWAIT] = { "no_iowait", 0, IORING_FEAT_NO_IOWAIT },
     [RING_PROBE] = { "probe", 0, 0 },
     [RING_QUERY] = { "query", 0, 0 },

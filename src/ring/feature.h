@@ -21,6 +21,7 @@
  *   r_disabled            5.10  no defer_taskrun
  *   no_sqarray            6.6   an array of indices, 0 1 2 3 ...
  *   ext_arg_abs           6.12  one clock reading per timed wait
+ *   min_wait              6.12  no batching of completions by time
  *   no_iowait             6.15  an idle loop is counted as waiting for a disk
  *   probe                 5.6   the opcodes of 5.5
  *   query                 6.18  flags are found by trial
@@ -43,6 +44,7 @@ enum ring_feature {
     RING_R_DISABLED,
     RING_NO_SQARRAY,
     RING_EXT_ARG_ABS,
+    RING_MIN_WAIT,
     RING_NO_IOWAIT,
     RING_PROBE,
     RING_QUERY,
@@ -68,6 +70,9 @@ const char *ring_feature_bit_name(uint32_t bit);
 
 /* "STATX"; NULL from IORING_OP_LAST up. */
 const char *ring_opcode_name(unsigned opcode);
+
+/* The first Linux that has it: "5.6"; NULL likewise. */
+const char *ring_opcode_since(unsigned opcode);
 
 /* Tests: take away what the list names, instead of what GYRE_WITHOUT names.
  * NULL: nothing. Returns the number of unknown names. */

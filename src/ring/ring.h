@@ -35,7 +35,8 @@
 struct ring {
     int fd; /* -1: closed */
     uint32_t setup_flags;
-    uint32_t features; /* without what GYRE_WITHOUT takes away */
+    uint32_t features;  /* without what GYRE_WITHOUT takes away */
+    bool absolute_wait; /* enter takes ABS_TIMER */
     struct sq sq;
     struct cq cq;
 

@@ -227,6 +227,9 @@ static int open_once(struct ring *ring, unsigned entries, unsigned cq_entries)
         .fd = fd,
         .setup_flags = params.flags,
         .features = params.features & ring_features_allowed(),
+        /* ABS_TIMER has no bit of its own: it came with MIN_TIMEOUT. */
+        .absolute_wait = (params.features & IORING_FEAT_MIN_TIMEOUT) != 0 &&
+                         ring_feature_allowed(RING_EXT_ARG_ABS),
     };
     int err = map_ring(ring, &params);
 

@@ -22,7 +22,6 @@
 #include "base/assert.h"
 #include "kernel/emu/emu.h"
 #include "kernel/uring/uring.h"
-#include "ring/feature.h"
 #include "ring/syscalls.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -52,9 +51,9 @@ static int enter_timed(struct uring *uring, unsigned submit, unsigned want,
                      IORING_ENTER_EXT_ARG;
     uint64_t ns = deadline_ns;
 
-    /* ABS_TIMER (6.12, the release of MIN_TIMEOUT): the deadline as it is.
-     * Without it the wait is relative, at the price of a clock reading. */
-    if ((uring->ring.features & IORING_FEAT_MIN_TIMEOUT) != 0) {
+    /* ABS_TIMER (6.12): the deadline as it is. Without it the wait is
+     * relative, at the price of a clock reading. */
+    if (uring->ring.absolute_wait) {
         flags |= IORING_ENTER_ABS_TIMER;
     } else {
         uint64_t now_ns = uring_now_ns(&uring->kernel);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proc.c - small text files of /proc
+ *
+ * Read whole by one read(2), as /proc wants it; no stdio, so that it costs no
+ * heap and works with few descriptors left.
+ */
+#include "kernel/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+int proc_read(const char *path, char *text, size_t size)
+{
+    int saved = errno;
+    int result = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1;
+
+    ASSERT(size > 1);
+    text[0] = '\0';
+    if (fd >= 0) {
+        n = read(fd, text, size - 1);
+        if (n < 0)
+            result = -errno;
+        close(fd);
+    } else {
+        result = -errno;
+    }
+    errno = saved;
+    if (n < 0)
+        return result;
+    if (n > 0 && text[n - 1] == '\n')
+        n--;
+    text[n] = '\0';
+    return 0;
+}
+
+long proc_number(const char *path, long otherwise)
+{
+    char text[64];
+    char *end;
+
+    if (proc_read(path, text, sizeof text) != 0)
+        return otherwise;
+    long value = strtol(text, &end, 10);
+
+    return end == text ? otherwise : value;
+}
+
+int proc_seccomp(void)
+{
+    static const char label[] = "\nSeccomp:";
+    char text[4096];
+    const char *line;
+
+    if (proc_read("/proc/self/status", text, sizeof text) != 0)
+        return -1;
+    line = strstr(text, label);
+    return line == NULL ? -1 : atoi(line + sizeof label - 1);
+}

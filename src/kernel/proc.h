@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proc.h - small text files of /proc
+ *
+ * For reasons and reports only: nothing that the library does depends on an
+ * answer from here, for /proc may be absent.
+ */
+#ifndef KERNEL_PROC_H
+#define KERNEL_PROC_H
+
+#include <stddef.h>
+
+/* The file's text without its last newline; -errno if it cannot be read. A
+ * longer file is cut. */
+int proc_read(const char *path, char *text, size_t size);
+
+/* The file's number; `otherwise` if it has none. */
+long proc_number(const char *path, long otherwise);
+
+/* The mode of seccomp of this process: 0 none, 1 strict, 2 filtered; -1 if
+ * that cannot be told. */
+int proc_seccomp(void);
+
+#endif

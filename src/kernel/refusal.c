@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * refusal.c - why io_uring does not work here
+ *
+ * That a ring can be made proves nothing: a filter may let io_uring_setup
+ * through and refuse io_uring_enter, and an old Linux lacks what gyre needs. So
+ * a NOP has to go round. What fails is told by call and errno, and explained by
+ * what /proc knows of the reason.
+ *
+ * A seccomp filter may also answer by killing. If there is one, or if that
+ * cannot be told, a child goes first: it shares our memory as after vfork(), so
+ * that it costs microseconds and tells us how far it came, but raises no
+ * SIGCHLD, and nobody else's wait() can see it. Only if it lives do we try
+ * ourselves.
+ */
+#include "kernel/refusal.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include <gyre/error.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "kernel/proc.h"
+#include "ring/ring.h"
+#include "ring/syscalls.h"
+
+#define PROBE_ENTRIES 4
+#define CHILD_STACK (64 * 1024)
+
+enum stage { STAGE_SETUP, STAGE_ENTER, STAGE_REGISTER, STAGE_OLD, STAGE_DONE };
+
+static const char *const calls[] = {
+    [STAGE_SETUP] = "io_uring_setup",
+    [STAGE_ENTER] = "io_uring_enter",
+    [STAGE_REGISTER] = "io_uring_register",
+};
+
+struct attempt {
+    enum stage stage; /* where it ended */
+    int error;
+    const char *lacks; /* STAGE_OLD */
+};
+
+static struct attempt ended(enum stage stage, int error)
+{
+    return (struct attempt){ .stage = stage, .error = error };
+}
+
+/* One NOP through an enabled ring: 0, or the errno of enter. */
+static int round_trip(struct ring *ring)
+{
+    struct io_uring_cqe cqe;
+
+    *sq_next(&ring->sq) = (struct io_uring_sqe){ .opcode = IORING_OP_NOP };
+    sq_publish(&ring->sq);
+    for (;;) {
+        int taken = ring_sys_enter(ring->fd, sq_used(&ring->sq), 1,
+                                   IORING_ENTER_GETEVENTS, NULL, 0);
+
+        if (cq_take(&ring->cq, &cqe))
+            return cqe.res;
+        if (taken < 0 && taken != -EINTR)
+            return taken;
+    }
+}
+
+static struct attempt attempt_on(struct ring *ring)
+{
+    struct ring_opcodes opcodes;
+    int err = ring_enable(ring);
+
+    if (err < 0)
+        return ended(STAGE_REGISTER, err);
+    err = round_trip(ring);
+    if (err < 0)
+        return ended(STAGE_ENTER, err);
+    ring_probe(ring, &opcodes);
+    if (!opcodes.has[IORING_OP_MKDIRAT])
+        return (struct attempt){ STAGE_OLD, -EOPNOTSUPP,
+                                 "no MKDIRAT, which 5.15 has" };
+    return ended(STAGE_DONE, 0);
+}
+
+static struct attempt attempt(void)
+{
+    struct ring ring;
+    int err = ring_open(&ring, PROBE_ENTRIES, 0);
+
+    if (err == -EOPNOTSUPP)
+        return (struct attempt){ STAGE_OLD, err, "no EXT_ARG, which 5.11 has" };
+    if (err < 0)
+        return ended(STAGE_SETUP, err);
+    struct attempt result = attempt_on(&ring);
+
+    ring_close(&ring);
+    return result;
+}
+
+/* ---- the child that goes first ------------------------------------------- */
+
+struct scout {
+    atomic_int stage;
+};
+
+/* Each of the three calls once. What they answer is of no interest. */
+static int scout_main(void *argument)
+{
+    struct scout *scout = argument;
+    struct io_uring_params params = { 0 };
+    int fd = ring_sys_setup(1, &params);
+
+    atomic_store(&scout->stage, STAGE_ENTER);
+    (void)ring_sys_enter(fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+    atomic_store(&scout->stage, STAGE_REGISTER);
+    (void)ring_sys_register(fd, IORING_UNREGISTER_FILES, NULL, 0);
+    atomic_store(&scout->stage, STAGE_DONE);
+    return 0;
+}
+
+/* How far the child came; STAGE_DONE: it lives. Or a negative errno. Signals
+ * are blocked meanwhile: a handler must not run twice in one memory. */
+static int send_scout(void)
+{
+    struct scout scout = { STAGE_SETUP };
+    char *stack = alloc_aligned(64, CHILD_STACK);
+    sigset_t all;
+    sigset_t before;
+    int status = 0;
+
+    if (stack == NULL)
+        return -ENOMEM;
+    sigfillset(&all);
+    sigdelset(&all, SIGSYS);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int saved = errno;
+    int child =
+        clone(scout_main, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK, &scout);
+    int error = child < 0 ? -errno : 0;
+
+    if (child > 0) {
+        while (waitpid(child, &status, (int)__WCLONE) < 0 && errno == EINTR)
+            ;
+    }
+    errno = saved;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    alloc_free(stack);
+    if (error != 0)
+        return error;
+    /* Under valgrind the child has a memory of its own. */
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return STAGE_DONE;
+    return atomic_load(&scout.stage);
+}
+
+/* ---- words --------------------------------------------------------------- */
+
+static void explain_eperm(char *text, size_t size)
+{
+    long disabled = proc_number("/proc/sys/kernel/io_uring_disabled", 0);
+
+    if (disabled == 2)
+        snprintf(text, size, "kernel.io_uring_disabled=2");
+    else if (disabled == 1)
+        snprintf(text, size,
+                 "kernel.io_uring_disabled=1, and this process is not in "
+                 "kernel.io_uring_group=%ld",
+                 proc_number("/proc/sys/kernel/io_uring_group", -1));
+    else if (proc_seccomp() == 2)
+        snprintf(text, size,
+                 "a seccomp filter refuses it, as container engines do");
+    else
+        snprintf(text, size, "a security policy refuses it");
+}
+
+static void explain(const struct attempt *attempt, char *text, size_t size)
+{
+    bool filtered = proc_seccomp() == 2;
+
+    text[0] = '\0';
+    if (attempt->stage != STAGE_SETUP && filtered)
+        snprintf(text, size,
+                 "a seccomp filter refuses it, though not io_uring_setup");
+    else if (attempt->error == -EPERM)
+        explain_eperm(text, size);
+    else if (attempt->error == -ENOSYS)
+        snprintf(text, size,
+                 "no io_uring: Linux older than 5.1 or built without it, or "
+                 "a sandbox");
+    else if (attempt->error == -EACCES)
+        snprintf(text, size, "%s",
+                 filtered ? "a seccomp filter refuses it"
+                          : "a security module refuses it, such as SELinux");
+    else if (attempt->error == -EPROTO)
+        snprintf(text, size, "it describes a ring that cannot be");
+}
+
+static void describe(const struct attempt *attempt, char *reason, size_t size)
+{
+    struct utsname system;
+    char why[160];
+
+    if (attempt->stage == STAGE_OLD) {
+        uname(&system);
+        snprintf(reason, size, "the io_uring of Linux %s is too old (%s)",
+                 system.release, attempt->lacks);
+        return;
+    }
+    explain(attempt, why, sizeof why);
+    int length = snprintf(reason, size, "%s: %s", calls[attempt->stage],
+                          gyre_error_name(attempt->error));
+
+    ASSERT(length > 0 && (size_t)length < size);
+    if (why[0] != '\0')
+        snprintf(reason + length, size - (size_t)length, " (%s)", why);
+}
+
+static bool is_temporary(int error)
+{
+    return error == -ENOMEM || error == -EMFILE || error == -ENFILE ||
+           error == -EAGAIN || error == -EINTR || error == -EBUSY;
+}
+
+bool refusal_find(char *reason, size_t size)
+{
+    ASSERT(size > 1);
+    reason[0] = '\0';
+    if (proc_seccomp() != 0) {
+        int stage = send_scout();
+
+        if (stage < 0) {
+            if (is_temporary(stage))
+                return false;
+            snprintf(reason, size,
+                     "whether seccomp kills on io_uring cannot be tried: "
+                     "clone: %s",
+                     gyre_error_name(stage));
+            return true;
+        }
+        if (stage != STAGE_DONE) {
+            snprintf(reason, size, "seccomp kills on %s (SIGSYS)",
+                     calls[stage]);
+            return true;
+        }
+    }
+    struct attempt result = attempt();
+
+    if (result.stage == STAGE_DONE)
+        return true;
+    if (is_temporary(result.error))
+        return false;
+    describe(&result, reason, size);
+    return true;
+}
