@@ -13,6 +13,18 @@
 
 #include "task/stack.h"
 
+/* getcontext() took the frame pointer of whoever makes the context; who follows
+ * the chain shall not get there. */
+static void end_frame_chain(ucontext_t *machine)
+{
+#if defined(__x86_64__)
+    machine->uc_mcontext.gregs[REG_RBP] = 0;
+#elif defined(__aarch64__)
+    machine->uc_mcontext.regs[29] = 0;
+#endif
+    (void)machine;
+}
+
 static void context_begin(unsigned low, unsigned high)
 {
     uintptr_t address = (uintptr_t)low | (uintptr_t)((uint64_t)high << 32);
@@ -51,15 +63,9 @@ void context_make(struct context *context, struct stack *stack, context_fn *fn,
     context->machine.uc_stack.ss_sp = stack->bottom;
     context->machine.uc_stack.ss_size = (size_t)(stack->top - stack->bottom);
     context->machine.uc_link = NULL;
+    end_frame_chain(&context->machine);
     makecontext(&context->machine, (void (*)(void))(uintptr_t)context_begin, 2,
                 (unsigned)address, (unsigned)(address >> 32));
-}
-
-void context_jump(struct context *from, struct context *to)
-{
-    int err = swapcontext(&from->machine, &to->machine);
-
-    ASSERT(err == 0);
 }
 
 void context_exit(struct context *from, struct context *to)

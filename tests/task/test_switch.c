@@ -155,10 +155,11 @@ TEST(K13_what_is_reserved_at_the_top_is_not_the_contexts)
     block = stack_reserve_top(flow.stack, 300);
     memset(block, 0x5a, 300);
     context_make(&flow.context, flow.stack, look_around, &flow);
-    flow_resume(&flow);
+    context_switch(&main_context, &flow.context);
     CHECK(flow.done);
     for (size_t i = 0; i < 300; i++)
         CHECK_EQ(block[i], 0x5a);
+    stack_put(&pool, flow.stack);
     stack_pool_deinit(&pool);
 }
 

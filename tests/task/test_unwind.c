@@ -122,6 +122,7 @@ TEST(K1_the_unwind_table_leads_through_all_frames_of_a_task_to_its_end)
     CHECK(walk_has(&walk, address_of(third)));
     CHECK(walk_has(&walk, (uintptr_t)walk_deep));
     CHECK_LT(walk.count, 16U);
+    CHECK_NE(walk_last(&walk), 0U);
 #ifndef GYRE_SWITCH_UCONTEXT
     void context_entry(void);
 
