@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cancel.c - ASYNC_CANCEL, POLL_REMOVE
+ *
+ * What waits (for a descriptor, a time, a thread) is taken out and ends with
+ * -ECANCELED, or with the bytes that had been moved. What runs on a thread
+ * cannot be stopped: -EALREADY, and it ends by itself, once.
+ *
+ * First all targets leave their places, then the cancel's own CQE is posted,
+ * then theirs. So the order is Linux's, and nothing that a CQE sets off can find
+ * a target half cancelled.
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "kernel/emu/internal.h"
+
+int cancel_check(const struct io_uring_sqe *sqe)
+{
+    uint32_t flags = sqe->cancel_flags;
+    uint32_t known = IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_FD |
+                     IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_USERDATA |
+                     IORING_ASYNC_CANCEL_OP;
+    uint32_t keys = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP;
+
+    if (sqe->off != 0 || sqe->splice_fd_in != 0 || (flags & ~known) != 0)
+        return -EINVAL;
+    if ((flags & IORING_ASYNC_CANCEL_ANY) != 0 && (flags & keys) != 0)
+        return -EINVAL;
+    return 0;
+}
+
+static bool cancel_matches(const struct io_uring_sqe *cancel,
+                           const struct request *r)
+{
+    uint32_t flags = cancel->cancel_flags;
+    uint32_t keys = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP;
+
+    if ((flags & IORING_ASYNC_CANCEL_ANY) != 0)
+        return true;
+    if ((flags & IORING_ASYNC_CANCEL_FD) != 0 &&
+        (r->sqe.fd != cancel->fd || r->place == EMU_ORPHANED || r->op->no_file))
+        return false;
+    if ((flags & IORING_ASYNC_CANCEL_OP) != 0 && r->sqe.opcode != cancel->len)
+        return false;
+    return r->sqe.user_data == cancel->addr ||
+           ((flags & keys) != 0 && (flags & IORING_ASYNC_CANCEL_USERDATA) == 0);
+}
+
+/* Take the target out of its place onto `ended`; false: it runs. */
+static bool cancel_take(struct emu *emu, struct request *r, struct list *ended)
+{
+    if (r->place == EMU_WAITING || r->place == EMU_ORPHANED) {
+        wait_leave(emu, r);
+        r->serial = false;
+    } else if (r->place == EMU_TIMING) {
+        timeout_leave(emu, r);
+    } else {
+        ASSERT(r->place == EMU_POOLED);
+        if (!pool_take_back(emu->pool, r))
+            return false;
+        emu->pooled--;
+        r->place = EMU_NEW;
+        if (r->serial)
+            wait_release(emu, r);
+    }
+    list_append(ended, &r->link);
+    return true;
+}
+
+static void cancel_end(struct emu *emu, struct list *ended)
+{
+    struct list *link;
+
+    while ((link = list_take_first(ended)) != NULL) {
+        struct request *r = CONTAINER_OF(link, struct request, link);
+        enum direction direction = request_direction(r);
+        bool serial = r->serial;
+        int fd = r->sqe.fd;
+
+        request_complete(emu, r, request_cut_short(r, -ECANCELED));
+        /* It had kept others of its direction waiting. */
+        if (serial)
+            wait_resume(emu, fd, direction);
+    }
+}
+
+/* The next candidate after `at` on one of the two lists. */
+static struct request *cancel_next(struct list *head, struct list **at,
+                                   bool by_hash)
+{
+    struct list *link = *at;
+
+    if (link == head)
+        return NULL;
+    *at = link->next;
+    return by_hash ? CONTAINER_OF(link, struct request, hash)
+                   : CONTAINER_OF(link, struct request, all);
+}
+
+int cancel_begin(struct emu *emu, struct request *r)
+{
+    uint32_t flags = r->sqe.cancel_flags;
+    bool by_hash =
+        (flags & ~IORING_ASYNC_CANCEL_ALL & ~IORING_ASYNC_CANCEL_USERDATA) == 0;
+    bool many = (flags & (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)) !=
+                0;
+    struct list *head = by_hash ? request_bucket(emu, r->sqe.addr) : &emu->held;
+    struct list *at = head->next;
+    struct list ended;
+    struct request *target;
+    int count = 0, result = -ENOENT;
+
+    if ((flags & IORING_ASYNC_CANCEL_FD) != 0 && fcntl(r->sqe.fd, F_GETFD) < 0)
+        return -EBADF;
+    list_init(&ended);
+    while ((target = cancel_next(head, &at, by_hash)) != NULL) {
+        if (!cancel_matches(&r->sqe, target))
+            continue;
+        result = cancel_take(emu, target, &ended) ? 0 : -EALREADY;
+        count++;
+        if (!many)
+            break;
+    }
+    request_complete(emu, r, many ? count : result);
+    cancel_end(emu, &ended);
+    return EMU_TAKEN;
+}
+
+int cancel_poll_check(const struct io_uring_sqe *sqe)
+{
+    /* Updates are not emulated yet. */
+    return sqe->buf_index != 0 || sqe->splice_fd_in != 0 || sqe->len != 0 ||
+                   sqe->off != 0 || sqe->poll32_events != 0
+               ? -EINVAL
+               : 0;
+}
+
+int cancel_poll_begin(struct emu *emu, struct request *r)
+{
+    struct list *bucket = request_bucket(emu, r->sqe.addr);
+    struct list ended;
+
+    list_init(&ended);
+    for (struct list *at = bucket->next; at != bucket; at = at->next) {
+        struct request *target = CONTAINER_OF(at, struct request, hash);
+
+        if (target->sqe.user_data != r->sqe.addr ||
+            target->sqe.opcode != IORING_OP_POLL_ADD)
+            continue;
+        (void)cancel_take(emu, target, &ended);
+        request_complete(emu, r, 0);
+        cancel_end(emu, &ended);
+        return EMU_TAKEN;
+    }
+    return -ENOENT;
+}

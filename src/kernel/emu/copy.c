@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * copy.c - the caller's memory
+ *
+ * Linux answers a bad pointer with -EFAULT; a load in user space would be
+ * killed. So before the emulator reads a structure of the caller's it lets
+ * Linux try, by a system call that reads memory, has no effect and is allowed
+ * everywhere. Protection is by the page, so one word of each page tells.
+ *
+ * Nothing here is on the path of a request that ends at once: there the
+ * caller's own pointers are handed to the system call.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "kernel/emu/internal.h"
+#include "kernel/memory.h"
+
+enum { PROBE_SIZE = 8 };
+
+/* rt_sigprocmask copies the new mask in before it looks at `how`, which is
+ * nonsense here: EFAULT, or EINVAL and nothing has happened. */
+static bool word_is_readable(uintptr_t address)
+{
+    return syscall(SYS_rt_sigprocmask, ~0, (void *)address, NULL, PROBE_SIZE) ==
+               0 ||
+           errno != EFAULT;
+}
+
+static bool range_is_readable(uintptr_t from, size_t size)
+{
+    size_t page = memory_page_size();
+    uintptr_t last = from + size - 1;
+
+    if (last < from)
+        return false;
+    for (uintptr_t at = from;;) {
+        uintptr_t next = (at & ~(page - 1)) + page;
+
+        /* Near the end of a page: the last word of that page. */
+        if (!word_is_readable(next - at < PROBE_SIZE ? next - PROBE_SIZE : at))
+            return false;
+        if (next > last || next == 0)
+            return true;
+        at = next;
+    }
+}
+
+int copy_in(void *to, uint64_t from, size_t size)
+{
+    if (size == 0)
+        return 0;
+    if (from != (uintptr_t)from || !range_is_readable((uintptr_t)from, size))
+        return -EFAULT;
+    memcpy(to, emu_pointer(from), size);
+    return 0;
+}
+
+/*
+ * Copy a path into the request, as getname() does: -EFAULT, -ENAMETOOLONG. To
+ * read a string of unknown length safely, let Linux read it: symlinkat() takes
+ * the text of the link first, and then fails for the descriptor -1 without
+ * having looked anything up.
+ */
+int copy_path(struct request *r, uint64_t from)
+{
+    struct kept_path *path = &r->kept.path;
+    const char *text = emu_pointer(from);
+    size_t size;
+
+    ASSERT(!r->copied && r->memory == NULL);
+    if (from != (uintptr_t)from || from == 0)
+        return -EFAULT;
+    if (symlinkat(text, -1, "x") != 0 &&
+        (errno == EFAULT || errno == ENAMETOOLONG))
+        return -errno;
+
+    size = strnlen(text, PATH_MAX - 1) + 1;
+    if (size > sizeof path->few) {
+        r->memory = alloc_zeroed(1, size);
+        if (r->memory == NULL)
+            return -ENOMEM;
+        path->text = r->memory;
+        memcpy(r->memory, text, size - 1);
+        return 0;
+    }
+    memcpy(path->few, text, size - 1);
+    path->few[size - 1] = '\0';
+    path->text = path->few;
+    return 0;
+}
+
+/* Copy an array of iovecs into the request. */
+int copy_vector(struct request *r, struct vector *vector, uint64_t from,
+                size_t count)
+{
+    struct iovec *to = vector->few;
+    int error;
+
+    ASSERT(!r->copied);
+    if (count > IOV_MAX)
+        return -EINVAL;
+    if (count > ARRAY_SIZE(vector->few)) {
+        ASSERT(r->memory == NULL);
+        to = alloc_zeroed(count, sizeof *to);
+        if (to == NULL)
+            return -ENOMEM;
+        r->memory = to;
+    }
+    error = copy_in(to, from, count * sizeof *to);
+    if (error != 0)
+        return error;
+    vector->iov = to;
+    vector->count = (unsigned)count;
+    return 0;
+}
+
+void vector_advance(struct vector *vector, size_t bytes)
+{
+    while (bytes > 0) {
+        ASSERT(vector->count > 0);
+        if (bytes < vector->iov->iov_len) {
+            vector->iov->iov_base = (char *)vector->iov->iov_base + bytes;
+            vector->iov->iov_len -= bytes;
+            return;
+        }
+        bytes -= vector->iov->iov_len;
+        vector->iov++;
+        vector->count--;
+    }
+}
+
+size_t vector_total(const struct iovec *iov, size_t count)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < count; i++)
+        total += iov[i].iov_len;
+    return total;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * emu.c - the emulator as a kernel: opening, closing, waking
+ *
+ * The emulator executes SQEs with non-blocking system calls, an epoll and a
+ * bounded pool of threads, on the thread that enters it. It needs nothing that
+ * a container forbids. Its queues have the layout of Linux's, in private
+ * memory: the loop above cannot tell the difference. docs/DIFFERENCES.md lists
+ * where a program could.
+ */
+#include "kernel/emu/emu.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "kernel/emu/internal.h"
+#include "kernel/memory.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+enum { CACHE_LINE = 64 };
+
+uint64_t emu_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Ring an eventfd. It fails only if the counter is full: then it rings. */
+void emu_signal(int event_fd)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(event_fd, &one, sizeof one);
+
+    (void)ignored;
+}
+
+bool emu_has_opcode(unsigned opcode)
+{
+    return op_find(opcode) != NULL;
+}
+
+int emu_try(const struct io_uring_sqe *sqe)
+{
+    struct request r;
+    int saved = errno;
+    int result = request_refusal(sqe);
+
+    if (result != 0)
+        return result;
+    memset(&r, 0, sizeof r);
+    r.sqe = *sqe;
+    r.op = op_find(sqe->opcode);
+    r.place = EMU_NEW;
+    if (r.op->no_try || r.op->attempt == NULL)
+        return -EAGAIN;
+    result = r.op->attempt(&r);
+    if (result <= EMU_TAKEN)
+        result = request_cut_short(&r, -EAGAIN);
+    alloc_free(r.memory);
+    errno = saved;
+    return result;
+}
+
+static int emu_try_now(struct kernel *kernel, const struct io_uring_sqe *sqe)
+{
+    int result = emu_try(sqe);
+
+    if (sqe->opcode == IORING_OP_CLOSE && result == 0)
+        wait_forget(emu_of(kernel), sqe->fd);
+    return result;
+}
+
+static int emu_attach(struct kernel *kernel)
+{
+    struct emu *emu = emu_of(kernel);
+
+    turn_own(emu);
+    return 0;
+}
+
+static void emu_internal(struct kernel *kernel, const struct io_uring_cqe *cqe)
+{
+    (void)kernel;
+    (void)cqe;
+    panic("the emulator makes no internal requests");
+}
+
+static void emu_wake(struct kernel *kernel)
+{
+    struct emu *emu = emu_of(kernel);
+    int saved = errno;
+
+    if (!atomic_exchange_explicit(&emu->woken, true, memory_order_acq_rel))
+        emu_signal(emu->event_fd);
+    errno = saved;
+}
+
+/* The epoll's own descriptor, plus a timer for what lies on the wheel. */
+static int emu_pollable_fd(struct kernel *kernel)
+{
+    struct emu *emu = emu_of(kernel);
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET,
+                                 .data.u64 = EMU_KEY_TIMER };
+    int saved = errno;
+    int fd, error;
+
+    if (emu->timer_fd >= 0)
+        return emu->epoll_fd;
+    fd =
+        emu_result(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    error = fd;
+    if (fd >= 0)
+        error = emu_result(epoll_ctl(emu->epoll_fd, EPOLL_CTL_ADD, fd, &event));
+    if (fd >= 0 && error == 0) {
+        emu->timer_fd = fd;
+        turn_arm_timer(emu);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    errno = saved;
+    return error < 0 ? error : emu->epoll_fd;
+}
+
+static int emu_reg(struct kernel *kernel, unsigned opcode, void *arg,
+                   unsigned count)
+{
+    (void)kernel;
+    (void)opcode;
+    (void)arg;
+    (void)count;
+    return -EOPNOTSUPP;
+}
+
+static size_t whole_pages(size_t size)
+{
+    size_t page = memory_page_size();
+
+    return (size + page - 1) & ~(page - 1);
+}
+
+static void *emu_map(struct kernel *kernel, size_t size)
+{
+    (void)kernel;
+    return memory_map(whole_pages(size));
+}
+
+static void emu_unmap(struct kernel *kernel, void *memory, size_t size)
+{
+    (void)kernel;
+    memory_unmap(memory, whole_pages(size));
+}
+
+static uint64_t emu_kernel_now_ns(struct kernel *kernel)
+{
+    (void)kernel;
+    return emu_now_ns();
+}
+
+static uint64_t emu_random(struct kernel *kernel)
+{
+    uint64_t number;
+    int saved = errno;
+
+    (void)kernel;
+    /* Refused by a filter, or long before Linux's pool is full: the clock is
+     * random enough for what this serves (seeds of hashes, jitter). */
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) !=
+        (ssize_t)sizeof number)
+        number = emu_now_ns() * UINT64_C(0x9E3779B97F4A7C15);
+    errno = saved;
+    return number;
+}
+
+static void emu_free(struct emu *emu)
+{
+    pool_destroy(emu->pool);
+    wait_deinit(emu);
+    request_deinit(emu);
+    if (emu->timer_fd >= 0)
+        close(emu->timer_fd);
+    if (emu->event_fd >= 0)
+        close(emu->event_fd);
+    if (emu->epoll_fd >= 0)
+        close(emu->epoll_fd);
+    alloc_free(emu->kernel.sq.sqes);
+    alloc_free(emu->kernel.cq.cqes);
+    alloc_free(emu);
+}
+
+static void emu_destroy(struct kernel *kernel)
+{
+    struct emu *emu = emu_of(kernel);
+    int saved = errno;
+
+    ASSERT_API(emu->held_count == 0,
+               "every request must have had its last CQE");
+    emu_free(emu);
+    errno = saved;
+}
+
+static const struct kernel_class emu_class = {
+    .name = "emu",
+    .attach = emu_attach,
+    .enter = turn_enter,
+    .side = NULL,
+    .internal = emu_internal,
+    .try_now = emu_try_now,
+    .wake = emu_wake,
+    .pollable_fd = emu_pollable_fd,
+    .reg = emu_reg,
+    .map = emu_map,
+    .unmap = emu_unmap,
+    .now_ns = emu_kernel_now_ns,
+    .random = emu_random,
+    .destroy = emu_destroy,
+};
+
+/* A power of two for a queue: 0, or -EINVAL. */
+static int queue_size(unsigned asked, unsigned limit, bool clamp,
+                      uint32_t *size)
+{
+    if (asked == 0 || (asked > limit && !clamp))
+        return -EINVAL;
+    if (asked > limit)
+        asked = limit;
+    for (*size = 1; *size < asked;)
+        *size *= 2;
+    return 0;
+}
+
+static int emu_init_queues(struct emu *emu,
+                           const struct kernel_options *options)
+{
+    struct sq *sq = &emu->kernel.sq;
+    struct cq *cq = &emu->kernel.cq;
+    int error = queue_size(options->entries, KERNEL_ENTRIES_MAX, options->clamp,
+                           &sq->entries);
+
+    if (error == 0)
+        error = queue_size(
+            options->cq_entries != 0 ? options->cq_entries : 2 * sq->entries,
+            2 * KERNEL_ENTRIES_MAX, options->clamp, &cq->entries);
+    if (error != 0 || cq->entries < sq->entries)
+        return -EINVAL;
+    sq->mask = sq->entries - 1;
+    cq->mask = cq->entries - 1;
+    sq->head = &emu->sq_head;
+    sq->tail = &emu->sq_tail;
+    sq->flags = &emu->sq_flags;
+    cq->head = &emu->cq_head;
+    cq->tail = &emu->cq_tail;
+    sq->sqes = alloc_aligned(CACHE_LINE, sq->entries * sizeof *sq->sqes);
+    cq->cqes = alloc_aligned(CACHE_LINE, cq->entries * sizeof *cq->cqes);
+    return sq->sqes == NULL || cq->cqes == NULL ? -ENOMEM : 0;
+}
+
+static int emu_init_descriptors(struct emu *emu)
+{
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET,
+                                 .data.u64 = EMU_KEY_SIGNAL };
+
+    emu->epoll_fd = emu_result(epoll_create1(EPOLL_CLOEXEC));
+    if (emu->epoll_fd < 0)
+        return emu->epoll_fd;
+    emu->event_fd = emu_result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (emu->event_fd < 0)
+        return emu->event_fd;
+    return emu_result(
+        epoll_ctl(emu->epoll_fd, EPOLL_CTL_ADD, emu->event_fd, &event));
+}
+
+static int emu_init(struct emu *emu, const struct kernel_options *options)
+{
+    unsigned threads = options->threads_max;
+    int error;
+
+    emu->epoll_fd = emu->event_fd = emu->timer_fd = -1;
+    emu->timer_ns = WHEEL_NEVER;
+    list_init(&emu->orphans);
+    list_init(&emu->counted);
+    wheel_init(&emu->timers, emu_now_ns());
+    error = request_init(emu);
+    if (error == 0)
+        error = emu_init_queues(emu, options);
+    if (error == 0)
+        error = emu_init_descriptors(emu);
+    if (error != 0)
+        return error;
+    emu->pool = pool_create(threads != 0 ? threads : KERNEL_THREADS_DEFAULT,
+                            emu->event_fd);
+    return emu->pool == NULL ? -ENOMEM : 0;
+}
+
+int emu_open(struct kernel **kernel, const struct kernel_options *options)
+{
+    struct emu *emu = alloc_zeroed(1, sizeof *emu);
+    int saved = errno;
+    int error;
+
+    if (emu == NULL)
+        return -ENOMEM;
+    error = emu_init(emu, options);
+    if (error != 0) {
+        emu_free(emu);
+        errno = saved;
+        return error;
+    }
+    emu->kernel.class = &emu_class;
+    for (unsigned opcode = 0; opcode < 256; opcode++)
+        if (op_find(opcode) != NULL)
+            emu->kernel.route[opcode] = KERNEL_ROUTE_SQ;
+    emu->kernel.features = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
+                           IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL |
+                           IORING_FEAT_POLL_32BITS | IORING_FEAT_EXT_ARG |
+                           IORING_FEAT_CQE_SKIP;
+    emu->kernel.ring_fd = -1;
+    emu->kernel.reason = "requests are executed in user space";
+    *kernel = &emu->kernel;
+    errno = saved;
+    return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * emu.h - the emulator as a co-processor
+ *
+ * emu_open() (kernel.h) makes a kernel that executes requests in user space. A
+ * loop can use it alone; or another kernel keeps one beside itself for the
+ * requests that its Linux has no opcode for. For the second use:
+ *
+ *     emu_open(&side, &options);           kernel->side_cq = &side->cq;
+ *     fd = side->class->pollable_fd(side); watch it in the ring
+ *     emu_submit(side, sqe);               results may be in the CQ at once
+ *     emu_progress(side);                  when fd is readable
+ *
+ * All of it belongs to the thread that owns the emulator. None of it blocks.
+ */
+#ifndef KERNEL_EMU_EMU_H
+#define KERNEL_EMU_EMU_H
+
+#include <stdbool.h>
+
+#include "kernel/kernel.h"
+
+/* Does the emulator execute this opcode? */
+bool emu_has_opcode(unsigned opcode);
+
+/* Execute a request, which is copied: 0, and its CQEs come on emu->cq; or
+ * -ENOMEM, and there is none. */
+int emu_submit(struct kernel *emu, const struct io_uring_sqe *sqe);
+
+/* Move what has finished to emu->cq. */
+void emu_progress(struct kernel *emu);
+
+/* The request's result if it can be had without blocking; else -EAGAIN. Needs
+ * no emulator. A request that was done in part gives the part. */
+int emu_try(const struct io_uring_sqe *sqe);
+
+#endif

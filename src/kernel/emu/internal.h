@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal.h - what the files of the emulator share
+ *
+ * The life of a request:
+ *
+ *               attempt()              complete()
+ *     SQE --> NEW ----------------------------------> CQE (or OVERFLOWN first)
+ *              |  ^ ready       ^ worker is done  ^ deadline, cancel
+ *              |  |             |                 |
+ *              +-> WAITING -----+ (fd, epoll)     |
+ *              +-> POOLED ------+-----------------+
+ *              +-> TIMING --------------------------- (wheel)
+ *
+ * `attempt` is the heart of an operation: a non-blocking try that gives the
+ * result, or a verdict that says what to wait for. It is called when the request
+ * comes and again whenever its descriptor is ready, and it needs nothing but
+ * the request; so the same function serves emu_try(). `work` may block and runs
+ * on a thread of the pool.
+ *
+ * Rules, each kept by the file that is named:
+ *
+ *   - A request that is not complete lies on `held` and in the hash, and
+ *     nowhere else but in its place (request.c).
+ *   - Whatever the caller may take back after submission has been copied when
+ *     a request becomes held (`keep`; copy.c).
+ *   - Requests of one direction on one descriptor are served in order of
+ *     arrival (wait.c).
+ *   - Other threads touch nothing but the pool's queue, its list of results and
+ *     the wake flag (pool.c, emu.c).
+ */
+#ifndef KERNEL_EMU_INTERNAL_H
+#define KERNEL_EMU_INTERNAL_H
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/list.h"
+#include "base/wheel.h"
+#include "kernel/kernel.h"
+
+struct emu;
+struct request;
+
+/* What an attempt answers besides results; far below every negative errno. */
+enum verdict {
+    EMU_WAIT = INT_MIN, /* try again when the descriptor is ready */
+    EMU_POOL,           /* it may block: to the pool */
+    EMU_POOL_SERIAL,    /* likewise, and nobody else of this direction until it
+                          is back: the descriptor is ready for one only */
+    EMU_TAKEN,          /* the operation keeps or has completed the request */
+};
+
+/* What a wait of an operation waits for: data, room, or events of its own.
+ * Waits of one of the first two directions are served in order. */
+enum direction { EMU_IN, EMU_OUT, EMU_OTHER, EMU_DIRECTIONS, EMU_NONE };
+
+struct emu_op {
+    const char *name;
+    enum direction direction; /* of its waits */
+    bool no_try;              /* emu_try() answers -EAGAIN */
+    bool no_file;             /* sqe.fd is not what it works on */
+    bool any_result;          /* the worker's answer is never a verdict */
+
+    /* The fields that Linux refuses: 0 or -EINVAL. */
+    int (*check)(const struct io_uring_sqe *sqe);
+
+    /* One of the two; neither: straight to the pool. */
+    int (*begin)(struct emu *emu, struct request *r); /* needs the emulator */
+    int (*attempt)(struct request *r);
+
+    /* Copy what the caller need not keep: 0, -EFAULT, -EINVAL, -ENOMEM, ... */
+    int (*keep)(struct request *r);
+
+    /* On a thread: the result, or EMU_WAIT. */
+    int (*work)(struct request *r);
+
+    /* Told of each result before it is posted. */
+    void (*after)(struct emu *emu, const struct request *r, int result);
+};
+
+enum place {
+    EMU_FREE,
+    EMU_NEW,       /* being started, or between two places */
+    EMU_WAITING,   /* on a list of its descriptor */
+    EMU_ORPHANED,  /* its descriptor is gone: only a cancel can end it */
+    EMU_POOLED,    /* queued, running or finished on the pool */
+    EMU_TIMING,    /* on the wheel */
+    EMU_OVERFLOWN, /* complete, but the CQ was full */
+};
+
+struct vector {
+    struct iovec *iov;
+    unsigned count;
+    struct iovec few[6];
+};
+
+struct kept_message {
+    struct msghdr hdr;
+    struct vector vector;
+    size_t control_used; /* by earlier parts of the message */
+    struct sockaddr_storage name;
+};
+
+struct kept_path {
+    const char *text;
+    uint64_t how_flags, how_mode, how_resolve; /* OPENAT2 */
+    char few[200];
+};
+
+struct timing {
+    struct wheel_node node;
+    uint64_t interval_ns;
+    uint32_t target;  /* emu->events at which a counted timeout is complete */
+    uint32_t repeats; /* of a multishot timeout; 0: no end */
+    struct list counted;
+};
+
+struct request {
+    struct io_uring_sqe sqe;
+    const struct emu_op *op;
+    enum place place;
+    int32_t result;     /* while OVERFLOWN, and from the worker */
+    uint32_t cqe_flags; /* while OVERFLOWN */
+    uint32_t done;      /* bytes moved by earlier attempts */
+    uint32_t seen;      /* poll: the events that were reported */
+    bool held;
+    bool copied;           /* `kept` is filled */
+    bool short_is_failure; /* for CQE_SKIP_SUCCESS: Linux fails short ones */
+    bool started;          /* connect: is on its way */
+    bool serial;           /* was given to the pool by EMU_POOL_SERIAL */
+    bool running;          /* guarded by the pool's lock */
+    struct list link;      /* of its place */
+    struct list all;       /* emu->held */
+    struct list hash;
+    struct request *next_result; /* in the pool's list of results */
+    void *memory;                /* what `kept` had no room for */
+    union {
+        struct vector vector;
+        struct kept_message message;
+        struct sockaddr_storage name;
+        struct kept_path path;
+        struct timing timing;
+    } kept;
+};
+
+/* What is known about a descriptor on which something waits or has waited. */
+struct fd_state {
+    struct list waiting[EMU_DIRECTIONS];
+    struct request *busy[EMU_DIRECTIONS]; /* EMU_POOL_SERIAL */
+    uint32_t generation; /* of the registration; old events are ignored */
+    bool registered;     /* in the epoll, as far as we know */
+    bool edge;           /* its errors stay set: wait for changes only */
+    bool drained;        /* the last receive took all there was */
+};
+
+enum { EMU_EVENTS = 128 };
+
+/* What an event of the epoll is about: a descriptor with the generation of its
+ * registration, or one of our own. */
+#define EMU_KEY_SIGNAL UINT64_MAX
+#define EMU_KEY_TIMER (UINT64_MAX - 1)
+#define EMU_KEYS_OWN EMU_KEY_TIMER
+
+struct pool;
+struct chunk;
+
+struct emu {
+    struct kernel kernel;
+    const void *owner; /* identifies the thread */
+    int epoll_fd;
+    int event_fd; /* wakes, and results of the pool; edge-triggered */
+    int timer_fd; /* -1 until somebody polls us */
+    uint64_t timer_ns;
+    atomic_bool woken;
+
+    /* What the queues' pointers point to. */
+    _Atomic uint32_t sq_head, sq_tail, sq_flags, cq_head, cq_tail;
+
+    /* request.c */
+    struct chunk *chunks;
+    struct list free;
+    struct list held;
+    struct list *buckets;
+    unsigned bucket_shift; /* 64 - log2(buckets) */
+    size_t held_count;
+    struct list overflow;
+
+    /* wait.c */
+    struct fd_state **fds;
+    size_t fds_size;
+    struct list orphans;
+    unsigned waiting;
+
+    /* timeout.c */
+    struct wheel timers;
+    struct list counted; /* by target */
+    uint32_t events;     /* CQEs that count for counted timeouts */
+
+    struct pool *pool;
+    unsigned pooled;
+
+    struct epoll_event ready[EMU_EVENTS];
+};
+
+static inline struct emu *emu_of(struct kernel *kernel)
+{
+    return CONTAINER_OF(kernel, struct emu, kernel);
+}
+
+static inline void *emu_pointer(uint64_t address)
+{
+    return (void *)(uintptr_t)address;
+}
+
+/* The result of a libc call that sets errno. */
+static inline int emu_result(long value)
+{
+    return value < 0 ? -errno : (int)value;
+}
+
+uint64_t emu_now_ns(void);
+void emu_signal(int event_fd);
+
+/* ops.c */
+const struct emu_op *op_find(unsigned opcode);
+
+/* request.c: slots, starting, completing */
+int request_init(struct emu *emu);
+void request_deinit(struct emu *emu);
+struct request *request_new(struct emu *emu, const struct io_uring_sqe *sqe);
+int request_refusal(const struct io_uring_sqe *sqe);
+void request_start(struct emu *emu, struct request *r);
+void request_settle(struct emu *emu, struct request *r, int verdict);
+int request_hold(struct emu *emu, struct request *r);
+void request_complete(struct emu *emu, struct request *r, int result);
+bool request_post_more(struct emu *emu, struct request *r, int result);
+bool request_is_impatient(const struct io_uring_sqe *sqe);
+void request_release(struct emu *emu, struct request *r);
+struct list *request_bucket(struct emu *emu, uint64_t user_data);
+void request_flush(struct emu *emu);
+bool request_post_refusal(struct emu *emu, uint64_t user_data, int result);
+static inline int request_cut_short(const struct request *r, int error)
+{
+    return r->done > 0 ? (int)r->done : error;
+}
+
+/* copy.c: the caller's memory */
+int copy_in(void *to, uint64_t from, size_t size);
+int copy_path(struct request *r, uint64_t from);
+int copy_vector(struct request *r, struct vector *vector, uint64_t from,
+                size_t count);
+void vector_advance(struct vector *vector, size_t bytes);
+size_t vector_total(const struct iovec *iov, size_t count);
+
+/* wait.c: descriptors */
+void wait_deinit(struct emu *emu);
+bool wait_must_queue(struct emu *emu, const struct request *r);
+int wait_add(struct emu *emu, struct request *r);
+void wait_leave(struct emu *emu, struct request *r);
+void wait_event(struct emu *emu, const struct epoll_event *event);
+int wait_reserve(struct emu *emu, struct request *r);
+void wait_release(struct emu *emu, struct request *r);
+void wait_resume(struct emu *emu, int fd, enum direction direction);
+enum direction request_direction(const struct request *r);
+struct fd_state *wait_find(struct emu *emu, int fd);
+void wait_forget(struct emu *emu, int fd);
+
+/* pool.c: threads */
+struct pool *pool_create(unsigned threads_max, int event_fd);
+void pool_destroy(struct pool *pool);
+int pool_add(struct pool *pool, struct request *r);
+bool pool_take_back(struct pool *pool, struct request *r);
+struct request *pool_results(struct pool *pool);
+
+/* timeout.c */
+void timeout_run(struct emu *emu);
+void timeout_count(struct emu *emu);
+void timeout_leave(struct emu *emu, struct request *r);
+uint64_t timeout_next_ns(const struct emu *emu);
+
+/* turn.c */
+int turn_enter(struct kernel *kernel, unsigned submit, unsigned want,
+               uint64_t deadline_ns);
+void turn_own(struct emu *emu);
+void turn_arm_timer(struct emu *emu);
+
+/* The operations, by file. */
+int nop_check(const struct io_uring_sqe *sqe);
+int nop_attempt(struct request *r);
+
+int rw_check(const struct io_uring_sqe *sqe);
+int rw_read(struct request *r);
+int rw_write(struct request *r);
+int rw_keep(struct request *r);
+int rw_read_work(struct request *r);
+int rw_write_work(struct request *r);
+
+int net_socket_check(const struct io_uring_sqe *sqe);
+int net_accept_check(const struct io_uring_sqe *sqe);
+int net_accept(struct request *r);
+int net_accept_work(struct request *r);
+int net_connect_check(const struct io_uring_sqe *sqe);
+int net_connect(struct request *r);
+int net_connect_keep(struct request *r);
+int net_connect_work(struct request *r);
+int net_recv(struct request *r);
+void net_recv_after(struct emu *emu, const struct request *r, int result);
+int net_send(struct request *r);
+int net_send_keep(struct request *r);
+int net_shutdown_check(const struct io_uring_sqe *sqe);
+int net_shutdown(struct request *r);
+int net_finish(struct request *r, long n, size_t wanted);
+
+int message_recv(struct request *r);
+int message_send(struct request *r);
+int message_keep(struct request *r);
+
+int file_open_check(const struct io_uring_sqe *sqe);
+int file_open(struct request *r);
+int file_open_keep(struct request *r);
+int file_open_work(struct request *r);
+int file_open2(struct request *r);
+int file_open2_keep(struct request *r);
+int file_open2_work(struct request *r);
+int file_close_check(const struct io_uring_sqe *sqe);
+int file_close(struct request *r);
+void file_close_after(struct emu *emu, const struct request *r, int result);
+int file_statx_check(const struct io_uring_sqe *sqe);
+int file_statx_keep(struct request *r);
+int file_statx_work(struct request *r);
+int file_fsync_check(const struct io_uring_sqe *sqe);
+int file_fsync_work(struct request *r);
+int file_getdents_work(struct request *r);
+int file_call_work(struct request *r);
+
+int sendfile_attempt(struct request *r);
+int sendfile_work(struct request *r);
+
+int poll_check(const struct io_uring_sqe *sqe);
+int poll_attempt(struct request *r);
+bool poll_ready(int fd, short events);
+
+int timeout_check(const struct io_uring_sqe *sqe);
+int timeout_begin(struct emu *emu, struct request *r);
+int timeout_remove_check(const struct io_uring_sqe *sqe);
+int timeout_remove_begin(struct emu *emu, struct request *r);
+
+int cancel_check(const struct io_uring_sqe *sqe);
+int cancel_begin(struct emu *emu, struct request *r);
+int cancel_poll_check(const struct io_uring_sqe *sqe);
+int cancel_poll_begin(struct emu *emu, struct request *r);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net.c - ACCEPT, CONNECT, RECV, SEND, SHUTDOWN
+ *
+ * Sends and receives have MSG_DONTWAIT, so it does not matter whether the
+ * socket was made blocking. accept() and connect() have no such flag: on a
+ * socket without O_NONBLOCK they go to a thread (accept when the listener is
+ * ready, one at a time). The flag is asked for each time; remembering it would
+ * be wrong the day a number is reused, and then the loop would hang.
+ *
+ * A send never raises SIGPIPE. MSG_WAITALL goes on until all is moved, on
+ * sockets that are streams or records; an error after the first byte gives the
+ * bytes, and the error comes with the next request, as on Linux.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "kernel/emu/internal.h"
+
+/* Linux has more of these flags; those are not emulated yet. */
+int net_socket_check(const struct io_uring_sqe *sqe)
+{
+    bool sends_to = sqe->opcode == IORING_OP_SEND && sqe->addr2 != 0;
+
+    if ((sqe->ioprio & ~IORING_RECVSEND_POLL_FIRST) != 0)
+        return -EINVAL;
+    if (!sends_to && (sqe->addr2 != 0 || sqe->file_index != 0))
+        return -EINVAL;
+    return 0;
+}
+
+static bool net_is_blocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_NONBLOCK) == 0;
+}
+
+static int net_option(int fd, int option, int *value)
+{
+    socklen_t size = sizeof *value;
+
+    return emu_result(getsockopt(fd, SOL_SOCKET, option, value, &size));
+}
+
+/* Do parts of a transfer add up on this socket? */
+static bool net_adds_up(int fd)
+{
+    int type;
+
+    return net_option(fd, SO_TYPE, &type) == 0 &&
+           (type == SOCK_STREAM || type == SOCK_SEQPACKET);
+}
+
+/* `n` is what a transfer of `wanted` bytes gave. */
+int net_finish(struct request *r, long n, size_t wanted)
+{
+    bool all = (r->sqe.msg_flags & MSG_WAITALL) != 0;
+
+    if (n == -EAGAIN)
+        return EMU_WAIT;
+    if (n > 0 && all && (size_t)n < wanted && net_adds_up(r->sqe.fd)) {
+        r->done += (uint32_t)n;
+        return EMU_WAIT;
+    }
+    r->short_is_failure = n < 0 || (all && (size_t)n < wanted);
+    if (n < 0)
+        return request_cut_short(r, (int)n);
+    return (int)(r->done + (uint32_t)n);
+}
+
+int net_recv(struct request *r)
+{
+    size_t wanted = r->sqe.len - r->done;
+    int n =
+        emu_result(recv(r->sqe.fd, (char *)emu_pointer(r->sqe.addr) + r->done,
+                        wanted, (int)r->sqe.msg_flags | MSG_DONTWAIT));
+
+    return net_finish(r, n, wanted);
+}
+
+/* A short receive has emptied the socket: the next one need not even try. */
+void net_recv_after(struct emu *emu, const struct request *r, int result)
+{
+    struct fd_state *state;
+
+    if (result <= 0 || (uint32_t)result >= r->sqe.len)
+        return;
+    state = wait_find(emu, r->sqe.fd);
+    if (state != NULL)
+        state->drained = true;
+}
+
+int net_send_keep(struct request *r)
+{
+    if (r->sqe.addr2 == 0)
+        return 0;
+    if (r->sqe.addr_len > sizeof r->kept.name)
+        return -EINVAL;
+    return copy_in(&r->kept.name, r->sqe.addr2, r->sqe.addr_len);
+}
+
+int net_send(struct request *r)
+{
+    size_t wanted = r->sqe.len - r->done;
+    const struct sockaddr *to = emu_pointer(r->sqe.addr2);
+    socklen_t to_size = to != NULL ? r->sqe.addr_len : 0;
+    int n;
+
+    if (to != NULL && r->copied)
+        to = (const struct sockaddr *)&r->kept.name;
+    n = emu_result(sendto(
+        r->sqe.fd, (const char *)emu_pointer(r->sqe.addr) + r->done, wanted,
+        (int)r->sqe.msg_flags | MSG_DONTWAIT | MSG_NOSIGNAL, to, to_size));
+    return net_finish(r, n, wanted);
+}
+
+int net_accept_check(const struct io_uring_sqe *sqe)
+{
+    unsigned ioprio = IORING_ACCEPT_DONTWAIT | IORING_ACCEPT_POLL_FIRST;
+
+    if (sqe->len != 0 || sqe->buf_index != 0 || sqe->file_index != 0 ||
+        (sqe->ioprio & ~ioprio) != 0 ||
+        (sqe->accept_flags & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
+        return -EINVAL;
+    return 0;
+}
+
+static int net_accept_call(struct request *r)
+{
+    return emu_result(accept4(r->sqe.fd, emu_pointer(r->sqe.addr),
+                              emu_pointer(r->sqe.addr2),
+                              (int)r->sqe.accept_flags));
+}
+
+int net_accept(struct request *r)
+{
+    int fd = r->sqe.fd, listens, result;
+
+    if (net_is_blocking(fd)) {
+        /* What cannot accept must say so rather than wait. */
+        result = net_option(fd, SO_ACCEPTCONN, &listens);
+        if (result != 0)
+            return result;
+        if (!listens)
+            return -EINVAL;
+        return poll_ready(fd, POLLIN) ? EMU_POOL_SERIAL : EMU_WAIT;
+    }
+    result = net_accept_call(r);
+    return result == -EAGAIN ? EMU_WAIT : result;
+}
+
+int net_accept_work(struct request *r)
+{
+    int result = net_accept_call(r);
+
+    return result == -EAGAIN ? EMU_WAIT : result;
+}
+
+int net_connect_check(const struct io_uring_sqe *sqe)
+{
+    return sqe->len != 0 || sqe->buf_index != 0 || sqe->op_flags != 0 ||
+                   sqe->splice_fd_in != 0
+               ? -EINVAL
+               : 0;
+}
+
+int net_connect_keep(struct request *r)
+{
+    if (r->sqe.addr2 > sizeof r->kept.name)
+        return -EINVAL;
+    return copy_in(&r->kept.name, r->sqe.addr, r->sqe.addr2);
+}
+
+static int net_connect_call(struct request *r)
+{
+    const struct sockaddr *address =
+        r->copied ? (const struct sockaddr *)&r->kept.name
+                  : emu_pointer(r->sqe.addr);
+
+    if (r->sqe.addr2 > sizeof r->kept.name)
+        return -EINVAL;
+    return emu_result(connect(r->sqe.fd, address, (socklen_t)r->sqe.addr2));
+}
+
+/* The second connect() on a socket that is on its way collects the outcome:
+ * success, the error, or EALREADY. */
+int net_connect(struct request *r)
+{
+    int result;
+
+    if (!r->started && net_is_blocking(r->sqe.fd))
+        return EMU_POOL;
+    result = net_connect_call(r);
+    if (result == -EINPROGRESS || (result == -EALREADY && r->started)) {
+        r->started = true;
+        return EMU_WAIT;
+    }
+    return result == -EISCONN && r->started ? 0 : result;
+}
+
+int net_connect_work(struct request *r)
+{
+    return net_connect_call(r);
+}
+
+int net_shutdown_check(const struct io_uring_sqe *sqe)
+{
+    return sqe->off != 0 || sqe->addr != 0 || sqe->op_flags != 0 ||
+                   sqe->buf_index != 0 || sqe->splice_fd_in != 0
+               ? -EINVAL
+               : 0;
+}
+
+int net_shutdown(struct request *r)
+{
+    return emu_result(shutdown(r->sqe.fd, (int)r->sqe.len));
+}

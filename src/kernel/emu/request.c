@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * request.c - the slots in which requests live
+ *
+ * A request has a slot from the moment its SQE is taken until its CQE lies in
+ * the CQ. Slots come from chunks that are never given back before the end, so
+ * that their addresses are stable and the steady state allocates nothing. A
+ * request that cannot end at once is `held`: on a list of all such (for
+ * cancelling by descriptor and by anything) and in a hash by user_data (for
+ * cancelling by name in O(1)). The many that end at once touch neither.
+ *
+ * A result that finds the CQ full stays in its slot, in order of completion,
+ * until there is room; so an overflow needs no memory either. IORING_SQ_CQ_
+ * OVERFLOW says that there are such, as on Linux.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "kernel/emu/internal.h"
+
+enum { CHUNK_SLOTS = 64, BUCKETS_MIN_LOG2 = 6, BUCKETS_MAX_LOG2 = 20 };
+
+struct chunk {
+    struct chunk *next;
+    struct request slots[CHUNK_SLOTS];
+};
+
+static struct list *buckets_create(unsigned log2)
+{
+    size_t count = (size_t)1 << log2;
+    struct list *buckets = alloc_zeroed(count, sizeof *buckets);
+
+    for (size_t i = 0; buckets != NULL && i < count; i++)
+        list_init(&buckets[i]);
+    return buckets;
+}
+
+int request_init(struct emu *emu)
+{
+    list_init(&emu->free);
+    list_init(&emu->held);
+    list_init(&emu->overflow);
+    emu->bucket_shift = 64 - BUCKETS_MIN_LOG2;
+    emu->buckets = buckets_create(BUCKETS_MIN_LOG2);
+    return emu->buckets == NULL ? -ENOMEM : 0;
+}
+
+void request_deinit(struct emu *emu)
+{
+    struct chunk *chunk;
+
+    while ((chunk = emu->chunks) != NULL) {
+        emu->chunks = chunk->next;
+        for (size_t i = 0; i < CHUNK_SLOTS; i++)
+            alloc_free(chunk->slots[i].memory);
+        alloc_free(chunk);
+    }
+    alloc_free(emu->buckets);
+    emu->buckets = NULL;
+}
+
+static bool request_grow(struct emu *emu)
+{
+    struct chunk *chunk = alloc_zeroed(1, sizeof *chunk);
+
+    if (chunk == NULL)
+        return false;
+    chunk->next = emu->chunks;
+    emu->chunks = chunk;
+    for (size_t i = 0; i < CHUNK_SLOTS; i++)
+        list_append(&emu->free, &chunk->slots[i].link);
+    return true;
+}
+
+/* A slot with a copy of the SQE, or NULL. */
+struct request *request_new(struct emu *emu, const struct io_uring_sqe *sqe)
+{
+    struct request *r;
+
+    if (list_is_empty(&emu->free) && !request_grow(emu))
+        return NULL;
+    /* The one released last is the one that is still in the cache. */
+    r = CONTAINER_OF(list_take_first(&emu->free), struct request, link);
+    ASSERT(r->place == EMU_FREE && r->memory == NULL);
+    memset(r, 0, offsetof(struct request, kept));
+    r->sqe = *sqe;
+    r->place = EMU_NEW;
+    list_init(&r->link);
+    return r;
+}
+
+void request_release(struct emu *emu, struct request *r)
+{
+    ASSERT(!r->held && !list_is_linked(&r->link));
+    alloc_free(r->memory);
+    r->memory = NULL;
+    r->place = EMU_FREE;
+    list_prepend(&emu->free, &r->link);
+}
+
+struct list *request_bucket(struct emu *emu, uint64_t user_data)
+{
+    /* Fibonacci hashing: the low bits of addresses are poor, the high bits of
+     * the product are good. */
+    return &emu->buckets[(user_data * UINT64_C(0x9E3779B97F4A7C15)) >>
+                         emu->bucket_shift];
+}
+
+/* Keep the chains short. If there is no memory they are just longer. */
+static void request_rehash(struct emu *emu)
+{
+    unsigned log2 = 64 - emu->bucket_shift;
+    struct list *old = emu->buckets, *buckets;
+
+    if (emu->held_count <= (size_t)1 << log2 || log2 == BUCKETS_MAX_LOG2)
+        return;
+    buckets = buckets_create(log2 + 1);
+    if (buckets == NULL)
+        return;
+    emu->buckets = buckets;
+    emu->bucket_shift--;
+    for (struct list *at = emu->held.next; at != &emu->held; at = at->next) {
+        struct request *r = CONTAINER_OF(at, struct request, all);
+
+        list_remove(&r->hash);
+        list_append(request_bucket(emu, r->sqe.user_data), &r->hash);
+    }
+    alloc_free(old);
+}
+
+/* The request will outlive the call that brought it: copy what the caller may
+ * take back, and let cancels find it. */
+int request_hold(struct emu *emu, struct request *r)
+{
+    int error;
+
+    if (r->held)
+        return 0;
+    error = r->op->keep != NULL && !r->copied ? r->op->keep(r) : 0;
+    if (error != 0)
+        return error;
+    r->copied = true;
+    r->held = true;
+    emu->held_count++;
+    list_append(&emu->held, &r->all);
+    list_append(request_bucket(emu, r->sqe.user_data), &r->hash);
+    request_rehash(emu);
+    return 0;
+}
+
+/* Does the caller want an answer now rather than a wait? */
+bool request_is_impatient(const struct io_uring_sqe *sqe)
+{
+    switch (sqe->opcode) {
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+        return (sqe->rw_flags & RWF_NOWAIT) != 0;
+    case IORING_OP_RECV:
+    case IORING_OP_SEND:
+    case IORING_OP_RECVMSG:
+    case IORING_OP_SENDMSG:
+        return (sqe->msg_flags & MSG_DONTWAIT) != 0;
+    case IORING_OP_ACCEPT:
+        return (sqe->ioprio & IORING_ACCEPT_DONTWAIT) != 0;
+    default:
+        return false;
+    }
+}
+
+/* 0, or why this request is not even tried. */
+int request_refusal(const struct io_uring_sqe *sqe)
+{
+    const struct emu_op *op = op_find(sqe->opcode);
+    unsigned flags = IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
+
+    if (op == NULL || (sqe->flags & ~flags) != 0 || sqe->personality != 0)
+        return -EINVAL;
+    return op->check != NULL ? op->check(sqe) : 0;
+}
+
+void request_start(struct emu *emu, struct request *r)
+{
+    int verdict = request_refusal(&r->sqe);
+
+    if (verdict != 0) {
+        request_complete(emu, r, verdict);
+        return;
+    }
+    r->op = op_find(r->sqe.opcode);
+    if (r->op->begin != NULL)
+        verdict = r->op->begin(emu, r);
+    else if (r->op->attempt == NULL)
+        verdict = EMU_POOL;
+    else if (wait_must_queue(emu, r))
+        verdict = EMU_WAIT;
+    else
+        verdict = r->op->attempt(r);
+    request_settle(emu, r, verdict);
+}
+
+static int request_to_pool(struct emu *emu, struct request *r, bool serial)
+{
+    int error = serial ? wait_reserve(emu, r) : 0;
+
+    if (error != 0)
+        return error;
+    r->serial = serial;
+    r->place = EMU_POOLED;
+    error = pool_add(emu->pool, r);
+    if (error == 0) {
+        emu->pooled++;
+        return 0;
+    }
+    r->place = EMU_NEW;
+    if (serial)
+        wait_release(emu, r);
+    return error;
+}
+
+/* Do what an attempt, or a worker, has answered. */
+void request_settle(struct emu *emu, struct request *r, int verdict)
+{
+    int error;
+
+    if (verdict == EMU_TAKEN)
+        return;
+    if (verdict > EMU_TAKEN) {
+        request_complete(emu, r, verdict);
+        return;
+    }
+    if (request_is_impatient(&r->sqe)) {
+        request_complete(emu, r, request_cut_short(r, -EAGAIN));
+        return;
+    }
+    error = request_hold(emu, r);
+    if (error == 0 && verdict == EMU_WAIT) {
+        error = wait_add(emu, r);
+        /* What epoll refuses never blocks for a peer, but may for a disk. */
+        if (error == -EPERM && r->op->work != NULL) {
+            error = 0;
+            verdict = EMU_POOL;
+        }
+    }
+    if (error == 0 && verdict != EMU_WAIT)
+        error = request_to_pool(emu, r, verdict == EMU_POOL_SERIAL);
+    if (error != 0)
+        request_complete(emu, r, request_cut_short(r, error));
+}
+
+static bool cq_push(struct emu *emu, uint64_t user_data, int result,
+                    uint32_t flags)
+{
+    struct cq *cq = &emu->kernel.cq;
+    uint32_t tail = atomic_load_explicit(cq->tail, memory_order_relaxed);
+
+    if (!list_is_empty(&emu->overflow) || cq_ready(cq) == cq->entries)
+        return false;
+    cq->cqes[tail & cq->mask] = (struct io_uring_cqe){ .user_data = user_data,
+                                                       .res = result,
+                                                       .flags = flags };
+    atomic_store_explicit(cq->tail, tail + 1, memory_order_release);
+    return true;
+}
+
+static void request_overflow(struct emu *emu, struct request *r, int result,
+                             uint32_t flags)
+{
+    r->place = EMU_OVERFLOWN;
+    r->result = result;
+    r->cqe_flags = flags;
+    list_append(&emu->overflow, &r->link);
+    atomic_fetch_or_explicit(&emu->sq_flags, IORING_SQ_CQ_OVERFLOW,
+                             memory_order_relaxed);
+}
+
+/* Timeouts do not count for counted timeouts unless they were cancelled. */
+static bool request_counts(const struct request *r, int result)
+{
+    return r->sqe.opcode != IORING_OP_TIMEOUT || result == -ECANCELED ||
+           result == -EINVAL || result == -EFAULT;
+}
+
+/* The one end of every request. */
+void request_complete(struct emu *emu, struct request *r, int result)
+{
+    bool counts = request_counts(r, result), failed;
+
+    ASSERT(r->place == EMU_NEW && !list_is_linked(&r->link));
+    if (r->held) {
+        r->held = false;
+        emu->held_count--;
+        list_remove(&r->all);
+        list_remove(&r->hash);
+    }
+    if (r->op != NULL && r->op->after != NULL)
+        r->op->after(emu, r, result);
+
+    failed = result < 0 || r->short_is_failure;
+    if (result == -ETIME && r->sqe.opcode == IORING_OP_TIMEOUT &&
+        (r->sqe.timeout_flags & IORING_TIMEOUT_ETIME_SUCCESS) != 0)
+        failed = false;
+    if ((r->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0 && !failed) {
+        request_release(emu, r);
+        return;
+    }
+    if (cq_push(emu, r->sqe.user_data, result, 0))
+        request_release(emu, r);
+    else
+        request_overflow(emu, r, result, 0);
+    if (counts) {
+        emu->events++;
+        timeout_count(emu);
+    }
+}
+
+/* A CQE that is not the last. False: no memory to keep it in, so the request
+ * has to end with this one. */
+bool request_post_more(struct emu *emu, struct request *r, int result)
+{
+    struct request *carrier;
+
+    if (cq_push(emu, r->sqe.user_data, result, IORING_CQE_F_MORE))
+        return true;
+    carrier = request_new(emu, &r->sqe);
+    if (carrier == NULL)
+        return false;
+    request_overflow(emu, carrier, result, IORING_CQE_F_MORE);
+    return true;
+}
+
+/* An answer to an SQE for which there is no slot. False: no room for it. */
+bool request_post_refusal(struct emu *emu, uint64_t user_data, int result)
+{
+    return cq_push(emu, user_data, result, 0);
+}
+
+/* Move overflown results to the CQ as far as there is room. */
+void request_flush(struct emu *emu)
+{
+    struct list kept;
+
+    if (LIKELY(list_is_empty(&emu->overflow)))
+        return;
+    list_init(&kept);
+    list_append_all(&kept, &emu->overflow);
+    for (;;) {
+        struct list *link = list_take_first(&kept);
+        struct request *r;
+
+        if (link == NULL)
+            break;
+        r = CONTAINER_OF(link, struct request, link);
+        if (!cq_push(emu, r->sqe.user_data, r->result, r->cqe_flags)) {
+            list_prepend(&kept, link);
+            list_append_all(&emu->overflow, &kept);
+            return;
+        }
+        request_release(emu, r);
+    }
+    atomic_fetch_and_explicit(&emu->sq_flags, ~IORING_SQ_CQ_OVERFLOW,
+                              memory_order_relaxed);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rw.c - READ, WRITE, READV, WRITEV
+ *
+ * The first try is preadv2() or pwritev2() with RWF_NOWAIT, which answers from
+ * the page cache, a pipe or a socket, or says EAGAIN. Then it depends: epoll
+ * accepts pipes and sockets, and refuses files (EPERM), whose disk has to be
+ * waited for on a thread.
+ *
+ * As on Linux, a short transfer of a stream is a result, and one of a file goes
+ * on until all is done or the file ends. A descriptor without a position
+ * ignores the offset. O_NONBLOCK makes no difference: the request waits.
+ *
+ * What knows no RWF_NOWAIT (EOPNOTSUPP: terminals, signalfd, inotify, procfs,
+ * tmpfs, writes on some file systems) takes the slow lane, which never makes a
+ * call that could block either.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "kernel/emu/internal.h"
+
+int rw_check(const struct io_uring_sqe *sqe)
+{
+    return sqe->attr_type_mask != 0 ? -EINVAL : 0;
+}
+
+static bool rw_is_vectored(const struct request *r)
+{
+    return r->sqe.opcode == IORING_OP_READV ||
+           r->sqe.opcode == IORING_OP_WRITEV;
+}
+
+int rw_keep(struct request *r)
+{
+    if (!rw_is_vectored(r))
+        return 0;
+    return copy_vector(r, &r->kept.vector, r->sqe.addr, r->sqe.len);
+}
+
+/* What is still to be moved; `one` is room for it. */
+static struct vector rw_rest(const struct request *r, struct iovec *one)
+{
+    if (!rw_is_vectored(r)) {
+        one->iov_base = (char *)emu_pointer(r->sqe.addr) + r->done;
+        one->iov_len = r->sqe.len - r->done;
+        return (struct vector){ .iov = one, .count = 1 };
+    }
+    if (r->copied)
+        return r->kept.vector;
+    ASSERT(r->done == 0);
+    return (struct vector){ .iov = emu_pointer(r->sqe.addr),
+                            .count = r->sqe.len };
+}
+
+static int rw_call(const struct request *r, bool write, off_t offset, int flags)
+{
+    struct iovec one;
+    struct vector rest = rw_rest(r, &one);
+    int fd = r->sqe.fd;
+
+    return emu_result(
+        write ? pwritev2(fd, rest.iov, (int)rest.count, offset, flags)
+              : preadv2(fd, rest.iov, (int)rest.count, offset, flags));
+}
+
+/* One call; `stream` tells that the descriptor has no position. */
+static int rw_once(const struct request *r, bool write, int flags, bool *stream)
+{
+    off_t offset = (off_t)r->sqe.off;
+    int result;
+
+    flags |= (int)r->sqe.rw_flags;
+    if (offset == -1)
+        return rw_call(r, write, -1, flags);
+    result = rw_call(r, write, offset + (off_t)r->done, flags);
+    if (result != -ESPIPE)
+        return result;
+    *stream = true;
+    return rw_call(r, write, -1, flags);
+}
+
+/* Is this a descriptor whose short transfers go on? */
+static bool rw_is_file(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 &&
+           (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
+}
+
+/* Move the start of a vector on; it has to be a copy for that. */
+static int rw_advance(struct request *r, size_t bytes)
+{
+    int error = 0;
+
+    if (!rw_is_vectored(r))
+        return 0;
+    if (!r->copied)
+        error = rw_keep(r);
+    if (error != 0)
+        return error;
+    r->copied = true;
+    vector_advance(&r->kept.vector, bytes);
+    return 0;
+}
+
+/* A call gave `result`. True: the request is over, with `*answer`; false: it is
+ * a file, and there is more to move. */
+static bool rw_is_over(struct request *r, int result, bool stream, int *answer)
+{
+    struct iovec one;
+    struct vector rest = rw_rest(r, &one);
+    bool all, over;
+
+    if (result <= 0) {
+        *answer = request_cut_short(r, result);
+        r->short_is_failure = result < 0 ||
+                              vector_total(rest.iov, rest.count) > 0;
+        return true;
+    }
+    all = (size_t)result == vector_total(rest.iov, rest.count);
+    over = all || stream || !rw_is_file(r->sqe.fd) ||
+           rw_advance(r, (size_t)result) != 0;
+    r->done += (uint32_t)result;
+    r->short_is_failure = !all;
+    *answer = (int)r->done;
+    return over;
+}
+
+/* Streams without RWF_NOWAIT that are sockets: an old Linux. */
+static int rw_socket(struct request *r, bool write)
+{
+    struct iovec one;
+    struct vector rest = rw_rest(r, &one);
+    struct msghdr message = { .msg_iov = rest.iov, .msg_iovlen = rest.count };
+    int fd = r->sqe.fd;
+
+    return emu_result(write ? sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+                            : recvmsg(fd, &message, MSG_DONTWAIT));
+}
+
+static int rw_slow_lane(struct request *r, bool write)
+{
+    struct stat status;
+    bool stream = true;
+    int flags, result, answer;
+
+    if (fstat(r->sqe.fd, &status) != 0)
+        return -errno;
+    if (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode) ||
+        S_ISDIR(status.st_mode))
+        return EMU_POOL;
+    flags = fcntl(r->sqe.fd, F_GETFL);
+    if (S_ISSOCK(status.st_mode))
+        result = rw_socket(r, write);
+    else if (flags >= 0 && (flags & O_NONBLOCK) != 0)
+        result = rw_once(r, write, 0, &stream);
+    else if (poll_ready(r->sqe.fd, write ? POLLOUT : POLLIN))
+        return EMU_POOL_SERIAL;
+    else
+        return EMU_WAIT;
+    if (result == -EAGAIN)
+        return EMU_WAIT;
+    (void)rw_is_over(r, result, stream, &answer);
+    return answer;
+}
+
+static int rw_attempt(struct request *r, bool write)
+{
+    bool stream = false;
+    int result, answer;
+
+    do {
+        result = rw_once(r, write, RWF_NOWAIT, &stream);
+        if (result == -EAGAIN)
+            return r->done > 0 ? EMU_POOL : EMU_WAIT;
+        if (result == -EOPNOTSUPP)
+            return rw_slow_lane(r, write);
+    } while (!rw_is_over(r, result, stream, &answer));
+    return answer;
+}
+
+static int rw_work(struct request *r, bool write)
+{
+    bool stream = false;
+    int result, answer;
+
+    do {
+        result = rw_once(r, write, 0, &stream);
+        /* Somebody else was faster: wait again. */
+        if (result == -EAGAIN && r->serial)
+            return EMU_WAIT;
+    } while (!rw_is_over(r, result, stream, &answer));
+    return answer;
+}
+
+int rw_read(struct request *r)
+{
+    return rw_attempt(r, false);
+}
+
+int rw_write(struct request *r)
+{
+    return rw_attempt(r, true);
+}
+
+int rw_read_work(struct request *r)
+{
+    return rw_work(r, false);
+}
+
+int rw_write_work(struct request *r)
+{
+    return rw_work(r, true);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * timeout.c - TIMEOUT, TIMEOUT_REMOVE
+ *
+ * Timeouts lie on a timing wheel: at most one tick (32.768 us) late by it, never
+ * early. Those with a count are also on a list by the number of events that
+ * completes them; the events are all CQEs but those of timeouts that fired.
+ *
+ * Clocks: relative times on any clock are the monotonic clock's, as a clock
+ * that is set does not move relative timers. Absolute ones on a clock that can
+ * be set, and those that count the time the machine slept, would need a timer
+ * of Linux's and are refused.
+ */
+#include <errno.h>
+
+#include "kernel/emu/internal.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+#define FAR_NS (UINT64_MAX / 4)
+#define TICK_NS (UINT64_C(1) << WHEEL_TICK_SHIFT)
+
+int timeout_check(const struct io_uring_sqe *sqe)
+{
+    uint32_t flags = sqe->timeout_flags;
+    uint32_t known = IORING_TIMEOUT_ABS | IORING_TIMEOUT_REALTIME |
+                     IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT;
+    uint32_t not_with_abs = IORING_TIMEOUT_REALTIME | IORING_TIMEOUT_MULTISHOT;
+
+    if (sqe->buf_index != 0 || sqe->len != 1 || sqe->splice_fd_in != 0 ||
+        (flags & ~known) != 0)
+        return -EINVAL;
+    if ((flags & IORING_TIMEOUT_ABS) != 0 && (flags & not_with_abs) != 0)
+        return -EINVAL;
+    return 0;
+}
+
+static int timeout_read(uint64_t address, uint64_t *time_ns)
+{
+    struct ring_timespec time;
+    int error = copy_in(&time, address, sizeof time);
+
+    if (error != 0)
+        return error;
+    if (time.tv_sec < 0 || time.tv_nsec < 0)
+        return -EINVAL;
+    *time_ns = FAR_NS;
+    if ((uint64_t)time.tv_sec < FAR_NS / NS_PER_S / 2 &&
+        (uint64_t)time.tv_nsec < FAR_NS / 2)
+        *time_ns = (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+    return 0;
+}
+
+static void timeout_insert(struct emu *emu, struct request *r, uint64_t time_ns,
+                           bool absolute)
+{
+    wheel_insert(&emu->timers, &r->kept.timing.node,
+                 absolute ? time_ns : emu_now_ns() + time_ns);
+}
+
+/* Into the list of counted ones, in order; the newest is likely the last. */
+static void timeout_insert_counted(struct emu *emu, struct request *r)
+{
+    struct list *at = emu->counted.prev;
+
+    for (; at != &emu->counted; at = at->prev) {
+        const struct timing *other =
+            CONTAINER_OF(at, const struct timing, counted);
+
+        if ((int32_t)(r->kept.timing.target - other->target) >= 0)
+            break;
+    }
+    list_insert_before(at->next, &r->kept.timing.counted);
+}
+
+int timeout_begin(struct emu *emu, struct request *r)
+{
+    struct timing *timing = &r->kept.timing;
+    bool multishot = (r->sqe.timeout_flags & IORING_TIMEOUT_MULTISHOT) != 0;
+    bool absolute = (r->sqe.timeout_flags & IORING_TIMEOUT_ABS) != 0;
+    uint64_t time_ns;
+    int error = timeout_read(r->sqe.addr, &time_ns);
+
+    if (error != 0)
+        return error;
+    *timing = (struct timing){ .interval_ns = time_ns };
+    error = request_hold(emu, r);
+    ASSERT(error == 0);
+    timeout_insert(emu, r, time_ns, absolute);
+    list_init(&timing->counted);
+    if (multishot) {
+        timing->repeats = (uint32_t)r->sqe.off;
+    } else if (r->sqe.off != 0) {
+        timing->target = emu->events + (uint32_t)r->sqe.off;
+        timeout_insert_counted(emu, r);
+    }
+    r->place = EMU_TIMING;
+    return EMU_TAKEN;
+}
+
+/* Off the wheel and the list. */
+void timeout_leave(struct emu *emu, struct request *r)
+{
+    struct timing *timing = &r->kept.timing;
+
+    ASSERT(r->place == EMU_TIMING);
+    if (wheel_node_is_armed(&timing->node))
+        wheel_remove(&emu->timers, &timing->node);
+    if (list_is_linked(&timing->counted))
+        list_remove(&timing->counted);
+    r->place = EMU_NEW;
+}
+
+/* A CQE has been posted: complete the timeouts that waited for so many. */
+void timeout_count(struct emu *emu)
+{
+    while (!list_is_empty(&emu->counted)) {
+        struct timing *timing =
+            CONTAINER_OF(emu->counted.next, struct timing, counted);
+        struct request *r = CONTAINER_OF(timing, struct request, kept.timing);
+
+        if ((int32_t)(emu->events - timing->target) < 0)
+            return;
+        timeout_leave(emu, r);
+        request_complete(emu, r, 0);
+    }
+}
+
+static void timeout_fire(struct emu *emu, struct request *r)
+{
+    struct timing *timing = &r->kept.timing;
+    bool multishot = (r->sqe.timeout_flags & IORING_TIMEOUT_MULTISHOT) != 0;
+    bool last = !multishot || (timing->repeats != 0 && --timing->repeats == 0);
+    uint64_t interval_ns = timing->interval_ns;
+
+    timeout_leave(emu, r);
+    if (last || !request_post_more(emu, r, -ETIME)) {
+        request_complete(emu, r, -ETIME);
+        return;
+    }
+    /* From now, as Linux does; and never twice in one tick, for that would be
+     * this very turn. */
+    timeout_insert(emu, r, interval_ns < TICK_NS ? TICK_NS : interval_ns,
+                   false);
+    r->place = EMU_TIMING;
+}
+
+void timeout_run(struct emu *emu)
+{
+    struct wheel_node *node;
+
+    if (emu->timers.count == 0)
+        return;
+    wheel_advance(&emu->timers, emu_now_ns());
+    while ((node = wheel_take_due(&emu->timers)) != NULL)
+        timeout_fire(emu, CONTAINER_OF(node, struct request, kept.timing.node));
+}
+
+uint64_t timeout_next_ns(const struct emu *emu)
+{
+    return emu->timers.count == 0 ? WHEEL_NEVER : wheel_next_ns(&emu->timers);
+}
+
+int timeout_remove_check(const struct io_uring_sqe *sqe)
+{
+    uint32_t flags = sqe->timeout_flags;
+    bool update = (flags & IORING_TIMEOUT_UPDATE) != 0;
+    uint32_t known = update ? IORING_TIMEOUT_UPDATE | IORING_TIMEOUT_ABS : 0;
+
+    if (sqe->buf_index != 0 || sqe->len != 0 || sqe->splice_fd_in != 0 ||
+        (flags & ~known) != 0)
+        return -EINVAL;
+    return 0;
+}
+
+static struct request *timeout_find(struct emu *emu, uint64_t user_data)
+{
+    struct list *bucket = request_bucket(emu, user_data);
+
+    for (struct list *at = bucket->next; at != bucket; at = at->next) {
+        struct request *r = CONTAINER_OF(at, struct request, hash);
+
+        if (r->sqe.user_data == user_data && r->place == EMU_TIMING)
+            return r;
+    }
+    return NULL;
+}
+
+int timeout_remove_begin(struct emu *emu, struct request *r)
+{
+    struct request *target;
+    uint64_t time_ns = 0;
+    int error = 0;
+
+    if ((r->sqe.timeout_flags & IORING_TIMEOUT_UPDATE) != 0)
+        error = timeout_read(r->sqe.addr2, &time_ns);
+    if (error != 0)
+        return error;
+    target = timeout_find(emu, r->sqe.addr);
+    if (target == NULL)
+        return -ENOENT;
+    timeout_leave(emu, target);
+    if ((r->sqe.timeout_flags & IORING_TIMEOUT_UPDATE) == 0) {
+        request_complete(emu, r, 0);
+        request_complete(emu, target, -ECANCELED);
+        return EMU_TAKEN;
+    }
+    /* An updated timeout counts no more, as on Linux. */
+    target->kept.timing.interval_ns = time_ns;
+    timeout_insert(emu, target, time_ns,
+                   (r->sqe.timeout_flags & IORING_TIMEOUT_ABS) != 0);
+    target->place = EMU_TIMING;
+    return 0;
+}

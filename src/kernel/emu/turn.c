@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * turn.c - one enter: take requests, wait, collect
+ *
+ *   flush what had overflown -> start new requests -> look at epoll, the
+ *   pool's results and the wheel; sleep in epoll if there is too little
+ *
+ * All sleeping is done in one epoll_pwait2(), with the caller's deadline or the
+ * first timeout's, whichever is earlier. It ends also for the eventfd, which
+ * is rung by wakes and by the pool; it is registered edge-triggered and never
+ * read, so a ring costs its reader nothing but the event.
+ *
+ * A wake sets a flag and rings only if the flag was clear; a turn that finds it
+ * set clears it and does not sleep. The order (flag, then ring; flag looked at,
+ * then sleep) loses no wake, and may give one return too many.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernel/emu/emu.h"
+#include "kernel/emu/internal.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
+
+/* The address of a thread-local variable is a name for the thread. */
+static _Thread_local char this_thread;
+
+void turn_own(struct emu *emu)
+{
+    if (emu->owner == NULL)
+        emu->owner = &this_thread;
+    ASSERT_API(emu->owner == &this_thread,
+               "a kernel belongs to the thread that attached it");
+}
+
+static bool turn_take_wake(struct emu *emu)
+{
+    return atomic_load_explicit(&emu->woken, memory_order_relaxed) &&
+           atomic_exchange_explicit(&emu->woken, false, memory_order_acquire);
+}
+
+/* Take SQEs: how many; or -ENOMEM if there was no memory for the first. */
+static int turn_submit(struct emu *emu, unsigned submit)
+{
+    struct sq *sq = &emu->kernel.sq;
+    uint32_t head = atomic_load_explicit(sq->head, memory_order_relaxed);
+    uint32_t tail = atomic_load_explicit(sq->tail, memory_order_acquire);
+    unsigned taken = 0;
+
+    ASSERT(tail - head <= sq->entries);
+    while (taken < submit && head != tail) {
+        const struct io_uring_sqe *sqe = &sq->sqes[head & sq->mask];
+        struct request *r = request_new(emu, sqe);
+
+        if (r != NULL)
+            request_start(emu, r);
+        else if (!request_post_refusal(emu, sqe->user_data, -ENOMEM))
+            return taken != 0 ? (int)taken : -ENOMEM;
+        head++;
+        taken++;
+        atomic_store_explicit(sq->head, head, memory_order_release);
+    }
+    return (int)taken;
+}
+
+static int turn_epoll_ms(struct emu *emu, uint64_t wait_ns)
+{
+    int ms = -1;
+
+    if (wait_ns != KERNEL_FOREVER)
+        ms = wait_ns / NS_PER_MS >= INT_MAX
+                 ? INT_MAX
+                 : (int)((wait_ns + NS_PER_MS - 1) / NS_PER_MS);
+    return emu_result(epoll_wait(emu->epoll_fd, emu->ready, EMU_EVENTS, ms));
+}
+
+/* Sleep until an event or `until_ns`: the number of events, or an error. */
+static int turn_epoll(struct emu *emu, uint64_t until_ns)
+{
+    uint64_t now_ns = until_ns == KERNEL_NO_WAIT ? 0 : emu_now_ns();
+    uint64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    struct timespec limit;
+    static atomic_bool missing;
+    int count;
+
+    if (until_ns == KERNEL_FOREVER || wait_ns == 0)
+        return turn_epoll_ms(emu, wait_ns == 0 ? 0 : KERNEL_FOREVER);
+#ifdef SYS_epoll_pwait2 /* Linux 5.11 */
+    if (!atomic_load_explicit(&missing, memory_order_relaxed)) {
+        limit.tv_sec = (time_t)(wait_ns / NS_PER_S);
+        limit.tv_nsec = (long)(wait_ns % NS_PER_S);
+        count = emu_result(syscall(SYS_epoll_pwait2, emu->epoll_fd, emu->ready,
+                                   EMU_EVENTS, &limit, NULL, 0));
+        if (count != -ENOSYS && count != -EPERM)
+            return count;
+        atomic_store_explicit(&missing, true, memory_order_relaxed);
+    }
+#endif
+    return turn_epoll_ms(emu, wait_ns);
+}
+
+static void turn_pool_results(struct emu *emu)
+{
+    struct request *r, *next;
+
+    for (r = pool_results(emu->pool); r != NULL; r = next) {
+        enum direction direction = request_direction(r);
+        bool serial = r->serial;
+        int fd = r->sqe.fd;
+
+        next = r->next_result;
+        ASSERT(r->place == EMU_POOLED && emu->pooled > 0);
+        emu->pooled--;
+        r->place = EMU_NEW;
+        if (serial)
+            wait_release(emu, r);
+        if (r->op->any_result)
+            request_complete(emu, r, r->result);
+        else
+            request_settle(emu, r, r->result);
+        if (serial)
+            wait_resume(emu, fd, direction);
+    }
+}
+
+/* Collect all that has finished, after a sleep until `until_ns`. */
+static int turn_collect(struct emu *emu, uint64_t until_ns)
+{
+    int count = 0;
+
+    /* Nothing can be ready if nobody waits; but somebody who polls us wants
+     * the descriptor quiet. */
+    if (until_ns != KERNEL_NO_WAIT || emu->waiting > 0 || emu->pooled > 0 ||
+        emu->timer_fd >= 0)
+        count = turn_epoll(emu, until_ns);
+    for (int i = 0; i < count; i++)
+        if (emu->ready[i].data.u64 < EMU_KEYS_OWN)
+            wait_event(emu, &emu->ready[i]);
+    turn_pool_results(emu);
+    timeout_run(emu);
+    return count < 0 ? count : 0;
+}
+
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+static int turn_wait(struct emu *emu, unsigned want, uint64_t deadline_ns)
+{
+    struct cq *cq = &emu->kernel.cq;
+    bool woken = turn_take_wake(emu);
+
+    if (want > cq->entries)
+        want = cq->entries;
+    for (;;) {
+        bool sleep = !woken && deadline_ns != KERNEL_NO_WAIT &&
+                     cq_ready(cq) < want;
+        uint64_t until_ns = sleep ? earlier(deadline_ns, timeout_next_ns(emu))
+                                  : KERNEL_NO_WAIT;
+        int error = turn_collect(emu, until_ns);
+
+        if (error != 0 || !sleep)
+            return error;
+        if (cq_ready(cq) >= want || turn_take_wake(emu))
+            return 0;
+        if (deadline_ns != KERNEL_FOREVER && emu_now_ns() >= deadline_ns)
+            return -ETIME;
+    }
+}
+
+/* Let the pollable descriptor tell of the first timeout, and of results that
+ * wait for room in the CQ. */
+void turn_arm_timer(struct emu *emu)
+{
+    uint64_t next_ns;
+    struct itimerspec at = { 0 };
+
+    if (emu->timer_fd < 0)
+        return;
+    if (!list_is_empty(&emu->overflow))
+        emu_signal(emu->event_fd);
+    next_ns = timeout_next_ns(emu);
+    if (next_ns == emu->timer_ns)
+        return;
+    emu->timer_ns = next_ns;
+    if (next_ns != WHEEL_NEVER) {
+        /* Zero would mean disarmed. */
+        next_ns = next_ns == 0 ? 1 : next_ns;
+        at.it_value.tv_sec = (time_t)(next_ns / NS_PER_S);
+        at.it_value.tv_nsec = (long)(next_ns % NS_PER_S);
+    }
+    (void)timerfd_settime(emu->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+int turn_enter(struct kernel *kernel, unsigned submit, unsigned want,
+               uint64_t deadline_ns)
+{
+    struct emu *emu = emu_of(kernel);
+    int saved = errno;
+    int taken, error;
+
+    turn_own(emu);
+    request_flush(emu);
+    taken = turn_submit(emu, submit);
+    error = turn_wait(emu, want, taken < 0 ? KERNEL_NO_WAIT : deadline_ns);
+    turn_arm_timer(emu);
+    errno = saved;
+    return taken != 0 ? taken : error;
+}
+
+int emu_submit(struct kernel *kernel, const struct io_uring_sqe *sqe)
+{
+    struct emu *emu = emu_of(kernel);
+    int saved = errno;
+    struct request *r;
+
+    turn_own(emu);
+    request_flush(emu);
+    r = request_new(emu, sqe);
+    if (r == NULL)
+        return -ENOMEM;
+    request_start(emu, r);
+    turn_arm_timer(emu);
+    errno = saved;
+    return 0;
+}
+
+void emu_progress(struct kernel *kernel)
+{
+    struct emu *emu = emu_of(kernel);
+    int saved = errno;
+
+    turn_own(emu);
+    request_flush(emu);
+    (void)turn_take_wake(emu);
+    (void)turn_collect(emu, KERNEL_NO_WAIT);
+    turn_arm_timer(emu);
+    errno = saved;
+}
