@@ -80,13 +80,27 @@ int gyre_loop_set_stack_size(gyre_loop *loop, size_t size)
     return tasks_create(loop, size) == NULL ? -ENOMEM : 0;
 }
 
-/* The first task and all it leaves behind, on a loop made for it. */
-static int run_on(gyre_loop *loop, size_t stack_size, gyre_task_fn *fn,
-                  void *arg)
+/* The first task of a run: what it does, and what came of it. */
+struct first {
+    gyre_task_fn *fn;
+    void *arg;
+    int result;
+    bool finished;
+};
+
+static int first_main(void *arg)
 {
-    gyre_task_options options = { .name = "main" };
+    struct first *first = arg;
+
+    first->result = first->fn(first->arg);
+    first->finished = true;
+    return first->result;
+}
+
+/* The first task and all it leaves behind, on a loop made for it. */
+static int run_on(gyre_loop *loop, size_t stack_size, struct first *first)
+{
     gyre_scope *root;
-    gyre_task *task;
     int err = 0;
 
     if (stack_size != 0)
@@ -96,28 +110,24 @@ static int run_on(gyre_loop *loop, size_t stack_size, gyre_task_fn *fn,
     root = gyre_loop_scope(loop);
     if (root == NULL)
         return -ENOMEM;
-    err = gyre_spawn_with(root, &options, fn, arg, &task);
+    err = gyre_spawn(root, first_main, first);
     if (err < 0)
         return err;
     err = gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE);
     if (err < 0)
         return err;
-    ASSERT_API(task->finished || err == 1,
-               "deadlock: the first task waits, and nothing is in flight that "
-               "could wake it");
-    if (!task->finished) {
-        /* Stopped: it hears of it as a cancel. The handle outlives that. */
-        scope_cancel_for(root, -ECANCELED);
-        while (!task->finished && err >= 0)
-            err = gyre_loop_run(loop, GYRE_RUN_ONCE);
-        if (err < 0)
-            return err;
-    }
-    return task->result;
+    ASSERT_API(err == 1 || root->children_ == 0,
+               "deadlock: tasks wait, and nothing is in flight that could wake "
+               "them");
+    /* Stopped: the tasks that are left hear of it as a cancel. */
+    tasks_finish(loop->tasks);
+    ASSERT(first->finished);
+    return first->result;
 }
 
 int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
 {
+    struct first first = { .fn = fn, .arg = arg };
     gyre_run_options o = { 0 };
     gyre_loop *loop;
     int result;
@@ -130,7 +140,7 @@ int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
     result = gyre_loop_create(&loop, o.loop);
     if (result < 0)
         return result;
-    result = run_on(loop, o.stack_size, fn, arg);
+    result = run_on(loop, o.stack_size, &first);
     gyre_loop_destroy(loop);
     return result;
 }

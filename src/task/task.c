@@ -150,6 +150,9 @@ int gyre_join(gyre_task *target, int *result)
     gyre_task *task = task_running();
 
     ASSERT_API(target != task, "a task cannot join itself");
+    ASSERT_API(target->has_handle,
+               "only a handle from gyre_spawn_with() can be "
+               "joined");
     ASSERT_API(target->joiner == NULL, "the task is being joined already");
     if (!target->finished) {
         if (task_cancelled(task) != 0)
