@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+#
+# For tests/scripts/gdb.sh, which runs it under the debugger. With debug
+# information whatever the build type: the test is about the unwind table.
+add_executable(gdb_frames ${CMAKE_CURRENT_SOURCE_DIR}/task/gdb/frames.c)
+target_compile_options(gdb_frames PRIVATE -g)
+target_link_libraries(gdb_frames PRIVATE gyre::gyre)
