@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connection.h - one client, from accept to close
+ */
+#ifndef GYRE_TOOL_CONNECTION_H
+#define GYRE_TOOL_CONNECTION_H
+
+#include <gyre/scope.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+#include "head.h"
+
+struct server;
+
+struct connection {
+    struct server *server;
+    int fd;
+    char peer[INET6_ADDRSTRLEN];
+    char *in; /* bytes of requests, as they came */
+    size_t in_used;
+    size_t in_size;
+    struct head_scan scan;
+    unsigned requests;
+    uint64_t wait_since_ns; /* when it began to wait for the present head */
+    struct list idle;       /* on the server's list, while it waits */
+    gyre_scope *waiting;    /* what to cancel to end that wait */
+    bool linger; /* the client may still be sending: let it read first */
+};
+
+/* A connection that has taken `fd` over, or NULL: no memory. */
+struct connection *connection_new(struct server *server, int fd,
+                                  const struct sockaddr_storage *peer);
+
+/* The task: serve and free the connection, give its slot back. 0. */
+int connection_run(void *arg);
+
+/* End one that waits for its next request; it closes at its next turn. */
+void connection_end_idle(struct connection *connection);
+
+/* Send everything, or as far as the timeouts allow. 0, or a negative errno. */
+int connection_send(struct connection *connection, const void *data,
+                    size_t size, int flags, uint64_t deadline_ns);
+
+/* Send `size` bytes of a file from `offset`; *sent counts them. GYRE_EOF if
+ * the file was shorter. */
+int connection_send_file(struct connection *connection, int file,
+                         uint64_t offset, uint64_t size, uint64_t deadline_ns,
+                         uint64_t *sent);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.h - gyre serve: its options, and what all its connections share
+ *
+ *   serve.c       options, start-up, what is printed
+ *   server.c      the tasks: accept, drain, signals
+ *   connection.c  a task for each connection: read heads, keep time
+ *   exchange.h    one request and its response
+ *
+ * Everything here belongs to one loop and its thread; only listing.c and
+ * markdown.c run on the blocking pool, on data that nobody else touches.
+ */
+#ifndef GYRE_TOOL_SERVER_H
+#define GYRE_TOOL_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "date.h"
+#include "event.h"
+#include "listen.h"
+#include "log.h"
+
+struct exchange;
+
+#define SERVE_LISTEN_MAX 16
+
+struct serve_options {
+    const char *directory;
+    struct listen_address listens[SERVE_LISTEN_MAX];
+    const char *listen_names[SERVE_LISTEN_MAX]; /* as given */
+    unsigned listen_count;
+    unsigned connections_max;
+    uint64_t header_timeout_ns;   /* a head must have come: 408 */
+    uint64_t idle_timeout_ns;     /* a kept-alive connection may rest */
+    uint64_t send_timeout_ns;     /* something must have been sent */
+    uint64_t response_timeout_ns; /* the whole response must have been sent */
+    uint64_t drain_timeout_ns;    /* from the first signal to the end */
+    const char *log_path;         /* NULL: standard error */
+    bool quiet;
+    bool stats;
+    bool status; /* show STATUS_PATH */
+};
+
+struct server_counts {
+    uint64_t accepted;
+    uint64_t requests;
+    uint64_t bytes;      /* of bodies */
+    uint64_t classes[6]; /* responses, by the first digit of the status */
+    uint64_t timeouts;   /* connections cut for being slow */
+    uint64_t evicted;    /* idle ones closed to make room */
+    uint64_t accept_pauses;
+};
+
+/* The wall clock's present second, written out once for all who need it. */
+struct wall_clock {
+    int64_t second;
+    char http[DATE_SIZE];
+    char log[DATE_LOG_SIZE];
+};
+
+struct server {
+    const struct serve_options *options;
+    struct listener listeners[SERVE_LISTEN_MAX];
+    unsigned listener_count;
+    int root;      /* O_PATH */
+    int signal_fd; /* SIGINT and SIGTERM */
+    int log_fd;    /* -1: none */
+    uint64_t started_ns;
+    struct log log;
+    struct wall_clock wall;
+    struct server_counts counts;
+
+    /* A slot is taken before a connection is accepted. */
+    unsigned slots;
+    unsigned slots_max;
+    unsigned slot_waiters; /* acceptors with a client at the door */
+    struct event slot_free;
+    struct list idle;  /* connections between requests, longest first */
+    bool draining;
+    struct exchange *spares;
+    unsigned spare_count;
+
+    gyre_scope *accepting;
+    gyre_scope *clients;
+};
+
+/* The server's first task; `arg` is the struct server with its descriptors
+ * open. Gives what main() is to return. */
+int server_run(void *arg);
+
+/* The wall clock, read afresh if a second may have passed. */
+const struct wall_clock *server_wall_clock(struct server *server);
+
+#endif
