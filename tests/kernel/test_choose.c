@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which kernel a program gets, and the sentence that says why. Each test is a
+ * process of its own, so it may take io_uring away from itself for good.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/assert.h"
+#include "kernel/choose.h"
+#include "kernel/deny.h"
+#include "kernel/facts.h"
+#include "kernel/options.h"
+#include "ring/feature.h"
+#include "runner/test.h"
+
+static const struct kernel_options small = { .entries = 8 };
+
+static void need_io_uring(void)
+{
+    if (kernel_uring_refusal() != NULL)
+        TEST_SKIP("io_uring is refused here");
+}
+
+/* A NOP through the kernel that this process gets. */
+static void round_trip(const char *name)
+{
+    struct kernel *kernel;
+    struct io_uring_cqe cqe;
+    const char *why = NULL;
+
+    CHECK_OK(kernel_open(&kernel, &small, &why));
+    CHECK(why == NULL);
+    CHECK_STR_EQ(kernel->class->name, name);
+    CHECK_STR_EQ(kernel->reason, kernel_chosen_reason());
+    CHECK_OK(kernel->class->attach(kernel));
+    *sq_next(&kernel->sq) = (struct io_uring_sqe){
+        .opcode = IORING_OP_NOP,
+        .user_data = 0x70,
+    };
+    sq_publish(&kernel->sq);
+    CHECK_EQ(kernel->class->enter(kernel, 1, 1, KERNEL_FOREVER), 1);
+    CHECK(cq_take(&kernel->cq, &cqe));
+    CHECK_EQ(cqe.user_data, 0x70u);
+    CHECK_EQ(cqe.res, 0);
+    kernel->class->destroy(kernel);
+}
+
+/* Under this denial, the emulator is taken and this is said. */
+static void falls_back(const char *way, const char *sentence)
+{
+    CHECK_OK(deny_io_uring(way));
+    CHECK_STR_EQ(kernel_chosen_name(), "emu");
+    CHECK_STR_HAS(kernel_chosen_reason(), sentence);
+    CHECK(kernel_uring_refusal() == kernel_chosen_reason());
+    CHECK(strchr(kernel_chosen_reason(), '\n') == NULL);
+    round_trip("emu");
+}
+
+TEST(A11_where_io_uring_works_it_is_taken)
+{
+    need_io_uring();
+    CHECK_STR_EQ(kernel_chosen_name(), "uring");
+    round_trip("uring");
+}
+
+TEST(Q1_Q3_a_container_that_answers_EPERM)
+{
+    falls_back("EPERM", "io_uring_setup: EPERM (a seccomp filter refuses it");
+}
+
+TEST(Q1_Q3_a_sandbox_that_answers_ENOSYS)
+{
+    falls_back("ENOSYS", "io_uring_setup: ENOSYS (no io_uring");
+}
+
+TEST(Q1_Q3_a_policy_that_answers_EACCES)
+{
+    falls_back("EACCES", "io_uring_setup: EACCES (a seccomp filter");
+}
+
+TEST(Q1_Q3_a_filter_that_kills_on_setup_kills_only_the_scout)
+{
+    falls_back("KILL", "seccomp kills on io_uring_setup (SIGSYS)");
+}
+
+TEST(Q1_a_refusal_that_may_pass_decides_nothing)
+{
+    struct kernel *kernel;
+    const char *why = NULL;
+
+    CHECK_OK(deny_io_uring("ENOMEM"));
+    CHECK(kernel_uring_refusal() == NULL);
+    CHECK_STR_EQ(kernel_chosen_name(), "uring");
+    CHECK_ERR(kernel_open(&kernel, &small, &why), -ENOMEM);
+    CHECK_STR_HAS(why, "memlock");
+}
+
+TEST(Q1_no_descriptor_left_is_an_error_with_its_remedy)
+{
+    struct kernel *kernel;
+    const char *why = NULL;
+
+    CHECK_OK(deny_io_uring("EMFILE"));
+    CHECK_ERR(kernel_open(&kernel, &small, &why), -EMFILE);
+    CHECK_STR_HAS(why, "ulimit -n");
+}
+
+TEST(Q1_Q3_a_filter_that_refuses_late_is_found_by_the_nop)
+{
+    falls_back("LATE", "EPERM (a seccomp filter refuses it, though not");
+    CHECK(strstr(kernel_chosen_reason(), "io_uring_setup: ") == NULL);
+}
+
+TEST(Q1_Q3_a_filter_that_kills_late_kills_only_the_scout)
+{
+    falls_back("LATEKILL", "seccomp kills on io_uring_enter (SIGSYS)");
+}
+
+static void on_child(int signal_number)
+{
+    (void)signal_number;
+    FAIL("the scout raised SIGCHLD");
+}
+
+TEST(Q3_the_scout_is_nobody_elses_child)
+{
+    signal(SIGCHLD, on_child);
+    CHECK_OK(deny_io_uring("KILL"));
+    CHECK(kernel_uring_refusal() != NULL);
+    errno = 0;
+    CHECK_EQ(waitpid(-1, NULL, __WALL | WNOHANG), -1);
+    CHECK_EQ(errno, ECHILD);
+}
+
+TEST(A9_Q1_without_MKDIRAT_linux_is_too_old)
+{
+    ring_features_restrict("op_mkdirat");
+    if (kernel_uring_refusal() == NULL)
+        FAIL("io_uring was taken");
+    if (strstr(kernel_uring_refusal(), "too old") == NULL)
+        TEST_SKIP("io_uring is refused here");
+    CHECK_STR_HAS(kernel_chosen_reason(), "is too old (no MKDIRAT");
+    round_trip("emu");
+}
+
+TEST(A9_Q1_without_EXT_ARG_linux_is_too_old)
+{
+    ring_features_restrict("ext_arg");
+    if (kernel_uring_refusal() == NULL)
+        FAIL("io_uring was taken");
+    if (strstr(kernel_uring_refusal(), "too old") == NULL)
+        TEST_SKIP("io_uring is refused here");
+    CHECK_STR_HAS(kernel_chosen_reason(), "is too old (no EXT_ARG");
+    round_trip("emu");
+}
+
+TEST(Q1_the_emulator_by_request_never_tries_io_uring)
+{
+    CHECK_OK(setenv("GYRE_KERNEL", "emu", 1));
+    /* Nobody goes first here: any of the three calls would kill this test. */
+    CHECK_OK(deny_io_uring("KILL"));
+    CHECK_STR_EQ(kernel_chosen_name(), "emu");
+    CHECK_STR_EQ(kernel_chosen_reason(), "GYRE_KERNEL=emu");
+    round_trip("emu");
+}
+
+TEST(Q3_io_uring_by_request_fails_with_the_reason)
+{
+    struct kernel *kernel;
+    const char *why = NULL;
+
+    CHECK_OK(setenv("GYRE_KERNEL", "uring", 1));
+    CHECK_OK(deny_io_uring("EPERM"));
+    CHECK_STR_EQ(kernel_chosen_name(), "uring");
+    CHECK_ERR(kernel_open(&kernel, &small, &why), -EPERM);
+    CHECK_STR_HAS(why, "a seccomp filter refuses it");
+}
+
+TEST(Q1_a_kernel_that_does_not_exist_is_named)
+{
+    struct kernel *kernel;
+    const char *why = NULL;
+
+    CHECK_OK(setenv("GYRE_KERNEL", "windows", 1));
+    CHECK_ERR(kernel_open(&kernel, &small, &why), -EINVAL);
+    CHECK_STR_HAS(why, "GYRE_KERNEL names no kernel");
+    CHECK_STR_EQ(kernel_chosen_name(), "none");
+}
+
+KERNEL_TEST2(A1_entries_out_of_range_are_refused_by_name)
+{
+    const struct {
+        unsigned entries, cq_entries;
+        const char *sentence;
+    } cases[] = {
+        { 0, 0, "a ring needs entries" },
+        { 32769, 0, "too many entries" },
+        { UINT32_MAX, 0, "too many entries" },
+        { 8, 65537, "too many CQ entries" },
+        { 8, 4, "the CQ must have as many entries" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct kernel_options options = { .entries = cases[i].entries,
+                                          .cq_entries = cases[i].cq_entries };
+        struct kernel *kernel;
+        const char *why = NULL;
+
+        CHECK_ERR(kernel_open(&kernel, &options, &why), -EINVAL);
+        CHECK_STR_HAS(why, cases[i].sentence);
+        CHECK_ERR(kernel_open(&kernel, &options, NULL), -EINVAL);
+    }
+}
+
+KERNEL_TEST2(A1_A2_entries_are_rounded_up_and_clamped_on_request)
+{
+    const struct {
+        unsigned entries, cq_entries;
+        unsigned sq, cq;
+    } cases[] = {
+        { 0, 0, 1, 2 },         { 1, 1, 1, 1 }, { 5, 0, 8, 16 },
+        { 5, 9, 8, 16 },        { 8, 2, 8, 8 }, { 32769, 0, 32768, 65536 },
+        { 8, 70000, 8, 65536 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct kernel_options options = { .entries = cases[i].entries,
+                                          .cq_entries = cases[i].cq_entries,
+                                          .clamp = true };
+        struct kernel *kernel;
+
+        CHECK_OK(kernel_open(&kernel, &options, NULL));
+        CHECK_EQ(kernel->sq.entries, cases[i].sq);
+        CHECK_EQ(kernel->cq.entries, cases[i].cq);
+        kernel->class->destroy(kernel);
+    }
+}
+
+TEST(A10_facts_agree_with_what_was_chosen)
+{
+    struct facts facts;
+    const char *names[32];
+
+    facts_collect(&facts);
+    CHECK_STR_EQ(facts.kernel, kernel_chosen_name());
+    CHECK_OK(facts.error_code);
+    CHECK(strlen(facts.release) > 0 && strlen(facts.libc) > 0);
+    CHECK_GT(facts.nofile.hard, 0u);
+    CHECK_LE(facts.nofile.soft, facts.nofile.hard);
+    if (facts.refusal != NULL)
+        TEST_SKIP("io_uring is refused here");
+    CHECK(facts.opcodes.has[IORING_OP_MKDIRAT]);
+    unsigned count = facts_setup_flag_names(&facts, names);
+
+    CHECK_EQ(count, (unsigned)__builtin_popcount(facts.setup_flags));
+    CHECK_GT(facts_feature_names(&facts, names), 8u);
+}
+
+TEST(A10_Q3_facts_without_io_uring_have_no_opcodes_and_a_reason)
+{
+    struct facts facts;
+    const char *names[32];
+
+    CHECK_OK(deny_io_uring("EPERM"));
+    facts_collect(&facts);
+    CHECK_STR_EQ(facts.kernel, "emu");
+    CHECK_STR_HAS(facts.refusal, "EPERM");
+    CHECK_STR_EQ(facts.reason, facts.refusal);
+    CHECK_OK(facts.error_code);
+    CHECK_EQ(facts.seccomp, 2);
+    CHECK_EQ(facts_setup_flag_names(&facts, names), 0u);
+    for (unsigned i = 0; i < ARRAY_SIZE(facts.opcodes.has); i++)
+        CHECK(!facts.opcodes.has[i]);
+}
