@@ -26,10 +26,18 @@
 #define SWITCH_CFI(text)
 #endif
 
-/* A stack switched to has no caller until its own frame is in place. */
-#define SWITCH_CFI_NOWHERE(return_address)                                     \
-    SWITCH_CFI(".cfi_remember_state")                                          \
-    SWITCH_CFI(".cfi_undefined " return_address)
+/* From here on: "this function has no caller". */
+#if defined(__x86_64__)
+#define SWITCH_CFI_NO_CALLER SWITCH_CFI(".cfi_undefined rip")
+#elif defined(__aarch64__)
+#define SWITCH_CFI_NO_CALLER SWITCH_CFI(".cfi_undefined x30")
+#else
+#define SWITCH_CFI_NO_CALLER
+#endif
+
+/* Between two stacks nobody finds a frame. */
+#define SWITCH_CFI_NOWHERE                                                     \
+    SWITCH_CFI(".cfi_remember_state") SWITCH_CFI_NO_CALLER
 #define SWITCH_CFI_AGAIN SWITCH_CFI(".cfi_restore_state")
 
 #if defined(GYRE_SWITCH_UCONTEXT)
@@ -64,7 +72,7 @@ ALWAYS_INLINE void context_jump(struct context *from, struct context *to)
         "movq   %%rbp, 16(%%rdi)\n\t"
         "movq   %%rbx, 24(%%rdi)\n\t"
         "movq   0(%%rsi), %%rax\n\t"
-        SWITCH_CFI_NOWHERE("%%rip")
+        SWITCH_CFI_NOWHERE
         "movq   16(%%rsi), %%rbp\n\t"
         "movq   24(%%rsi), %%rbx\n\t"
         "movq   8(%%rsi), %%rsp\n\t"
@@ -104,7 +112,7 @@ ALWAYS_INLINE void context_jump(struct context *from, struct context *to)
         "stp    x9, x10, [x0]\n\t"
         "stp    x29, x19, [x0, #16]\n\t"
         "ldp    x16, x10, [x1]\n\t"
-        SWITCH_CFI_NOWHERE("x30")
+        SWITCH_CFI_NOWHERE
         "ldp    x29, x19, [x1, #16]\n\t"
         "mov    sp, x10\n\t"
         "br     x16\n"

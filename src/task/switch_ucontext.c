@@ -5,7 +5,9 @@
  * swapcontext() keeps the contract of switch.h, and more than is asked: it
  * saves the signal mask, which costs two system calls a pair, and the floating
  * point control words. makecontext() passes only ints to the function it
- * begins, so that the context's address travels in two halves.
+ * begins, so that the context's address travels in two halves. Below it lies a
+ * frame of glibc's that debuggers do not understand, so that context_begin()
+ * says of itself that it is the last.
  */
 #include "task/switch.h"
 
@@ -30,6 +32,7 @@ static void context_begin(unsigned low, unsigned high)
     uintptr_t address = (uintptr_t)low | (uintptr_t)((uint64_t)high << 32);
     struct context *self = (struct context *)address;
 
+    __asm__ volatile(SWITCH_CFI_NO_CALLER);
     context_enter(self);
     self->fn(self->arg);
     __builtin_trap();

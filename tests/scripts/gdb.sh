@@ -78,9 +78,8 @@ check_end()
         not_ok "$1" "gdb complains" "$2"
         return
     fi
-    # glibc's makecontext() has a stub of its own.
     case $frames in
-    *" context_entry " | *" __start_context ") ok "$1" ;;
+    *" context_entry " | *" context_begin ") ok "$1" ;;
     *) not_ok "$1" "the last frame is not the entry: $frames" "$2" ;;
     esac
 }
@@ -111,7 +110,7 @@ check_steps()
         /^#/ {
             steps++
             name = $2 ~ /^0x/ ? $4 : $2
-            if (name == "context_entry" || name == "__start_context")
+            if (name == "context_entry")
                 task++
             else if (name == "main" || name == "_start")
                 thread++
@@ -132,6 +131,14 @@ check_steps()
     fi
 }
 
+name=K1_gdb_finds_a_clean_end_after_each_instruction_of_a_switch
+case $(frames_of "$work/first") in
+*" context_entry ") ;;
+*)
+    echo "skip $name: the switch is the C library's"
+    exit "$failed"
+    ;;
+esac
 cat >"$work/step.gdb" <<'END'
 set environment LD_BIND_NOW 1
 break stop_here
@@ -148,11 +155,10 @@ end
 printf "arrived: %d\n", $pc == $target
 END
 run_gdb -x "$work/step.gdb" >"$work/log"
-name=K1_gdb_finds_a_clean_end_after_each_instruction_of_a_switch
 if grep -q '^arrived: 1$' "$work/log"; then
-    check_steps $name "$work/log"
+    check_steps "$name" "$work/log"
 else
     tail -n 5 "$work/log" >"$work/verdict"
-    not_ok $name "did not come back to the task" "$work/verdict"
+    not_ok "$name" "did not come back to the task" "$work/verdict"
 fi
-exit $failed
+exit "$failed"
