@@ -98,10 +98,12 @@ static int letters(void *arg)
 
 static int spawn_letters(void *arg)
 {
+    static char names[] = "abc";
+
     (void)arg;
-    CHECK_OK(gyre_spawn(gyre_scope_current(), letters, "a"));
-    CHECK_OK(gyre_spawn(gyre_scope_current(), letters, "b"));
-    CHECK_OK(gyre_spawn(gyre_scope_current(), letters, "c"));
+    CHECK_OK(gyre_spawn(gyre_scope_current(), letters, &names[0]));
+    CHECK_OK(gyre_spawn(gyre_scope_current(), letters, &names[1]));
+    CHECK_OK(gyre_spawn(gyre_scope_current(), letters, &names[2]));
     return 0;
 }
 
