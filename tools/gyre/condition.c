@@ -15,8 +15,7 @@
 #include "date.h"
 
 void version_make(struct version *version, uint64_t inode, uint64_t size,
-                  int64_t modified_s, uint32_t modified_ns,
-                  const char *variant)
+                  int64_t modified_s, uint32_t modified_ns, const char *variant)
 {
     uint64_t ns = (uint64_t)modified_s * 1000000000U + modified_ns;
     int used = snprintf(version->etag, ETAG_SIZE,

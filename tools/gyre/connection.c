@@ -196,9 +196,9 @@ int connection_send(struct connection *connection, const void *data,
 
     while (size > 0) {
         const gyre_scope_options options = {
-            .deadline_ns = earlier(
-                deadline_ns,
-                now() + connection->server->options->send_timeout_ns),
+            .deadline_ns =
+                earlier(deadline_ns,
+                        now() + connection->server->options->send_timeout_ns),
         };
         gyre_scope scope;
 
@@ -223,9 +223,9 @@ int connection_send_file(struct connection *connection, int file,
     while (*sent < size) {
         uint64_t left = size - *sent;
         const gyre_scope_options options = {
-            .deadline_ns = earlier(
-                deadline_ns,
-                now() + connection->server->options->send_timeout_ns),
+            .deadline_ns =
+                earlier(deadline_ns,
+                        now() + connection->server->options->send_timeout_ns),
         };
         gyre_scope scope;
 

@@ -12,12 +12,13 @@
 
 #define DAY_SECONDS 86400
 #define ERA_DAYS 146097
-#define EPOCH_DAYS 719468 /* from 0000-03-01 to 1970-01-01 */
+#define EPOCH_DAYS 719468                 /* from 0000-03-01 to 1970-01-01 */
 #define SECONDS_MIN INT64_C(-62135596800) /* 0001-01-01 00:00:00 */
 #define SECONDS_MAX INT64_C(253402300799) /* 9999-12-31 23:59:59 */
 
-static const char DAYS[7][4] = { "Sun", "Mon", "Tue", "Wed",
-                                 "Thu", "Fri", "Sat" };
+static const char DAYS[7][4] = {
+    "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"
+};
 static const char MONTHS[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 

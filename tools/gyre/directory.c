@@ -52,12 +52,12 @@ static bool send_index(struct exchange *exchange)
     memcpy(path->text + size, name, strlen(name) + 1);
     path->size += strlen(name);
 
-    int fd = file_open(exchange, path->text);
+    int fd = beneath_open(exchange, path->text);
 
     if (fd >= 0) {
-        sent = file_examine(fd, &status) == 0 && S_ISREG(status.stx_mode);
+        sent = beneath_examine(fd, &status) == 0 && S_ISREG(status.stx_mode);
         if (sent)
-            file_send(exchange, fd, &status);
+            resource_send(exchange, fd, &status);
         gyre_close(fd);
     }
     path->size = size;

@@ -93,13 +93,14 @@ void response_send_status_with(struct exchange *exchange, int status,
 struct statx;
 
 /* Open below the root. A descriptor, or a negative errno. */
-int file_open(struct exchange *exchange, const char *path);
+int beneath_open(struct exchange *exchange, const char *path);
 
 /* Look at what is open. 0, or a negative errno. */
-int file_examine(int fd, struct statx *status);
+int beneath_examine(int fd, struct statx *status);
 
 /* Answer with a regular file, whose name is exchange->path. */
-void file_send(struct exchange *exchange, int fd, const struct statx *status);
+void resource_send(struct exchange *exchange, int fd,
+                   const struct statx *status);
 
 /* Answer with a directory: exchange->path may change. Takes fd over. */
 void directory_send(struct exchange *exchange, int fd);

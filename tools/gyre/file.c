@@ -29,7 +29,7 @@
 #define OPEN_TRIES 8
 #define OPEN_PAUSE_NS (4 * GYRE_MS)
 
-int file_open(struct exchange *exchange, const char *path)
+int beneath_open(struct exchange *exchange, const char *path)
 {
     struct open_how how = { .flags = BENEATH_FLAGS,
                             .resolve = BENEATH_RESOLVE };
@@ -49,7 +49,7 @@ int file_open(struct exchange *exchange, const char *path)
     return fd;
 }
 
-int file_examine(int fd, struct statx *status)
+int beneath_examine(int fd, struct statx *status)
 {
     /*
      * A plain call, because this one cannot wait: the file is open, and
@@ -59,8 +59,7 @@ int file_examine(int fd, struct statx *status)
      * than all the rest of a small request.
      */
     return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-                 STATX_TYPE | STATX_INO | STATX_SIZE | STATX_MTIME,
-                 status) == 0
+                 STATX_TYPE | STATX_INO | STATX_SIZE | STATX_MTIME, status) == 0
                ? 0
                : -errno;
 }
@@ -72,8 +71,8 @@ static int read_behind_head(struct exchange *exchange, int fd,
     struct text *out = &exchange->out;
 
     while (range.size > 0) {
-        ssize_t n = gyre_read(fd, out->data + out->used, range.size,
-                              range.first);
+        ssize_t n =
+            gyre_read(fd, out->data + out->used, range.size, range.first);
 
         if (n <= 0)
             return n < 0 ? (int)n : GYRE_EOF;
@@ -235,7 +234,8 @@ static bool wants_page(const struct exchange *exchange)
 
 /* ---- the file ----------------------------------------------------------- */
 
-void file_send(struct exchange *exchange, int fd, const struct statx *status)
+void resource_send(struct exchange *exchange, int fd,
+                   const struct statx *status)
 {
     struct request *request = &exchange->request;
     struct span name = span_of(exchange->path.text, exchange->path.size);
@@ -274,8 +274,7 @@ void file_send(struct exchange *exchange, int fd, const struct statx *status)
     put_validators(exchange, &version, varies);
     response_field(exchange, "Accept-Ranges", span_string("bytes"));
     response_field(exchange, "Content-Type", span_string(mime_type(name)));
-    response_field(exchange, "X-Content-Type-Options",
-                   span_string("nosniff"));
+    response_field(exchange, "X-Content-Type-Options", span_string("nosniff"));
     if (kind == RANGE_PART) {
         text_printf(&text, "bytes %llu-%llu/%llu",
                     (unsigned long long)range.first,

@@ -166,8 +166,7 @@ static void set_options(int fd, const struct listen_address *address)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
 }
 
-int listen_open(const struct listen_address *address,
-                struct listener *listener)
+int listen_open(const struct listen_address *address, struct listener *listener)
 {
     struct sockaddr *raw = (struct sockaddr *)&listener->bound.address;
 

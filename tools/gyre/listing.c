@@ -70,10 +70,9 @@ static bool examine(const struct listing *listing, const char *name,
     if (fd < 0)
         return false;
 
-    bool serves =
-        fstat(fd, &status) == 0 &&
-        (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) &&
-        faccessat(fd, "", R_OK, AT_EMPTY_PATH | AT_EACCESS) == 0;
+    bool serves = fstat(fd, &status) == 0 &&
+                  (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) &&
+                  faccessat(fd, "", R_OK, AT_EMPTY_PATH | AT_EACCESS) == 0;
 
     close(fd);
     if (!serves)

@@ -32,10 +32,11 @@ static void print_help(FILE *out)
     fprintf(out, "usage: gyre COMMAND [OPTIONS]\n\ncommands:\n");
     for (size_t i = 0; i < ARRAY_SIZE(COMMANDS); i++)
         fprintf(out, "  %-8s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
-    fprintf(out, "\n"
-                 "gyre COMMAND --help tells a command's options; gyre --version "
-                 "the version.\n"
-                 "Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
+    fprintf(out,
+            "\n"
+            "gyre COMMAND --help tells a command's options; gyre --version "
+            "the version.\n"
+            "Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
 int main(int argc, char **argv)

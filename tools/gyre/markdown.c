@@ -112,8 +112,8 @@ static void put_heading(struct text *text, cmark_node *node,
 /* The next line of *rest, without its end, cut off the front. */
 static struct span take_line(struct span *rest)
 {
-    const char *end =
-        rest->size > 0 ? memchr(rest->data, '\n', rest->size) : NULL;
+    const char *end = rest->size > 0 ? memchr(rest->data, '\n', rest->size)
+                                     : NULL;
     size_t size = end != NULL ? (size_t)(end - rest->data) : rest->size;
     struct span line = span_of(rest->data, size);
 
@@ -172,8 +172,7 @@ static void put_cell(struct text *text, struct span cell)
     if (cell.size == 0)
         return;
 
-    cmark_node *document =
-        cmark_parse_document(cell.data, cell.size, OPTIONS);
+    cmark_node *document = cmark_parse_document(cell.data, cell.size, OPTIONS);
     cmark_node *only = cmark_node_first_child(document);
 
     if (only != NULL && cmark_node_next(only) == NULL &&
@@ -229,8 +228,7 @@ static bool put_table(struct text *text, struct span lines)
 /* ---- the document ------------------------------------------------------- */
 
 /* Lines are asked for in rising order: *rest starts at line *at, from 1. */
-static struct span source_lines(struct span *rest, int *at, int first,
-                                int last)
+static struct span source_lines(struct span *rest, int *at, int first, int last)
 {
     while (*at < first && rest->size > 0) {
         take_line(rest);

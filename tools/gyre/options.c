@@ -78,8 +78,7 @@ static bool take_digits(const char **text, uint64_t *number)
     return *text != start;
 }
 
-uint64_t options_number(struct options *options, uint64_t least,
-                        uint64_t most)
+uint64_t options_number(struct options *options, uint64_t least, uint64_t most)
 {
     const char *text = options_value(options);
     uint64_t number = 0;

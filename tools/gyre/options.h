@@ -42,8 +42,7 @@ bool options_is(const struct options *options, const char *name);
 const char *options_value(struct options *options);
 
 /* Likewise, a whole number from `least` to `most`. */
-uint64_t options_number(struct options *options, uint64_t least,
-                        uint64_t most);
+uint64_t options_number(struct options *options, uint64_t least, uint64_t most);
 
 /* Likewise, seconds with up to nine decimals, as nanoseconds; more than 0. */
 uint64_t options_seconds(struct options *options);

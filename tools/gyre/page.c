@@ -45,8 +45,7 @@ static void put_crumbs(struct text *text, struct span path)
 
     text_puts(text, "<nav><a href=\"/\">root</a>");
     while (start < path.size) {
-        const char *slash =
-            memchr(path.data + start, '/', path.size - start);
+        const char *slash = memchr(path.data + start, '/', path.size - start);
         size_t end = slash != NULL ? (size_t)(slash - path.data) : path.size;
         struct span name = span_of(path.data + start, end - start);
 

@@ -101,9 +101,9 @@ static int decode_component(struct span *target, struct path *path)
         path->text[path->size++] = (char)byte;
     }
 
-    int status = path->size > start ? check_component(path->text + start,
-                                                      path->size - start)
-                                    : 0;
+    int status = path->size > start
+                     ? check_component(path->text + start, path->size - start)
+                     : 0;
 
     return status > 0 ? -status : (int)(path->size - start);
 }
@@ -125,8 +125,7 @@ int path_decode(struct span target, struct path *path)
         target.size--;
 
         /* Runs of slashes are one; the slash goes in before a name alone. */
-        if (target.size > 0 && target.data[0] != '/' &&
-            path->size > 0) {
+        if (target.size > 0 && target.data[0] != '/' && path->size > 0) {
             if (path->size == PATH_SIZE - 1)
                 return 414;
             path->text[path->size++] = '/';

@@ -22,10 +22,9 @@ static bool take_number(struct span *text, uint64_t *number)
 
         if (c < '0' || c > '9')
             break;
-        too_large = too_large ||
-                    __builtin_mul_overflow(*number, 10, number) ||
-                    __builtin_add_overflow(*number, (unsigned)(c - '0'),
-                                           number);
+        too_large =
+            too_large || __builtin_mul_overflow(*number, 10, number) ||
+            __builtin_add_overflow(*number, (unsigned)(c - '0'), number);
     }
     if (too_large)
         *number = UINT64_MAX;
@@ -58,8 +57,7 @@ enum range_kind range_parse(struct span header, uint64_t file_size,
         !span_equals_nocase(span_of(header.data, 6), "bytes="))
         return RANGE_WHOLE;
 
-    struct span text =
-        span_trim(span_of(header.data + 6, header.size - 6));
+    struct span text = span_trim(span_of(header.data + 6, header.size - 6));
     uint64_t first;
     uint64_t last = UINT64_MAX;
 

@@ -96,8 +96,8 @@ __attribute__((constructor)) static void request_settings(void)
 /* The next word of the line, up to a blank, which goes too. */
 static struct span take_word(struct span *line)
 {
-    const char *blank =
-        line->size > 0 ? memchr(line->data, ' ', line->size) : NULL;
+    const char *blank = line->size > 0 ? memchr(line->data, ' ', line->size)
+                                       : NULL;
     size_t size = blank != NULL ? (size_t)(blank - line->data) : line->size;
     struct span word = span_of(line->data, size);
 
@@ -164,9 +164,8 @@ static int check_headers(struct request *request)
         return request->refused_;
     if (request->minor == 1 && header[HEADER_HOST].data == NULL)
         return 400;
-    if (encoding.data != NULL &&
-        (length.data != NULL || request->minor == 0 ||
-         !span_equals_nocase(encoding, "chunked")))
+    if (encoding.data != NULL && (length.data != NULL || request->minor == 0 ||
+                                  !span_equals_nocase(encoding, "chunked")))
         return 400;
     if (length.data != NULL && length.size == 0)
         return 400;
@@ -191,8 +190,7 @@ int request_parse(struct request *request, const char *head, size_t size)
 
     const char *end = size > 0 ? memchr(head, '\r', size) : NULL;
 
-    request->line =
-        span_of(head, end != NULL ? (size_t)(end - head) : size);
+    request->line = span_of(head, end != NULL ? (size_t)(end - head) : size);
 
     int status = parse_line(request);
 
@@ -207,8 +205,7 @@ int request_parse(struct request *request, const char *head, size_t size)
     llhttp_errno_t error = llhttp_execute(&parser, head, size);
 
     /* A request to change protocols is answered as if it were not one. */
-    if ((error != HPE_OK && error != HPE_PAUSED_UPGRADE) ||
-        !request->complete_)
+    if ((error != HPE_OK && error != HPE_PAUSED_UPGRADE) || !request->complete_)
         return 400;
     return check_headers(request);
 }

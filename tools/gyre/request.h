@@ -34,9 +34,9 @@ struct request {
     struct span line; /* the request line, for the log */
     struct span target;
     bool is_head;
-    bool keep_alive; /* the client would like to go on */
-    bool has_body;   /* one follows, or may */
-    int minor;       /* HTTP/1.minor */
+    bool keep_alive;                   /* the client would like to go on */
+    bool has_body;                     /* one follows, or may */
+    int minor;                         /* HTTP/1.minor */
     struct span headers[HEADER_COUNT]; /* data NULL: not there */
     /* Private to request.c. */
     int current_;

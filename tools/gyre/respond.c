@@ -38,14 +38,14 @@ static void send_path(struct exchange *exchange)
 {
     const char *path = exchange->path.text;
     struct statx status;
-    int fd = file_open(exchange, path[0] != '\0' ? path : ".");
+    int fd = beneath_open(exchange, path[0] != '\0' ? path : ".");
 
     if (fd < 0) {
         response_send_status(exchange, status_of_error(fd));
         return;
     }
 
-    int error = file_examine(fd, &status);
+    int error = beneath_examine(fd, &status);
 
     if (error == 0 && S_ISDIR(status.stx_mode)) {
         directory_send(exchange, fd);
@@ -56,7 +56,7 @@ static void send_path(struct exchange *exchange)
     else if (!S_ISREG(status.stx_mode) || exchange->path.is_directory)
         response_send_status(exchange, 404);
     else
-        file_send(exchange, fd, &status);
+        resource_send(exchange, fd, &status);
     gyre_close(fd);
 }
 

@@ -256,14 +256,13 @@ void exchange_refuse(struct exchange *exchange, int status)
     struct connection *connection = exchange->connection;
 
     if (exchange->request.line.data == NULL) {
-        const char *end = connection->in_used > 0
-                              ? memchr(connection->in, '\r',
-                                       connection->in_used)
-                              : NULL;
+        const char *end = connection->in_used > 0 ? memchr(connection->in, '\r',
+                                                           connection->in_used)
+                                                  : NULL;
 
-        exchange->request.line = span_of(
-            connection->in, end != NULL ? (size_t)(end - connection->in)
-                                        : connection->in_used);
+        exchange->request.line =
+            span_of(connection->in, end != NULL ? (size_t)(end - connection->in)
+                                                : connection->in_used);
     }
     exchange->close = true;
     connection->linger = true;

@@ -43,25 +43,33 @@ static const char HELP[] =
     "usage: gyre serve DIR [OPTIONS]\n"
     "\n"
     "Serves the regular files below DIR over HTTP/1.1 (GET and HEAD). Hidden\n"
-    "files, other file systems mounted below DIR, and links that lead out of it\n"
+    "files, other file systems mounted below DIR, and links that lead out of "
+    "it\n"
     "are not served. Markdown is shown as a page to browsers.\n"
     "\n"
     "  --listen ADDR           where to listen; may be given several times\n"
-    "                          (127.0.0.1:8080). 127.0.0.1:80, [::1]:80, :80 for\n"
+    "                          (127.0.0.1:8080). 127.0.0.1:80, [::1]:80, :80 "
+    "for\n"
     "                          every address, unix:PATH; port 0: any free one\n"
-    "  --max-connections N     connections at a time (16384); more wait in the\n"
+    "  --max-connections N     connections at a time (16384); more wait in "
+    "the\n"
     "                          listen queue\n"
-    "  --header-timeout S      a request's head must have come after S seconds (10)\n"
+    "  --header-timeout S      a request's head must have come after S seconds "
+    "(10)\n"
     "  --idle-timeout S        a kept-alive connection may rest so long (60)\n"
-    "  --send-timeout S        the client must have taken something after (60)\n"
-    "  --response-timeout S    the client must have taken everything after (21600)\n"
-    "  --drain-timeout S       after a signal, responses may take so long (30)\n"
+    "  --send-timeout S        the client must have taken something after "
+    "(60)\n"
+    "  --response-timeout S    the client must have taken everything after "
+    "(21600)\n"
+    "  --drain-timeout S       after a signal, responses may take so long "
+    "(30)\n"
     "  --log FILE              append the access log to FILE (standard error)\n"
     "  --quiet                 no access log\n"
     "  --status                show what the server is doing at /.gyre/status\n"
     "  --stats                 print the loop's counters at the end\n"
     "\n"
-    "SIGTERM and SIGINT let what is being sent end, then exit with 0; a second\n"
+    "SIGTERM and SIGINT let what is being sent end, then exit with 0; a "
+    "second\n"
     "signal ends at once, with 128 and its number.\n";
 
 static void set_defaults(struct serve_options *serve)
@@ -96,8 +104,7 @@ static void parse_option(struct options *options, struct serve_options *serve)
     if (options_is(options, "--listen"))
         add_listen(options, serve, options_value(options));
     else if (options_is(options, "--max-connections"))
-        serve->connections_max =
-            (unsigned)options_number(options, 1, 10000000);
+        serve->connections_max = (unsigned)options_number(options, 1, 10000000);
     else if (options_is(options, "--header-timeout"))
         serve->header_timeout_ns = options_seconds(options);
     else if (options_is(options, "--idle-timeout"))
@@ -158,11 +165,12 @@ static bool open_root(struct server *server)
     server->root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (server->root < 0) {
         int error = -errno;
-        const char *remedy =
-            error == -ENOENT    ? "name a directory that exists"
-            : error == -ENOTDIR ? "name a directory, not a file"
-            : error == -EACCES  ? "give this user the right to enter it"
-                                : NULL;
+        const char *remedy = error == -ENOENT ? "name a directory that exists"
+                             : error == -ENOTDIR
+                                 ? "name a directory, not a file"
+                             : error == -EACCES
+                                 ? "give this user the right to enter it"
+                                 : NULL;
 
         return complain("cannot serve", directory, error, remedy);
     }
@@ -253,8 +261,7 @@ static void set_limits(struct server *server)
     }
 
     uint64_t own = DESCRIPTORS_OWN + server->listener_count;
-    uint64_t most =
-        limit.rlim_cur > own + 2 ? (limit.rlim_cur - own) / 2 : 1;
+    uint64_t most = limit.rlim_cur > own + 2 ? (limit.rlim_cur - own) / 2 : 1;
 
     server->slots_max = server->options->connections_max;
     if (server->slots_max > most)
@@ -291,8 +298,7 @@ static int run(struct server *server)
 
 int serve_main(int argc, char **argv)
 {
-    static struct server server = { .root = -1, .signal_fd = -1,
-                                    .log_fd = -1 };
+    static struct server server = { .root = -1, .signal_fd = -1, .log_fd = -1 };
     struct serve_options serve;
     struct options options;
     int result = EXIT_FAILED;
@@ -316,8 +322,7 @@ int serve_main(int argc, char **argv)
 
     server.options = &serve;
     if (parse_addresses(&serve) && open_root(&server) &&
-        open_signals(&server) && open_log(&server) &&
-        open_listeners(&server)) {
+        open_signals(&server) && open_log(&server) && open_listeners(&server)) {
         set_limits(&server);
         result = run(&server);
     }

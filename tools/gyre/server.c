@@ -70,8 +70,7 @@ static int take_slot(struct server *server, int fd)
 
         if (oldest != NULL) {
             server->counts.evicted++;
-            connection_end_idle(
-                CONTAINER_OF(oldest, struct connection, idle));
+            connection_end_idle(CONTAINER_OF(oldest, struct connection, idle));
         }
         server->slot_waiters++;
         error = event_wait(&server->slot_free, GYRE_NEVER);
@@ -301,8 +300,8 @@ int server_run(void *arg)
 
     /* What is in the log is written, unless its reader is stuck. */
     log_stop(&server->log);
-    gyre_scope_set_deadline(&logging, gyre_loop_now(gyre_loop_current()) +
-                                          LOG_END_NS);
+    gyre_scope_set_deadline(&logging,
+                            gyre_loop_now(gyre_loop_current()) + LOG_END_NS);
 
     int logged = gyre_scope_close(&logging);
 

@@ -77,7 +77,7 @@ struct server {
     unsigned slots_max;
     unsigned slot_waiters; /* acceptors with a client at the door */
     struct event slot_free;
-    struct list idle;  /* connections between requests, longest first */
+    struct list idle; /* connections between requests, longest first */
     bool draining;
     struct exchange *spares;
     unsigned spare_count;

@@ -60,8 +60,7 @@ void status_send(struct exchange *exchange)
     struct text page;
 
     text_init_growing(&page, 1 << 16);
-    page_begin(&page, span_string("gyre serve: status"),
-               (struct span){ 0 });
+    page_begin(&page, span_string("gyre serve: status"), (struct span){ 0 });
     text_puts(&page, "<h1>Status</h1>\n<h2>Server</h2>\n<table>\n");
     put_server(&page, exchange->server);
     text_puts(&page, "</table>\n<h2>Loop (");

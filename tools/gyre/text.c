@@ -102,7 +102,7 @@ void text_printf(struct text *text, const char *format, ...)
 static size_t utf8_length(struct span span)
 {
     const unsigned char *s = (const unsigned char *)span.data;
-    size_t length = s[0] < 0x80 ? 1
+    size_t length = s[0] < 0x80                    ? 1
                     : s[0] >= 0xC2 && s[0] <= 0xDF ? 2
                     : s[0] >= 0xE0 && s[0] <= 0xEF ? 3
                     : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doctor.c - gyre doctor: what this machine's kernel offers, and why
+ *
+ * The facts are collected below (kernel/facts.h), by asking Linux; here they
+ * are shown, as JSON for programs, or for people with what each means for them
+ * and what they can do about it. A machine without io_uring is not ill: gyre
+ * works there, slower, and the doctor says how slow is healed.
+ */
+#include <gyre/gyre.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "commands.h"
+#include "json.h"
+#include "kernel/facts.h"
+#include "loop/optable.h"
+#include "options.h"
+#include "ring/feature.h"
+#include "task/stack.h"
+#include "text.h"
+
+#define REPORT_MAX (1 << 20)
+#define LINE_WIDTH 78
+#define INDENT 14
+
+static const char HELP[] =
+    "usage: gyre doctor [--json]\n"
+    "\n"
+    "Tells what this machine's kernel offers, what gyre will use and what it\n"
+    "will do without, and why. GYRE_KERNEL=uring|emu and "
+    "GYRE_WITHOUT=FEATURE,...\n"
+    "have their effect.\n";
+
+/* How a stack is guarded here. */
+static const char *guard_name(void)
+{
+    struct stack_pool pool;
+    const char *name;
+
+    stack_pool_init(&pool, 0, 0);
+    name = stack_guard_name(&pool);
+    stack_pool_deinit(&pool);
+    return name;
+}
+
+static const char *llhttp_version(void)
+{
+#ifdef LLHTTP_VERSION
+    return LLHTTP_VERSION;
+#else
+    return "none";
+#endif
+}
+
+static const char *cmark_version(void)
+{
+#ifdef CMARK_VERSION
+    return CMARK_VERSION;
+#else
+    return "none";
+#endif
+}
+
+/* What to do about io_uring being refused. */
+static const char *remedy_of(const struct facts *facts)
+{
+    if (facts->io_uring_disabled == 1)
+        return "an administrator can allow it: sysctl "
+               "kernel.io_uring_disabled=0"
+               ", or put this user into the group of kernel.io_uring_group";
+    if (facts->io_uring_disabled > 1)
+        return "an administrator can allow it: sysctl kernel.io_uring_disabled"
+               "=0";
+    if (facts->seccomp == 2)
+        return "let the sandbox's seccomp profile allow io_uring_setup, "
+               "io_uring_enter and io_uring_register";
+    return "use Linux 5.15 or later with CONFIG_IO_URING=y";
+}
+
+/* ---- JSON --------------------------------------------------------------- */
+
+static void json_limit(struct json *json, const char *name,
+                       const struct facts_limit *limit)
+{
+    json_object(json, name);
+    if (limit->soft == FACTS_UNLIMITED)
+        json_string(json, "soft", "unlimited");
+    else
+        json_number(json, "soft", (int64_t)limit->soft);
+    if (limit->hard == FACTS_UNLIMITED)
+        json_string(json, "hard", "unlimited");
+    else
+        json_number(json, "hard", (int64_t)limit->hard);
+    json_object_end(json);
+}
+
+static void json_known(struct json *json, const char *name, long value)
+{
+    if (value < 0)
+        json_null(json, name);
+    else
+        json_number(json, name, value);
+}
+
+static void json_text(struct json *json, const char *name, const char *value)
+{
+    if (value == NULL)
+        json_null(json, name);
+    else
+        json_string(json, name, value);
+}
+
+static void json_limits(struct json *json, const struct facts *facts)
+{
+    json_object(json, "limits");
+    json_number(json, "entries_max", facts->entries_max);
+    json_limit(json, "memlock", &facts->memlock);
+    json_limit(json, "nofile", &facts->nofile);
+    json_known(json, "max_map_count", facts->max_map_count);
+    json_known(json, "io_uring_disabled", facts->io_uring_disabled);
+    json_known(json, "io_uring_group", facts->io_uring_group);
+    json_known(json, "seccomp", facts->seccomp);
+    json_object_end(json);
+}
+
+static void json_versions(struct json *json, const struct facts *facts)
+{
+    json_object(json, "versions");
+    json_string(json, "gyre", gyre_version());
+    json_string(json, "linux", facts->release);
+    json_string(json, "machine", facts->machine);
+    json_string(json, "libc", facts->libc);
+    json_string(json, "llhttp", llhttp_version());
+    json_string(json, "cmark", cmark_version());
+    json_string(json, "compiler", GYRE_COMPILER);
+    json_string(json, "switch", GYRE_SWITCH);
+    json_string(json, "stack_guard", guard_name());
+    json_object_end(json);
+}
+
+static void json_names(struct json *json, const char *name,
+                       const char *const *names, unsigned count)
+{
+    json_array(json, name);
+    for (unsigned i = 0; i < count; i++)
+        json_string(json, NULL, names[i]);
+    json_array_end(json);
+}
+
+static void report_json(struct text *out, const struct facts *facts)
+{
+    const char *names[32];
+    struct json json;
+
+    json_init(&json, out);
+    json_string(&json, "kernel", facts->kernel);
+    json_text(&json, "kernel_reason", facts->reason);
+    json_text(&json, "refusal", facts->refusal);
+    json_text(&json, "error", facts->error);
+    json_names(&json, "setup_flags", names,
+               facts_setup_flag_names(facts, names));
+    json_names(&json, "features", names, facts_feature_names(facts, names));
+    json_object(&json, "ops");
+    for (unsigned op = 0; ring_opcode_name(op) != NULL; op++)
+        json_bool(&json, ring_opcode_name(op), facts->opcodes.has[op]);
+    json_object_end(&json);
+    json_object(&json, "wrapped");
+    for (unsigned op = 0; ring_opcode_name(op) != NULL; op++)
+        json_bool(&json, ring_opcode_name(op), op_table[op].wrapped);
+    json_object_end(&json);
+    json_limits(&json, facts);
+    json_versions(&json, facts);
+    json_finish(&json);
+}
+
+/* ---- for people --------------------------------------------------------- */
+
+/* "label        words", with lines broken between words. */
+struct paragraph {
+    struct text *out;
+    size_t column;
+};
+
+static void begin_label(struct paragraph *p, struct text *out,
+                        const char *label)
+{
+    *p = (struct paragraph){ .out = out, .column = INDENT };
+    text_printf(out, "%-*s", INDENT, label);
+}
+
+static void put_word(struct paragraph *p, struct span word)
+{
+    if (p->column > INDENT && p->column + 1 + word.size > LINE_WIDTH) {
+        text_printf(p->out, "\n%*s", INDENT, "");
+        p->column = INDENT;
+    } else if (p->column > INDENT) {
+        text_puts(p->out, " ");
+        p->column++;
+    }
+    text_put_span(p->out, word);
+    p->column += word.size;
+}
+
+static void put_words(struct paragraph *p, const char *words)
+{
+    while (*words != '\0') {
+        size_t size = strcspn(words, " ");
+
+        if (size > 0)
+            put_word(p, span_of(words, size));
+        words += size + (words[size] == ' ');
+    }
+}
+
+static void put_line(struct text *out, const char *label, const char *words)
+{
+    struct paragraph p;
+
+    begin_label(&p, out, label);
+    put_words(&p, words);
+    text_puts(out, "\n");
+}
+
+static void put_names(struct text *out, const char *label,
+                      const char *const *names, unsigned count)
+{
+    struct paragraph p;
+
+    begin_label(&p, out, label);
+    for (unsigned i = 0; i < count; i++)
+        put_word(&p, span_string(names[i]));
+    text_puts(out, count == 0 ? "none\n" : "\n");
+}
+
+/* Opcodes that Linux has, or has not, in the order of their numbers. */
+static void put_ops(struct text *out, const char *label,
+                    const struct facts *facts, bool has)
+{
+    struct paragraph p;
+    unsigned count = 0;
+
+    begin_label(&p, out, label);
+    for (unsigned op = 0; ring_opcode_name(op) != NULL; op++) {
+        if (facts->opcodes.has[op] != has)
+            continue;
+        put_word(&p, span_string(ring_opcode_name(op)));
+        count++;
+    }
+    text_puts(out, count == 0 ? "none\n" : "\n");
+}
+
+/* The operations that gyre has a call for, but this Linux no opcode. */
+static void put_emulated(struct text *out, const struct facts *facts)
+{
+    struct paragraph p;
+    unsigned count = 0;
+
+    begin_label(&p, out, "emulated");
+    for (unsigned op = 0; op < ARRAY_SIZE(facts->opcodes.has); op++) {
+        bool emulates = strcmp(facts->kernel, "emu") == 0;
+
+        if (!op_table[op].wrapped || (facts->opcodes.has[op] && !emulates))
+            continue;
+        put_word(&p, span_string(op_table[op].name));
+        count++;
+    }
+    text_puts(out, count == 0 ? "none\n" : "\n");
+}
+
+static void format_number(char *buffer, size_t size, uint64_t number)
+{
+    if (number == FACTS_UNLIMITED)
+        snprintf(buffer, size, "unlimited");
+    else
+        snprintf(buffer, size, "%" PRIu64, number);
+}
+
+static void put_limit(struct text *out, const char *label,
+                      const struct facts_limit *limit, const char *remark)
+{
+    char soft[32];
+    char hard[32];
+    char line[256];
+
+    format_number(soft, sizeof soft, limit->soft);
+    format_number(hard, sizeof hard, limit->hard);
+    snprintf(line, sizeof line, "%s, and %s at most%s", soft, hard, remark);
+    put_line(out, label, line);
+}
+
+static void put_limits(struct text *out, const struct facts *facts)
+{
+    char line[160];
+
+    snprintf(line, sizeof line, "%u in a submission queue at most",
+             facts->entries_max);
+    put_line(out, "entries", line);
+    put_limit(out, "memlock", &facts->memlock,
+              " (bytes; counts on Linux before 5.12 alone)");
+    put_limit(out, "descriptors", &facts->nofile,
+              facts->nofile.soft < facts->nofile.hard
+                  ? " (gyre serve raises it by itself)"
+                  : "");
+    if (facts->max_map_count >= 0) {
+        snprintf(line, sizeof line,
+                 "%ld (where guards of stacks are made by mprotect, half as "
+                 "many tasks have one)",
+                 facts->max_map_count);
+        put_line(out, "mappings", line);
+    }
+}
+
+static void put_versions(struct text *out, const struct facts *facts)
+{
+    char line[256];
+
+    snprintf(line, sizeof line, "%s; Linux %s, %s; libc %s", gyre_version(),
+             facts->release, facts->machine, facts->libc);
+    put_line(out, "gyre", line);
+    snprintf(line, sizeof line, "%s; llhttp %s; cmark %s", GYRE_COMPILER,
+             llhttp_version(), cmark_version());
+    put_line(out, "built with", line);
+    snprintf(line, sizeof line, "switched by %s, guarded by %s", GYRE_SWITCH,
+             guard_name());
+    put_line(out, "stacks", line);
+}
+
+static void report_text(struct text *out, const struct facts *facts)
+{
+    const char *names[32];
+
+    put_versions(out, facts);
+    text_puts(out, "\n");
+    put_line(out, "kernel", facts->kernel);
+    if (facts->reason != NULL)
+        put_line(out, "because", facts->reason);
+    if (facts->refusal != NULL) {
+        put_line(out, "io_uring", facts->refusal);
+        put_line(out, "remedy", remedy_of(facts));
+    }
+    if (facts->error != NULL)
+        put_line(out, "trouble", facts->error);
+    text_puts(out, "\n");
+    if (facts->setup_flags != 0)
+        put_names(out, "setup", names, facts_setup_flag_names(facts, names));
+    if (facts->features != 0)
+        put_names(out, "features", names, facts_feature_names(facts, names));
+    if (facts->refusal == NULL) {
+        put_ops(out, "operations", facts, true);
+        put_ops(out, "missing", facts, false);
+    }
+    put_emulated(out, facts);
+    text_puts(out, "\n");
+    put_limits(out, facts);
+}
+
+int doctor_main(int argc, char **argv)
+{
+    struct options options;
+    struct facts facts;
+    struct text out;
+    bool as_json = false;
+
+    options_init(&options, argc, argv);
+    while (options_next(&options)) {
+        if (options_is(&options, "--help")) {
+            fputs(HELP, stdout);
+            return EXIT_OK;
+        }
+        if (options_is(&options, "--json"))
+            as_json = true;
+        else
+            options_unknown(&options);
+    }
+    if (options.failed)
+        return EXIT_USAGE;
+
+    facts_collect(&facts);
+    text_init_growing(&out, REPORT_MAX);
+    if (as_json)
+        report_json(&out, &facts);
+    else
+        report_text(&out, &facts);
+
+    bool failed = out.failed ||
+                  fwrite(out.data, 1, out.used, stdout) != out.used ||
+                  fflush(stdout) != 0;
+
+    text_free(&out);
+    if (failed)
+        fprintf(stderr, "gyre: cannot write the report\n");
+    /* A machine on which no loop can be made is worth an exit code. */
+    return failed || facts.error != NULL ? EXIT_FAILED : EXIT_OK;
+}
