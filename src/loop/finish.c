@@ -145,6 +145,7 @@ static void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
     int32_t res;
 
     live_check(loop, op);
+    /* I3 and I11: the op is still what was started, and this start of it. */
     ASSERT_API(op->state_ == OP_FLYING && op_user_data(op) == cqe->user_data,
                "a completion came for an op that is not in flight: it was "
                "freed, moved or refilled before its last completion");

@@ -170,6 +170,7 @@ void loop_end_op(gyre_loop *loop, gyre_op *op, int result)
 
 static void op_take_off(gyre_loop *loop, gyre_op *op)
 {
+    ASSERT(op == loop->backlog.first); /* I2: the oldest goes first */
     op_list_remove(&loop->backlog, op);
     counter_sub(&loop->queued, 1);
     counter_add(&loop->in_flight, 1);

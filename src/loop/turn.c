@@ -166,6 +166,7 @@ static int turn_enter(gyre_loop *loop, gyre_run_mode mode)
     unsigned submit = sq_used(&kernel->sq);
     uint32_t flags = sq_flags(&kernel->sq);
     uint64_t deadline = KERNEL_NO_WAIT;
+    uint64_t enters = counter_get(&loop->enters);
     int err;
 
     if (UNLIKELY((flags & IORING_SQ_CQ_OVERFLOW) != 0))
@@ -186,6 +187,7 @@ static int turn_enter(gyre_loop *loop, gyre_run_mode mode)
     err = loop_enter(loop, submit, deadline != KERNEL_NO_WAIT, deadline);
     if (deadline != KERNEL_NO_WAIT)
         loop_slept(loop);
+    ASSERT(counter_get(&loop->enters) == enters + 1); /* I4 */
     return err;
 }
 

@@ -102,6 +102,7 @@ void scope_cancel_for(gyre_scope *scope, int reason)
 
         if (fresh)
             scope_cancel_members(at, reason);
+        ASSERT(at->cancelled_ != 0); /* I9 */
         at = scope_after(at, scope, fresh);
     }
 }
@@ -166,7 +167,7 @@ void gyre_scope_open(gyre_scope *scope, const gyre_scope_options *options)
     scope_init(scope, parent->loop_);
     scope->parent_ = parent;
     scope->owner_ = task;
-    scope->cancelled_ = parent->cancelled_; /* I9 */
+    scope->cancelled_ = parent->cancelled_;
     list_append(scope_list(parent->scopes_), scope_list(scope->link_));
     scope_move_member(scope, task);
     if (options == NULL)
