@@ -32,6 +32,10 @@ struct io_uring_cqe take(struct kernel *k);
 int expect(struct kernel *k, uint64_t id, int result);
 int result_of(struct kernel *k, uint64_t id);
 
+/* Submit, wait for `count` CQEs in any order, and put each result at the place
+ * that its user_data says. */
+void collect(struct kernel *k, unsigned count, int *results);
+
 /* Submit and check that nothing completes. */
 void expect_nothing(struct kernel *k);
 

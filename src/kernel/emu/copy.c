@@ -37,7 +37,8 @@ static bool range_is_readable(uintptr_t from, size_t size)
     size_t page = memory_page_size();
     uintptr_t last = from + size - 1;
 
-    if (last < from)
+    /* To sigprocmask(), NULL is no mask at all. */
+    if (from == 0 || last < from)
         return false;
     for (uintptr_t at = from;;) {
         uintptr_t next = (at & ~(page - 1)) + page;

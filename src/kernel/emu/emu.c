@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "kernel/emu/internal.h"
 #include "kernel/memory.h"
+#include "kernel/options.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -224,33 +225,15 @@ static const struct kernel_class emu_class = {
     .destroy = emu_destroy,
 };
 
-/* A power of two for a queue: 0, or -EINVAL. */
-static int queue_size(unsigned asked, unsigned limit, bool clamp,
-                      uint32_t *size)
-{
-    if (asked == 0 || (asked > limit && !clamp))
-        return -EINVAL;
-    if (asked > limit)
-        asked = limit;
-    for (*size = 1; *size < asked;)
-        *size *= 2;
-    return 0;
-}
-
 static int emu_init_queues(struct emu *emu,
                            const struct kernel_options *options)
 {
     struct sq *sq = &emu->kernel.sq;
     struct cq *cq = &emu->kernel.cq;
-    int error = queue_size(options->entries, KERNEL_ENTRIES_MAX, options->clamp,
-                           &sq->entries);
 
-    if (error == 0)
-        error = queue_size(
-            options->cq_entries != 0 ? options->cq_entries : 2 * sq->entries,
-            2 * KERNEL_ENTRIES_MAX, options->clamp, &cq->entries);
-    if (error != 0 || cq->entries < sq->entries)
-        return -EINVAL;
+    sq->entries = options->entries;
+    cq->entries = options->cq_entries != 0 ? options->cq_entries
+                                           : 2 * options->entries;
     sq->mask = sq->entries - 1;
     cq->mask = cq->entries - 1;
     sq->head = &emu->sq_head;
@@ -278,9 +261,9 @@ static int emu_init_descriptors(struct emu *emu)
         epoll_ctl(emu->epoll_fd, EPOLL_CTL_ADD, emu->event_fd, &event));
 }
 
-static int emu_init(struct emu *emu, const struct kernel_options *options)
+static int emu_init(struct emu *emu, const struct kernel_options *asked)
 {
-    unsigned threads = options->threads_max;
+    struct kernel_options options;
     int error;
 
     emu->epoll_fd = emu->event_fd = emu->timer_fd = -1;
@@ -288,15 +271,16 @@ static int emu_init(struct emu *emu, const struct kernel_options *options)
     list_init(&emu->orphans);
     list_init(&emu->counted);
     wheel_init(&emu->timers, emu_now_ns());
-    error = request_init(emu);
+    error = kernel_options_resolve(&options, asked, NULL);
     if (error == 0)
-        error = emu_init_queues(emu, options);
+        error = request_init(emu);
+    if (error == 0)
+        error = emu_init_queues(emu, &options);
     if (error == 0)
         error = emu_init_descriptors(emu);
     if (error != 0)
         return error;
-    emu->pool = pool_create(threads != 0 ? threads : KERNEL_THREADS_DEFAULT,
-                            emu->event_fd);
+    emu->pool = pool_create(options.threads_max, emu->event_fd);
     return emu->pool == NULL ? -ENOMEM : 0;
 }
 

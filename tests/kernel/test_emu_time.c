@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_emu_time.c - the emulator's timeouts and cancels
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runner/test.h"
+#include "test_emu_world.h"
+
+#define MS 1000000
+
+TEST(emu_timeouts_are_never_early_and_come_in_order)
+{
+    enum { COUNT = 50 };
+    struct kernel *k = world_open(64, 0, 0);
+    uint64_t start_ns = now_ns(), last = 0;
+
+    /* A tick apart at least, written in another order. */
+    for (uint64_t i = 0; i < COUNT; i++) {
+        uint64_t place = (i * 17 + 5) % COUNT + 1;
+        struct ring_timespec time = { 0, (int64_t)place * 100000 };
+
+        put(k, IORING_OP_TIMEOUT, -1, &time, 1, place);
+        expect_nothing(k);
+        (void)time; /* was read at submission */
+    }
+    for (int i = 0; i < COUNT; i++) {
+        struct io_uring_cqe cqe;
+
+        enter(k, 1);
+        cqe = take(k);
+        CHECK_ERR(cqe.res, -ETIME);
+        CHECK_GE(now_ns(), start_ns + cqe.user_data * 100000);
+        last = cqe.user_data;
+    }
+    CHECK_GT(last, 0u);
+    world_close(k);
+}
+
+TEST(emu_absolute_timeouts)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    uint64_t at_ns = now_ns() + 5 * MS;
+    struct ring_timespec time = { (int64_t)(at_ns / 1000000000),
+                                  (int64_t)(at_ns % 1000000000) };
+    struct ring_timespec past = { 0, 1 }, first = time, second = time;
+
+    second.tv_nsec += 2 * MS;
+    put(k, IORING_OP_TIMEOUT, -1, &second, 1, 2)->timeout_flags =
+        IORING_TIMEOUT_ABS;
+    put(k, IORING_OP_TIMEOUT, -1, &first, 1, 1)->timeout_flags =
+        IORING_TIMEOUT_ABS;
+    put(k, IORING_OP_TIMEOUT, -1, &past, 1, 3)->timeout_flags =
+        IORING_TIMEOUT_ABS;
+    expect(k, 3, -ETIME);
+    expect(k, 1, -ETIME);
+    CHECK_GE(now_ns(), at_ns);
+    expect(k, 2, -ETIME);
+    world_close(k);
+}
+
+TEST(emu_counted_timeouts_count_what_is_no_timeout)
+{
+    struct kernel *k = world_open(16, 0, 0);
+    struct ring_timespec far = { 100, 0 }, near = { 0, 1 };
+
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 1)->off = 2;
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 2)->off = 1;
+    put(k, IORING_OP_TIMEOUT, -1, &near, 1, 3);
+    expect(k, 3, -ETIME);
+    expect_nothing(k);
+    put(k, IORING_OP_NOP, -1, NULL, 0, 4);
+    enter(k, 2);
+    expect(k, 4, 0);
+    expect(k, 2, 0);
+    expect_nothing(k);
+    put(k, IORING_OP_NOP, -1, NULL, 0, 5);
+    enter(k, 2);
+    expect(k, 5, 0);
+    expect(k, 1, 0);
+
+    /* The time may come first. */
+    put(k, IORING_OP_TIMEOUT, -1, &near, 1, 6)->off = 5;
+    expect(k, 6, -ETIME);
+    world_close(k);
+}
+
+TEST(emu_multishot_timeouts_repeat)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    struct ring_timespec time = { 0, MS };
+    struct io_uring_sqe *sqe;
+    uint64_t start_ns = now_ns();
+
+    sqe = put(k, IORING_OP_TIMEOUT, -1, &time, 1, 1);
+    sqe->timeout_flags = IORING_TIMEOUT_MULTISHOT;
+    sqe->off = 3;
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct io_uring_cqe cqe;
+
+        enter(k, 1);
+        cqe = take(k);
+        CHECK_ERR(cqe.res, -ETIME);
+        CHECK_EQ(cqe.flags, i < 3 ? IORING_CQE_F_MORE : 0u);
+        CHECK_GE(now_ns(), start_ns + i * MS);
+    }
+
+    /* Without an end, until it is cancelled; the CQ may be full meanwhile. */
+    put(k, IORING_OP_TIMEOUT, -1, &time, 1, 2)->timeout_flags =
+        IORING_TIMEOUT_MULTISHOT;
+    while (cq_ready(&k->cq) < k->cq.entries)
+        enter(k, cq_ready(&k->cq) + 1);
+    while ((sq_flags(&k->sq) & IORING_SQ_CQ_OVERFLOW) == 0)
+        (void)k->class->enter(k, 0, 0, KERNEL_NO_WAIT);
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)2, 0, 3);
+    enter(k, 0);
+    for (bool last = false, cancelled = false; !last || !cancelled;) {
+        struct io_uring_cqe cqe;
+
+        enter(k, 1);
+        cqe = take(k);
+        if (cqe.user_data == 3) {
+            CHECK_EQ(cqe.res, 0);
+            cancelled = true;
+        } else if (cqe.flags == 0) {
+            CHECK_ERR(cqe.res, -ECANCELED);
+            CHECK(cancelled);
+            last = true;
+        } else {
+            CHECK_ERR(cqe.res, -ETIME);
+            CHECK(!last);
+        }
+    }
+    world_close(k);
+}
+
+TEST(emu_timeouts_are_removed_and_updated)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    struct ring_timespec far = { 100, 0 }, near = { 0, MS };
+    struct io_uring_sqe *sqe;
+
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 1);
+    put(k, IORING_OP_TIMEOUT_REMOVE, -1, (void *)1, 0, 2);
+    enter(k, 2);
+    expect(k, 2, 0);
+    expect(k, 1, -ECANCELED);
+    put(k, IORING_OP_TIMEOUT_REMOVE, -1, (void *)1, 0, 3);
+    expect(k, 3, -ENOENT);
+
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 4);
+    sqe = put(k, IORING_OP_TIMEOUT_REMOVE, -1, (void *)4, 0, 5);
+    sqe->timeout_flags = IORING_TIMEOUT_UPDATE;
+    sqe->addr2 = (uintptr_t)&near;
+    enter(k, 2);
+    expect(k, 5, 0);
+    expect(k, 4, -ETIME);
+    sqe = put(k, IORING_OP_TIMEOUT_REMOVE, -1, (void *)4, 0, 6);
+    sqe->timeout_flags = IORING_TIMEOUT_UPDATE;
+    sqe->addr2 = (uintptr_t)&near;
+    expect(k, 6, -ENOENT);
+    sqe = put(k, IORING_OP_TIMEOUT_REMOVE, -1, (void *)4, 0, 7);
+    sqe->timeout_flags = IORING_TIMEOUT_UPDATE;
+    expect(k, 7, -EFAULT);
+    world_close(k);
+}
+
+TEST(emu_timeouts_with_wrong_fields_are_refused)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    struct ring_timespec time = { 0, 1 }, negative = { -1, 0 };
+    struct ring_timespec wide = { 0, 2000000000 };
+    static const uint32_t flags[] = {
+        IORING_TIMEOUT_ABS | IORING_TIMEOUT_MULTISHOT,
+        IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME,
+        0x8000,
+    };
+
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        put(k, IORING_OP_TIMEOUT, -1, &time, 1, 1)->timeout_flags = flags[i];
+        expect(k, 1, -EINVAL);
+    }
+    put(k, IORING_OP_TIMEOUT, -1, &time, 2, 2);
+    expect(k, 2, -EINVAL);
+    put(k, IORING_OP_TIMEOUT, -1, &negative, 1, 3);
+    expect(k, 3, -EINVAL);
+    put(k, IORING_OP_TIMEOUT, -1, NULL, 1, 4);
+    expect(k, 4, -EFAULT);
+    put(k, IORING_OP_TIMEOUT, -1, &wide, 1, 5); /* accepted, as on Linux */
+    expect_nothing(k);
+    cancel(k, 5);
+    put(k, IORING_OP_TIMEOUT, -1, &time, 1, 6)->timeout_flags =
+        IORING_TIMEOUT_REALTIME;
+    expect(k, 6, -ETIME);
+    world_close(k);
+}
+
+TEST(emu_cancel_finds_what_waits)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    struct ring_timespec far = { 100, 0 };
+    char byte;
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    put(k, IORING_OP_RECV, fds[0], &byte, 1, 1);
+    put(k, IORING_OP_POLL_ADD, fds[0], NULL, 0, 2)->poll32_events = POLLIN;
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 3);
+    expect_nothing(k);
+    cancel(k, 1);
+    cancel(k, 2);
+    cancel(k, 3);
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)1, 0, 4);
+    expect(k, 4, -ENOENT);
+    put(k, IORING_OP_NOP, -1, NULL, 0, 5);
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)5, 0, 6);
+    enter(k, 2);
+    expect(k, 5, 0);
+    expect(k, 6, -ENOENT); /* it is done */
+
+    /* The bytes that were not received are still there. */
+    CHECK_EQ(write(fds[1], "x", 1), 1);
+    put(k, IORING_OP_RECV, fds[0], &byte, 1, 7);
+    expect(k, 7, 1);
+    close_pair(fds);
+    world_close(k);
+}
+
+static int pass_when_open(void *arg)
+{
+    atomic_int *gate = arg;
+
+    atomic_fetch_add(gate, 1);
+    while (atomic_load(gate) < 100)
+        sched_yield();
+    return 42;
+}
+
+TEST(emu_cancel_of_calls_depends_on_whether_they_run)
+{
+    struct kernel *k = world_open(8, 0, 1);
+    atomic_int gate = 0;
+
+    put(k, KERNEL_OP_CALL, -1, (void *)(uintptr_t)pass_when_open, 0, 1)->off =
+        (uintptr_t)&gate;
+    put(k, KERNEL_OP_CALL, -1, (void *)(uintptr_t)pass_when_open, 0, 2)->off =
+        (uintptr_t)&gate;
+    expect_nothing(k);
+    while (atomic_load(&gate) == 0)
+        sched_yield();
+    cancel(k, 2); /* still in the queue */
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)1, 0, 3);
+    expect(k, 3, -EALREADY);
+    atomic_store(&gate, 100);
+    expect(k, 1, 42);
+    CHECK_EQ(atomic_load(&gate), 100); /* the second never ran */
+    world_close(k);
+}
+
+TEST(emu_cancel_by_fd_op_all_and_any)
+{
+    struct kernel *k = world_open(16, 0, 0);
+    struct ring_timespec far = { 100, 0 };
+    struct io_uring_sqe *sqe;
+    char byte;
+    int fds[2], results[64];
+
+    make_pair(SOCK_STREAM, fds);
+    for (int round = 0; round < 5; round++) {
+        put(k, IORING_OP_RECV, fds[0], &byte, 1, 1);
+        put(k, IORING_OP_RECV, fds[0], &byte, 1, 2);
+        put(k, IORING_OP_POLL_ADD, fds[1], NULL, 0, 3)->poll32_events = POLLIN;
+        put(k, IORING_OP_TIMEOUT, -1, &far, 1, 4);
+        expect_nothing(k);
+        for (int i = 0; i < 64; i++)
+            results[i] = 1000;
+        sqe = put(k, IORING_OP_ASYNC_CANCEL, fds[0], NULL, 0, 9);
+        switch (round) {
+        case 0:
+            sqe->cancel_flags = IORING_ASYNC_CANCEL_FD;
+            collect(k, 2, results);
+            CHECK_EQ(results[9], 0);
+            CHECK_ERR(results[1], -ECANCELED);
+            break;
+        case 1:
+            sqe->cancel_flags = IORING_ASYNC_CANCEL_FD |
+                                IORING_ASYNC_CANCEL_ALL;
+            collect(k, 3, results);
+            CHECK_EQ(results[9], 2);
+            CHECK_EQ(results[3], 1000);
+            break;
+        case 2:
+            sqe->cancel_flags = IORING_ASYNC_CANCEL_OP |
+                                IORING_ASYNC_CANCEL_ALL;
+            sqe->len = IORING_OP_POLL_ADD;
+            collect(k, 2, results);
+            CHECK_EQ(results[9], 1);
+            CHECK_ERR(results[3], -ECANCELED);
+            break;
+        case 3:
+            sqe->cancel_flags = IORING_ASYNC_CANCEL_FD |
+                                IORING_ASYNC_CANCEL_USERDATA |
+                                IORING_ASYNC_CANCEL_ALL;
+            sqe->addr = 2;
+            collect(k, 2, results);
+            CHECK_EQ(results[9], 1);
+            CHECK_ERR(results[2], -ECANCELED);
+            break;
+        default:
+            sqe->cancel_flags = IORING_ASYNC_CANCEL_ANY;
+            collect(k, 5, results);
+            CHECK_EQ(results[9], 4);
+            break;
+        }
+        put(k, IORING_OP_ASYNC_CANCEL, -1, NULL, 0, 10)->cancel_flags =
+            IORING_ASYNC_CANCEL_ANY;
+        enter(k, 1);
+        for (int left = take(k).res; left > 0; left--) {
+            enter(k, 1);
+            CHECK_ERR(take(k).res, -ECANCELED);
+        }
+    }
+    put(k, IORING_OP_ASYNC_CANCEL, -1, NULL, 0, 1)->cancel_flags =
+        IORING_ASYNC_CANCEL_ANY;
+    expect(k, 1, 0); /* none is no error here */
+    put(k, IORING_OP_ASYNC_CANCEL, 9999, NULL, 0, 2)->cancel_flags =
+        IORING_ASYNC_CANCEL_FD;
+    expect(k, 2, -EBADF);
+    put(k, IORING_OP_ASYNC_CANCEL, fds[0], NULL, 0, 3)->cancel_flags =
+        IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ANY;
+    expect(k, 3, -EINVAL);
+    close_pair(fds);
+    world_close(k);
+}
+
+/* The one in front leaves the line. */
+TEST(emu_cancel_of_a_reader_lets_the_next_one_read)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    char got[2] = "";
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    put(k, IORING_OP_RECV, fds[0], &got[0], 1, 1);
+    put(k, IORING_OP_RECV, fds[0], &got[1], 1, 2);
+    expect_nothing(k);
+    cancel(k, 1);
+    CHECK_EQ(write(fds[1], "x", 1), 1);
+    expect(k, 2, 1);
+    CHECK_EQ(got[1], 'x');
+    close_pair(fds);
+    world_close(k);
+}
