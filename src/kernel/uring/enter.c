@@ -17,7 +17,6 @@
  */
 #include <errno.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "kernel/emu/emu.h"
@@ -98,30 +97,6 @@ int uring_submit_own(struct uring *uring, const struct io_uring_sqe *sqe)
     return taken < 0 ? taken : -EAGAIN;
 }
 
-/*
- * Make the descriptor that a host polls unreadable, unless there is more to do.
- *
- * This comes after Linux has been entered, so that the signals of what the
- * caller is about to find in the CQ are gone as well. None is lost: Linux writes
- * a CQE before it signals it, and SQ_TASKRUN before it signals deferred work;
- * what is left of that (one enter runs a bounded part), or waits for room in the
- * CQ, would not be signalled again, so that is done here.
- */
-static void notify_settle(const struct uring *uring)
-{
-    uint64_t count;
-    int saved = errno;
-
-    if (read(uring->notify_fd, &count, sizeof count) < 0)
-        errno = saved;
-    if ((sq_flags(&uring->kernel.sq) &
-         (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) == 0)
-        return;
-    count = 1;
-    if (write(uring->notify_fd, &count, sizeof count) < 0)
-        errno = saved;
-}
-
 /* The caller's SQEs, then our own, then the wait. */
 static int enter_and_arm(struct uring *uring, unsigned submit, unsigned want,
                          uint64_t deadline_ns)
@@ -186,7 +161,7 @@ int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
         result = enter_and_arm(uring, submit, want, deadline_ns);
     else
         result = enter_linux(uring, submit, want, deadline_ns);
-    if (UNLIKELY(uring->notify_fd >= 0))
-        notify_settle(uring);
+    if (UNLIKELY(uring_is_hosted(uring)))
+        uring_host_settle(uring);
     return result;
 }

@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -33,18 +32,6 @@ static _Thread_local char this_thread;
 bool uring_is_owner(const struct uring *uring)
 {
     return uring->owner == &this_thread;
-}
-
-static int make_eventfd(void)
-{
-    int saved = errno;
-    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-    if (fd < 0) {
-        fd = -errno;
-        errno = saved;
-    }
-    return fd;
 }
 
 /* Use the ring by an index in the thread's own table, which spares Linux the
@@ -124,41 +111,6 @@ static int uring_try_now(struct kernel *kernel, const struct io_uring_sqe *sqe)
     return emu_try(sqe);
 }
 
-static void uring_wake(struct kernel *kernel)
-{
-    const uint64_t one = 1;
-    int saved = errno;
-
-    if (write(uring_of(kernel)->wake_fd, &one, sizeof one) < 0)
-        errno = saved;
-}
-
-static int uring_pollable_fd(struct kernel *kernel)
-{
-    struct uring *uring = uring_of(kernel);
-
-    if (uring->notify_fd >= 0)
-        return uring->notify_fd;
-
-    const uint64_t one = 1;
-    int fd = make_eventfd();
-
-    if (fd < 0)
-        return fd;
-    int err =
-        ring_sys_register(uring->ring.fd, IORING_REGISTER_EVENTFD, &fd, 1);
-
-    /* What is in the CQ already will not be signalled: let the host look. */
-    if (err == 0 && write(fd, &one, sizeof one) != sizeof one)
-        err = -EIO;
-    if (err < 0) {
-        close(fd);
-        return err;
-    }
-    uring->notify_fd = fd;
-    return fd;
-}
-
 static int uring_register(struct kernel *kernel, unsigned opcode, void *arg,
                           unsigned count)
 {
@@ -232,7 +184,7 @@ static void uring_destroy(struct kernel *kernel)
     if (uring->side != NULL)
         uring->side->class->destroy(uring->side);
     ring_close(&uring->ring);
-    close_if_open(uring->notify_fd);
+    close_if_open(atomic_load(&uring->host_fd));
     close_if_open(uring->wake_fd);
     alloc_free(uring);
     errno = saved;
@@ -280,7 +232,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
 
     if (uring == NULL)
         return -ENOMEM;
-    uring->notify_fd = -1;
+    atomic_init(&uring->host_fd, -1);
     uring->ring.fd = -1;
     uring->wake_fd = -1;
     int err = kernel_options_resolve(&uring->options, options, NULL);
@@ -289,7 +241,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
         err = ring_open(&uring->ring, uring->options.entries,
                         uring->options.cq_entries);
     if (err == 0) {
-        uring->wake_fd = make_eventfd();
+        uring->wake_fd = uring_eventfd();
         err = uring->wake_fd < 0 ? uring->wake_fd : 0;
     }
     if (err < 0) {

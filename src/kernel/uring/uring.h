@@ -5,6 +5,7 @@
  *   uring.c   open, attach, destroy, and the short calls
  *   enter.c   the one io_uring_enter of a turn
  *   watch.c   the requests of its own: wakes, and the co-processor
+ *   host.c    the descriptor by which another loop can wait for this one
  *
  * Requests of its own ("watches") are multishot polls on descriptors that
  * another party makes readable. They carry KERNEL_TAG_INTERNAL, so that the
@@ -14,6 +15,7 @@
 #ifndef KERNEL_URING_URING_H
 #define KERNEL_URING_URING_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/assert.h"
@@ -43,7 +45,7 @@ struct uring {
     unsigned enter_flags; /* of each io_uring_enter */
 
     int wake_fd;         /* eventfd; written by any thread, never read */
-    int notify_fd;       /* eventfd that Linux signals for each CQE, or -1 */
+    atomic_int host_fd;  /* eventfd that Linux signals for each CQE, or -1 */
     struct kernel *side; /* the co-processor, or NULL until it is needed */
 
     enum watch_state watch[URING_WATCHES];
@@ -64,6 +66,22 @@ uint64_t uring_now_ns(struct kernel *kernel);
 /* Submit one request of our own: 0, or a negative errno and it never was. The
  * SQ must be empty. */
 int uring_submit_own(struct uring *uring, const struct io_uring_sqe *sqe);
+
+static inline bool uring_is_hosted(const struct uring *uring)
+{
+    return atomic_load_explicit(&uring->host_fd, memory_order_relaxed) >= 0;
+}
+
+/* An eventfd, or a negative errno. */
+int uring_eventfd(void);
+void uring_eventfd_signal(int fd);
+
+void uring_wake(struct kernel *kernel);
+int uring_pollable_fd(struct kernel *kernel);
+
+/* After Linux has been entered: make the host's descriptor unreadable, unless
+ * there is more to do. */
+void uring_host_settle(struct uring *uring);
 
 /* Make the co-processor and watch it. 0 or a negative errno. */
 int uring_side_open(struct uring *uring);
