@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Each example does what it says, on each kernel.
+#
+#     examples.sh [BUILD]     BUILD: where examples/ lies (default: build)
+#
+# Prints `ok NAME`, `not ok NAME: why` or `skip NAME: reason` for each.
+set -u
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+build=$(cd "${1:-$root/build}" && pwd) || exit 1
+at=$build/examples
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+failed=0
+
+# check NAME WANTED ACTUAL: a pattern of case, and what was printed.
+check()
+{
+    # shellcheck disable=SC2254 # it is meant to be a pattern
+    case $3 in
+    $2) echo "ok $1" ;;
+    *)
+        echo "not ok $1: it printed: $(printf '%s' "$3" | tr '\n' '|')"
+        failed=1
+        ;;
+    esac
+}
+
+echo_server()
+{
+    mkfifo "$work/stdin"
+    "$at/echo" 0 < "$work/stdin" > "$work/echo" &
+    pid=$!
+    exec 9> "$work/stdin"
+    port=
+    while [ -z "$port" ] && kill -0 "$pid" 2> /dev/null; do
+        port=$(sed -n 's/^echo: .* port //p' "$work/echo")
+    done
+    # curl's telnet sends what it reads and prints what comes back.
+    answer=$( (printf 'hello, echo\n'; sleep 1) |
+        timeout 20 curl -s --max-time 3 "telnet://127.0.0.1:$port" 2> /dev/null)
+    exec 9>&-
+    wait "$pid"
+    echo "$answer and it ended with $?"
+    rm -f "$work/stdin"
+}
+
+one_kernel()
+{
+    check "example_callbacks [$1]" \
+        'callbacks: counted to 1000, ticked 3 times' "$("$at/callbacks" 2>&1)"
+    check "R3_example_deadline [$1]" 'the scope: ETIME
+server 0: 42
+server 1: 42
+server 2: ETIME' "$("$at/deadline" 2>&1)"
+    check "H1_H2_example_threads [$1]" \
+        'threads: 4000 pieces of work (4000 posted), fewer wakes' \
+        "$("$at/threads" 2>&1)"
+    check "H11_example_hosted [$1]" \
+        'hosted: received 7 bytes: a guest
+hosted: 5 ticks, and the host'\''s own pipe was served' \
+        "$("$at/hosted" 2>&1)"
+    printf 'a\nb\n' > "$work/two"
+    : > "$work/none"
+    check "example_lines [$1]" "       2 $work/two
+       0 $work/none
+lines: $work/gone: No such file or directory" \
+        "$("$at/lines" "$work/two" "$work/none" "$work/gone" 2> "$work/err";
+        cat "$work/err")"
+    if command -v curl > /dev/null 2>&1; then
+        check "example_echo [$1]" 'hello, echo* and it ended with 0' \
+            "$(echo_server)"
+    else
+        echo "skip example_echo [$1]: no curl"
+    fi
+}
+
+for kernel in uring emu; do
+    if [ "$kernel" = uring ] && ! GYRE_KERNEL=uring "$at/callbacks" \
+        > "$work/out" 2>&1 && grep -q io_uring "$work/out"; then
+        echo "skip examples [uring]: $(tail -n 1 "$work/out")"
+        continue
+    fi
+    GYRE_KERNEL=$kernel
+    export GYRE_KERNEL
+    one_kernel "$kernel"
+done
+exit "$failed"
