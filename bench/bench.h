@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench.h - what the benchmarks share
+ *
+ * A bench is a list of cases ("batch 32"), a case a list of contenders ("gyre,
+ * callbacks", "by hand"), of which one is the limit that the others are
+ * measured by. One sample of a contender is taken in a child process of its
+ * own, and says how much CPU time how many operations took. Samples are taken
+ * in rounds, A B C A B C, so that a noisy machine is noisy to all alike, and
+ * what is reported is first of all ratios: of the medians, and of the minima,
+ * since noise can only add.
+ *
+ *   main.c          the command line
+ *   run.c           rounds of samples, each in a child
+ *   report.c        medians, minima, ratios; a table, or JSON
+ *   instructions.c  user-space instructions, by callgrind
+ *   nop.c timers.c switch.c echo.c   the benches, with gyre's contenders
+ *   by_hand_uring.c, *_by_*.c        the others
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* A sample lasts for so many ns, or operations, whichever ends first; 0 is no
+ * limit. */
+struct budget {
+    uint64_t ns;
+    uint64_t ops;
+};
+
+struct sample {
+    uint64_t ops;
+    uint64_t cpu_ns;
+    uint64_t calls; /* of the kernel; CALLS_UNKNOWN: nobody counted */
+    int64_t pid;    /* of the process that did the work */
+};
+
+#define CALLS_UNKNOWN UINT64_MAX
+
+struct bench_case;
+
+struct contender {
+    const char *name;
+    /* Take a sample: 0, or a negative errno if it cannot be had here. */
+    int (*take)(const struct bench_case *of, const struct budget *budget,
+                struct sample *sample);
+    const char *kernel; /* GYRE_KERNEL for it; NULL: as it comes */
+    bool is_limit;
+};
+
+struct bench_case {
+    const char *name;
+    const struct contender *contenders;
+    unsigned count;
+    /* What these mean is the bench's own affair. */
+    unsigned n;
+    unsigned size;
+};
+
+struct bench {
+    const char *name;
+    const char *unit; /* what an operation is */
+    const struct bench_case *cases;
+    unsigned count;
+    double seconds; /* of one sample, unless told otherwise */
+    unsigned rounds;
+    uint64_t instruction_ops; /* a run under callgrind: so many, and twice */
+};
+
+extern const struct bench bench_nop;
+extern const struct bench bench_timers;
+extern const struct bench bench_switch;
+extern const struct bench bench_echo;
+
+/* What was measured of one contender of one case. */
+struct series {
+    struct sample *samples;
+    unsigned count;
+    int error;           /* why there are none */
+    double instructions; /* for each operation in user space; 0: not asked */
+};
+
+int bench_main(int argc, char **argv);
+
+/* ---- run.c ---------------------------------------------------------------- */
+
+/* Take `rounds` samples of each contender; series[i] is of contender i. 0, or a
+ * negative errno. */
+int run_case(const struct bench_case *of, unsigned rounds, uint64_t ns,
+             struct series *series);
+
+uint64_t wall_ns(void);
+uint64_t cpu_ns(void); /* of this process, all threads */
+
+/* Measure `chunk(arg)`, which does some operations and returns how many, again
+ * and again until the budget is used up; after one that is not counted. */
+void measure(const struct budget *budget, uint64_t (*chunk)(void *arg),
+             void *arg, struct sample *sample);
+
+/* ---- report.c ------------------------------------------------------------- */
+
+void report_begin(const struct bench *bench, bool json, unsigned rounds,
+                  double seconds);
+void report_case(const struct bench_case *of, const struct series *series,
+                 bool json, bool first);
+void report_end(bool json);
+
+/* ---- instructions.c ------------------------------------------------------- */
+
+/* Fill in series[].instructions. 0; -ENOENT: there is no valgrind. */
+int count_instructions(const struct bench *bench, unsigned case_index,
+                       struct series *series);
+
+/* The child's side: one sample of `ops`, told as "OPS PID" on stdout. */
+int take_for_callgrind(const struct bench *bench, unsigned case_index,
+                       unsigned contender, uint64_t ops);
+
+/* ---- by hand and by others ------------------------------------------------ */
+
+int nop_by_hand(const struct bench_case *of, const struct budget *budget,
+                struct sample *sample);
+int timers_by_hand(const struct bench_case *of, const struct budget *budget,
+                   struct sample *sample);
+int rearm_by_hand(const struct bench_case *of, const struct budget *budget,
+                  struct sample *sample);
+
+/* Without the library at build time: -ENOTSUP. */
+int timers_by_libuv(const struct bench_case *of, const struct budget *budget,
+                    struct sample *sample);
+int rearm_by_libuv(const struct bench_case *of, const struct budget *budget,
+                   struct sample *sample);
+int timers_by_libev(const struct bench_case *of, const struct budget *budget,
+                    struct sample *sample);
+int rearm_by_libev(const struct bench_case *of, const struct budget *budget,
+                   struct sample *sample);
+
+#endif

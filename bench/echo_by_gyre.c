@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * echo_by_gyre.c - the echo server, by callbacks and by tasks
+ *
+ * Written as a user would: a receive, a send, again.
+ */
+#include <errno.h>
+#include <gyre/gyre.h>
+#include <stdlib.h>
+
+#include "echo.h"
+
+static uint64_t enters(gyre_loop *loop)
+{
+    gyre_loop_stats stats = { .size = sizeof stats };
+
+    gyre_loop_get_stats(loop, &stats);
+    /* The emulator's enter is many system calls; how many, nobody counts. */
+    return gyre_loop_ring_fd(loop) >= 0 ? stats.enters : CALLS_UNKNOWN;
+}
+
+/* ---- callbacks ------------------------------------------------------------- */
+
+struct connection {
+    gyre_op recv;
+    gyre_op send;
+    gyre_loop *loop;
+    uint64_t *requests;
+    int fd;
+    int32_t sent;
+    int32_t got;
+    char *buffer;
+};
+
+/* The connection is over: nothing is started any more. */
+static void sent(gyre_op *op, gyre_result result)
+{
+    struct connection *c = op->user;
+
+    if (result.res < 0)
+        return;
+    c->sent += result.res;
+    if (c->sent < c->got) {
+        gyre_op_send(op, c->fd, c->buffer + c->sent, (size_t)(c->got - c->sent),
+                     0);
+        gyre_op_restart(op);
+    } else {
+        gyre_op_restart(&c->recv);
+    }
+}
+
+static void received(gyre_op *op, gyre_result result)
+{
+    struct connection *c = op->user;
+
+    if (result.res <= 0)
+        return;
+    ++*c->requests;
+    c->got = result.res;
+    c->sent = 0;
+    gyre_op_send(&c->send, c->fd, c->buffer, (size_t)result.res, 0);
+    gyre_op_start(c->loop, &c->send, sent, c);
+}
+
+int serve_callbacks(struct echo_job *job)
+{
+    struct connection *all;
+    char *buffers;
+    gyre_loop *loop;
+    int err = gyre_loop_create(&loop, NULL);
+
+    if (err < 0)
+        return err;
+    all = aligned_alloc(64, job->count * sizeof *all);
+    buffers = malloc((size_t)job->count * job->size);
+    if (all == NULL || buffers == NULL)
+        abort();
+    for (unsigned i = 0; i < job->count; i++) {
+        struct connection *c = &all[i];
+
+        c->loop = loop;
+        c->fd = job->fds[i];
+        c->requests = &job->requests;
+        c->buffer = buffers + (size_t)i * job->size;
+        gyre_op_recv(&c->recv, c->fd, c->buffer, job->size, 0);
+        gyre_op_start(loop, &c->recv, received, c);
+    }
+    err = gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE);
+    job->calls = enters(loop);
+    gyre_loop_destroy(loop);
+    free(buffers);
+    free(all);
+    return err;
+}
+
+/* ---- tasks ------------------------------------------------------------------ */
+
+struct client {
+    int fd;
+    struct echo_job *job;
+};
+
+static int client_task(void *arg)
+{
+    struct client *client = arg;
+    char buffer[4096];
+    ssize_t n;
+
+    while ((n = gyre_recv(client->fd, buffer, sizeof buffer, 0)) > 0) {
+        client->job->requests++;
+        if (gyre_send_all(client->fd, buffer, (size_t)n, 0) != 0)
+            break;
+    }
+    return 0;
+}
+
+int serve_tasks(struct echo_job *job)
+{
+    struct client *all = calloc(job->count, sizeof *all);
+    gyre_loop *loop;
+    int err = gyre_loop_create(&loop, NULL);
+
+    if (err < 0 || all == NULL) {
+        free(all);
+        return err < 0 ? err : -ENOMEM;
+    }
+    for (unsigned i = 0; i < job->count; i++) {
+        all[i] = (struct client){ job->fds[i], job };
+        err = gyre_spawn(gyre_loop_scope(loop), client_task, &all[i]);
+        if (err < 0)
+            abort();
+    }
+    err = gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE);
+    job->calls = enters(loop);
+    gyre_loop_destroy(loop);
+    free(all);
+    return err;
+}

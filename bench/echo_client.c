@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * echo_client.c - who asks; by epoll, so that it runs everywhere
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "echo.h"
+
+#define EVENTS 256
+#define SIZE_MAX_ 4096
+
+struct state {
+    const struct echo_client *client;
+    uint32_t *missing; /* bytes of the answer, by connection */
+    int epoll;
+    unsigned under_way;
+    bool ending;
+};
+
+static int ask(struct state *state, unsigned index)
+{
+    static const char request[SIZE_MAX_] = "echo";
+    const struct echo_client *client = state->client;
+    ssize_t sent =
+        send(client->fds[index], request, client->size, MSG_NOSIGNAL);
+
+    if (sent != (ssize_t)client->size)
+        return sent < 0 ? -errno : -EMSGSIZE;
+    state->missing[index] = client->size;
+    state->under_way++;
+    return 0;
+}
+
+/* 1: an answer is whole; 0: not yet. */
+static int receive(struct state *state, unsigned index)
+{
+    char buffer[SIZE_MAX_];
+    ssize_t n = recv(state->client->fds[index], buffer, state->missing[index],
+                     MSG_DONTWAIT);
+
+    if (n == 0)
+        return -ECONNRESET;
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    state->missing[index] -= (uint32_t)n;
+    if (state->missing[index] > 0)
+        return 0;
+    state->under_way--;
+    return 1;
+}
+
+static int64_t turn(struct state *state)
+{
+    struct epoll_event events[EVENTS];
+    int64_t answered = 0;
+    int n = epoll_wait(state->epoll, events, EVENTS, 10000);
+
+    if (n <= 0)
+        return n == 0 ? -ETIMEDOUT : -errno;
+    for (int i = 0; i < n; i++) {
+        int whole = receive(state, events[i].data.u32);
+
+        if (whole < 0)
+            return whole;
+        answered += whole;
+        if (whole > 0 && !state->ending) {
+            int err = ask(state, events[i].data.u32);
+
+            if (err < 0)
+                return err;
+        }
+    }
+    return answered;
+}
+
+static int64_t turn_until(struct state *state, const struct budget *budget)
+{
+    uint64_t end = wall_ns() + budget->ns;
+    uint64_t answered = 0;
+
+    for (unsigned i = 0; i < state->client->count; i++) {
+        int err = ask(state, i);
+
+        if (err < 0)
+            return err;
+    }
+    while (state->under_way > 0) {
+        int64_t n = turn(state);
+
+        if (n < 0)
+            return n;
+        answered += (uint64_t)n;
+        state->ending =
+            (budget->ns != 0 && wall_ns() >= end) ||
+            (budget->ops != 0 && answered + state->under_way >= budget->ops) ||
+            (budget->ns == 0 && budget->ops == 0);
+    }
+    return (int64_t)answered;
+}
+
+int64_t echo_client_run(struct echo_client *client, const struct budget *budget)
+{
+    uint32_t missing[1024] = { 0 };
+    struct state state = { .client = client,
+                           .missing = missing,
+                           .epoll = epoll_create1(EPOLL_CLOEXEC) };
+    int64_t answered = 0;
+
+    if (client->count > 1024 || client->size > SIZE_MAX_)
+        return -EINVAL;
+    if (state.epoll < 0)
+        return -errno;
+    for (unsigned i = 0; i < client->count; i++) {
+        struct epoll_event event = { .events = EPOLLIN, .data.u32 = i };
+
+        if (epoll_ctl(state.epoll, EPOLL_CTL_ADD, client->fds[i], &event) != 0)
+            answered = -errno;
+    }
+    if (answered == 0)
+        answered = turn_until(&state, budget);
+    close(state.epoll);
+    return answered;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - gyre bench: the command line
+ *
+ *     gyre bench nop|timers|switch|echo [--json] [--time S] [--rounds N]
+ *                [--case TEXT] [--instructions]
+ *
+ * Without a name all benches run. `--take` is for callgrind's sake, which runs
+ * this program again for a single sample.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+#define CONTENDERS_MAX 16
+#define ROUNDS_MAX 255
+
+static const struct bench *const benches[] = {
+    &bench_nop,
+    &bench_timers,
+    &bench_switch,
+    &bench_echo,
+};
+#define BENCHES (sizeof benches / sizeof benches[0])
+
+struct options {
+    const struct bench *bench; /* NULL: all */
+    bool json;
+    bool instructions;
+    double seconds; /* 0: the bench's own */
+    unsigned rounds;
+    const char *only; /* cases whose name has this */
+    const char *take;
+};
+
+static const char usage[] =
+    "usage: gyre bench [nop|timers|switch|echo] [options]\n"
+    "  --json          all samples, as JSON\n"
+    "  --time S        seconds of one sample\n"
+    "  --rounds N      samples of each contender, at most 255\n"
+    "  --case TEXT     only cases whose name contains TEXT\n"
+    "  --instructions  count user-space instructions too (needs valgrind)\n";
+
+static int wrong(const char *what, const char *argument)
+{
+    fprintf(stderr, "gyre bench: %s '%s'\n%s", what, argument, usage);
+    return 2;
+}
+
+static const struct bench *bench_named(const char *name)
+{
+    for (size_t i = 0; i < BENCHES; i++)
+        if (strcmp(benches[i]->name, name) == 0)
+            return benches[i];
+    return NULL;
+}
+
+/* A number from above `low` to `high`; false if it is none. */
+static bool parse_number(const char *text, double low, double high,
+                         double *number)
+{
+    char *end;
+
+    *number = strtod(text, &end);
+    return end != text && *end == '\0' && *number > low && *number <= high;
+}
+
+/* An option that has a value. 0, or the exit code. */
+static int parse_value(struct options *o, const char *name, const char *value)
+{
+    double number;
+
+    if (value == NULL)
+        return wrong("a value is missing after", name);
+    if (strcmp(name, "--time") == 0) {
+        if (!parse_number(value, 0, 60, &o->seconds))
+            return wrong("--time takes seconds, more than 0, at most 60, not",
+                         value);
+    } else if (strcmp(name, "--rounds") == 0) {
+        if (!parse_number(value, 0.5, ROUNDS_MAX, &number))
+            return wrong("--rounds takes 1 to 255, not", value);
+        o->rounds = (unsigned)number;
+    } else if (strcmp(name, "--case") == 0) {
+        o->only = value;
+    } else if (strcmp(name, "--take") == 0) {
+        o->take = value;
+    } else {
+        return wrong("unknown option", name);
+    }
+    return 0;
+}
+
+static int parse(struct options *o, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *argument = argv[i];
+
+        if (argument[0] != '-') {
+            o->bench = bench_named(argument);
+            if (o->bench == NULL)
+                return wrong("unknown bench", argument);
+        } else if (strcmp(argument, "--json") == 0) {
+            o->json = true;
+        } else if (strcmp(argument, "--instructions") == 0) {
+            o->instructions = true;
+        } else {
+            int code = parse_value(o, argument, argv[i + 1]);
+
+            if (code != 0)
+                return code;
+            i++;
+        }
+    }
+    return 0;
+}
+
+/* Every contender failed: nothing was measured. */
+static bool is_empty(const struct bench_case *of, const struct series *series)
+{
+    for (unsigned i = 0; i < of->count; i++)
+        if (series[i].count > 0)
+            return false;
+    return true;
+}
+
+static int run_one_case(const struct bench *bench, unsigned index,
+                        const struct options *o, bool first)
+{
+    const struct bench_case *of = &bench->cases[index];
+    double seconds = o->seconds > 0 ? o->seconds : bench->seconds;
+    unsigned rounds = o->rounds > 0 ? o->rounds : bench->rounds;
+    struct series series[CONTENDERS_MAX] = { { 0 } };
+    int err =
+        run_case(of, rounds, (uint64_t)(seconds * (double)NS_PER_S), series);
+
+    if (err == 0 && o->instructions)
+        err = count_instructions(bench, index, series);
+    if (err < 0)
+        fprintf(stderr, "gyre bench: %s: %s%s\n", of->name, strerror(-err),
+                err == -ENOENT ? " (is valgrind installed?)" : "");
+    else
+        report_case(of, series, o->json, first);
+    if (err == 0 && is_empty(of, series))
+        err = -ENODATA;
+    for (unsigned i = 0; i < of->count; i++)
+        free(series[i].samples);
+    return err;
+}
+
+static int run_bench(const struct bench *bench, const struct options *o)
+{
+    bool first = true;
+    int worst = 0;
+
+    report_begin(bench, o->json, o->rounds > 0 ? o->rounds : bench->rounds,
+                 o->seconds > 0 ? o->seconds : bench->seconds);
+    for (unsigned i = 0; i < bench->count; i++) {
+        int err;
+
+        if (o->only != NULL && strstr(bench->cases[i].name, o->only) == NULL)
+            continue;
+        err = run_one_case(bench, i, o, first);
+        first = false;
+        if (err < 0)
+            worst = err;
+    }
+    report_end(o->json);
+    return worst;
+}
+
+static int take(const struct options *o)
+{
+    unsigned of, contender;
+    unsigned long long ops;
+
+    if (o->bench == NULL ||
+        sscanf(o->take, "%u,%u,%llu", &of, &contender, &ops) != 3 ||
+        of >= o->bench->count || contender >= o->bench->cases[of].count)
+        return wrong("--take is for the program itself, not for", o->take);
+    return take_for_callgrind(o->bench, of, contender, ops) < 0;
+}
+
+int bench_main(int argc, char **argv)
+{
+    struct options o = { 0 };
+    int code = parse(&o, argc, argv);
+
+    if (code != 0)
+        return code;
+    if (o.take != NULL)
+        return take(&o);
+    for (size_t i = 0; i < BENCHES; i++) {
+        if (o.bench != NULL && o.bench != benches[i])
+            continue;
+        if (o.bench == NULL && i > 0)
+            printf("\n");
+        if (run_bench(benches[i], &o) < 0)
+            code = 1;
+    }
+    return code;
+}

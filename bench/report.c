@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.c - what the samples say, for people or as JSON
+ *
+ * The JSON has every sample, for those who want to see the spread or another
+ * statistic; the table has medians and minima, and their ratios to the limit of
+ * the case.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+struct summary {
+    double median;
+    double minimum;
+    double calls; /* for each operation; < 0: unknown */
+};
+
+static double cost(const struct sample *sample)
+{
+    return (double)sample->cpu_ns / (double)sample->ops;
+}
+
+static int by_cost(const void *a, const void *b)
+{
+    double x = cost(a);
+    double y = cost(b);
+
+    return (x > y) - (x < y);
+}
+
+static struct summary summarize(const struct series *series)
+{
+    struct summary summary = { .calls = -1 };
+    struct sample sorted[256];
+    unsigned count = series->count < 256 ? series->count : 256;
+    unsigned middle = count / 2;
+
+    if (count == 0)
+        return summary;
+    memcpy(sorted, series->samples, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_cost);
+    summary.minimum = cost(&sorted[0]);
+    summary.median = count % 2 == 1
+                         ? cost(&sorted[middle])
+                         : (cost(&sorted[middle - 1]) + cost(&sorted[middle])) /
+                               2;
+    if (sorted[middle].calls != CALLS_UNKNOWN)
+        summary.calls = (double)sorted[middle].calls /
+                        (double)sorted[middle].ops;
+    return summary;
+}
+
+static struct summary limit_of(const struct bench_case *of,
+                               const struct series *series)
+{
+    for (unsigned i = 0; i < of->count; i++)
+        if (of->contenders[i].is_limit)
+            return summarize(&series[i]);
+    return (struct summary){ 0 };
+}
+
+/* ---- JSON ----------------------------------------------------------------- */
+
+/* Names are ours: letters, digits, spaces. Nothing needs escaping. */
+static void json_contender(const struct contender *contender,
+                           const struct series *series,
+                           const struct summary *limit)
+{
+    struct summary summary = summarize(series);
+
+    printf("{\"name\":\"%s\",\"limit\":%s", contender->name,
+           contender->is_limit ? "true" : "false");
+    if (series->error != 0)
+        printf(",\"error\":\"%s\"", strerror(-series->error));
+    if (series->count > 0) {
+        printf(",\"median_ns\":%.3f,\"minimum_ns\":%.3f", summary.median,
+               summary.minimum);
+        if (limit->minimum > 0)
+            printf(",\"ratio_medians\":%.4f,\"ratio_minima\":%.4f",
+                   summary.median / limit->median,
+                   summary.minimum / limit->minimum);
+        if (summary.calls >= 0)
+            printf(",\"calls\":%.5f", summary.calls);
+    }
+    if (series->instructions > 0)
+        printf(",\"instructions\":%.1f", series->instructions);
+    printf(",\"samples_ns\":[");
+    for (unsigned i = 0; i < series->count; i++)
+        printf("%s%.3f", i == 0 ? "" : ",", cost(&series->samples[i]));
+    printf("]}");
+}
+
+static void json_case(const struct bench_case *of, const struct series *series,
+                      bool first)
+{
+    struct summary limit = limit_of(of, series);
+
+    printf("%s\n{\"case\":\"%s\",\"contenders\":[", first ? "" : ",", of->name);
+    for (unsigned i = 0; i < of->count; i++) {
+        printf("%s\n ", i == 0 ? "" : ",");
+        json_contender(&of->contenders[i], &series[i], &limit);
+    }
+    printf("]}");
+}
+
+/* ---- a table -------------------------------------------------------------- */
+
+static void print_ratio(double value, double limit)
+{
+    if (limit > 0)
+        printf(" %7.2f", value / limit);
+    else
+        printf(" %7s", "-");
+}
+
+static void table_row(const struct contender *contender,
+                      const struct series *series, const struct summary *limit)
+{
+    struct summary summary = summarize(series);
+
+    printf("  %-28s", contender->name);
+    if (series->count == 0) {
+        printf(" not here: %s\n", strerror(-series->error));
+        return;
+    }
+    printf(" %10.1f %10.1f", summary.median, summary.minimum);
+    print_ratio(summary.median, limit->median);
+    print_ratio(summary.minimum, limit->minimum);
+    if (summary.calls >= 0)
+        printf(" %9.3f", summary.calls);
+    else
+        printf(" %9s", "-");
+    if (series->instructions > 0)
+        printf(" %9.1f", series->instructions);
+    printf("%s\n", contender->is_limit ? "  <- 1.00" : "");
+}
+
+static void table_case(const struct bench_case *of, const struct series *series)
+{
+    struct summary limit = limit_of(of, series);
+
+    printf("\n%-30s %10s %10s %7s %7s %9s %9s\n", of->name, "median", "minimum",
+           "ratio", "of min", "calls",
+           series[0].instructions > 0 ? "instr" : "");
+    for (unsigned i = 0; i < of->count; i++)
+        table_row(&of->contenders[i], &series[i], &limit);
+}
+
+/* ---- both ----------------------------------------------------------------- */
+
+void report_begin(const struct bench *bench, bool json, unsigned rounds,
+                  double seconds)
+{
+    if (json)
+        printf("{\"bench\":\"%s\",\"unit\":\"%s\",\"rounds\":%u,"
+               "\"seconds\":%g,\"cases\":[",
+               bench->name, bench->unit, rounds, seconds);
+    else
+        printf("%s: ns of CPU time for %s; %u rounds of %g s, interleaved\n",
+               bench->name, bench->unit, rounds, seconds);
+}
+
+void report_case(const struct bench_case *of, const struct series *series,
+                 bool json, bool first)
+{
+    if (json)
+        json_case(of, series, first);
+    else
+        table_case(of, series);
+    fflush(stdout);
+}
+
+void report_end(bool json)
+{
+    if (json)
+        printf("\n]}\n");
+}
