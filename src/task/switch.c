@@ -9,6 +9,10 @@
  * table, and the frame pointer is zero. A function that returns to it runs into
  * an illegal instruction.
  *
+ * It calls the function by hand, with a jump: a call would leave an entry in the
+ * processor's stack of return addresses that no return ever takes, and the next
+ * return of the scheduler would be predicted wrongly.
+ *
  * The stub lies in a C file because nobody but context_make() knows its frame.
  * It is global (and hidden) as link-time optimisation wants it to be.
  */
@@ -26,7 +30,7 @@ struct entry_frame {
 };
 
 _Static_assert(sizeof(struct entry_frame) == SWITCH_STACK_ALIGN,
-               "context_entry() reads two words and leaves the stack aligned");
+               "context_entry() pops two words and leaves the stack aligned");
 
 /* The offsets that switch_inline.h uses. */
 _Static_assert(offsetof(struct context, pc) == 0 &&
@@ -53,10 +57,12 @@ __asm__(".pushsection .text.context_entry, \"ax\", @progbits\n"
         "    .cfi_startproc\n"
         "    .cfi_undefined %rip\n"
         "    endbr64\n"
-        "    movq 0(%rsp), %rax\n"
-        "    movq 8(%rsp), %rdi\n"
-        "    callq *%rax\n"
-        "    ud2\n"
+        "    popq %rax\n"
+        "    popq %rdi\n"
+        "    leaq 1f(%rip), %rdx\n"
+        "    pushq %rdx\n"
+        "    jmpq *%rax\n"
+        "1:  ud2\n"
         "    .cfi_endproc\n"
         ".size context_entry, . - context_entry\n"
         ".popsection\n");
@@ -72,10 +78,10 @@ __asm__(".pushsection .text.context_entry, \"ax\", %progbits\n"
         "    .cfi_startproc\n"
         "    .cfi_undefined x30\n"
         "    hint #38\n" /* bti jc */
-        "    mov x30, #0\n"
-        "    ldp x9, x0, [sp]\n"
-        "    blr x9\n"
-        "    brk #1\n"
+        "    ldp x16, x0, [sp], #16\n"
+        "    adr x30, 1f\n"
+        "    br x16\n"
+        "1:  brk #1\n"
         "    .cfi_endproc\n"
         ".size context_entry, . - context_entry\n"
         ".popsection\n");
@@ -123,13 +129,4 @@ void context_make(struct context *context, struct stack *stack, context_fn *fn,
     stack->fiber = fiber_tools_create();
     context->fiber = stack->fiber;
 #endif
-}
-
-void context_exit(struct context *from, struct context *to)
-{
-    VERIFY(from != to);
-    context_leave(from, to, false);
-    context_jump(from, to);
-    /* Somebody went on with a context that had ended. */
-    __builtin_trap();
 }

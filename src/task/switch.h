@@ -88,13 +88,14 @@ void context_init_thread(struct context *context);
 void context_make(struct context *context, struct stack *stack, context_fn *fn,
                   void *arg);
 
-/* Leave `from`, which is running, for good; go on with `to`. Who goes on may
- * put the stack of `from` back into its pool. */
-_Noreturn void context_exit(struct context *from, struct context *to);
-
 /* Leave `from`, which is running, and go on with `to`; returns when somebody
  * switches back to `from`. */
 static inline void context_switch(struct context *from, struct context *to);
+
+/* Leave `from`, which is running, for good; go on with `to`. Who goes on may
+ * put the stack of `from` back into its pool. */
+static inline _Noreturn void context_exit(struct context *from,
+                                          struct context *to);
 
 #include "task/switch_inline.h"
 

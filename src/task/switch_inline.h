@@ -168,4 +168,15 @@ ALWAYS_INLINE void context_switch(struct context *from, struct context *to)
     context_enter(from);
 }
 
+/* Inline like the switch, that no call is left without its return. */
+ALWAYS_INLINE _Noreturn void context_exit(struct context *from,
+                                          struct context *to)
+{
+    VERIFY(from != to);
+    context_leave(from, to, false);
+    context_jump(from, to);
+    /* Somebody went on with a context that had ended. */
+    __builtin_trap();
+}
+
 #endif

@@ -70,12 +70,3 @@ void context_make(struct context *context, struct stack *stack, context_fn *fn,
     makecontext(&context->machine, (void (*)(void))(uintptr_t)context_begin, 2,
                 (unsigned)address, (unsigned)(address >> 32));
 }
-
-void context_exit(struct context *from, struct context *to)
-{
-    VERIFY(from != to);
-    context_leave(from, to, false);
-    (void)setcontext(&to->machine);
-    /* setcontext() returned, or somebody went on with a dead context. */
-    __builtin_trap();
-}
