@@ -20,6 +20,7 @@
 #ifndef TASK_FIBER_TOOLS_H
 #define TASK_FIBER_TOOLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -112,14 +113,24 @@ static inline void fiber_tools_deregister(unsigned id)
 #endif
 }
 
+/* Is there a tool to be told by fiber_tools_wipe()? To ask even this takes
+ * valgrind's magic instructions, so ask once. */
+static inline bool fiber_tools_want_wipe(void)
+{
+#if GYRE_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return GYRE_ASAN;
+#endif
+}
+
 /* Nobody lives on this stack any more: forget what was known of its bytes. */
 static inline void fiber_tools_wipe(void *bottom, size_t size)
 {
 #if GYRE_ASAN
     __asan_unpoison_memory_region(bottom, size);
 #elif GYRE_VALGRIND
-    if (RUNNING_ON_VALGRIND)
-        VALGRIND_MAKE_MEM_UNDEFINED(bottom, size);
+    VALGRIND_MAKE_MEM_UNDEFINED(bottom, size);
 #else
     (void)bottom, (void)size;
 #endif

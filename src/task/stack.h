@@ -44,6 +44,7 @@
 #define STACK_SIZE_MAX ((size_t)1 << 30)
 #define STACK_GUARD_SIZE ((size_t)64 * 1024)
 #define STACK_KEEP_DEFAULT 1024U
+#define STACK_RESERVE_ALIGN ((size_t)64)
 #define STACKS_PER_SLAB 256U
 
 struct stack {
@@ -53,6 +54,7 @@ struct stack {
     void *fiber;      /* for fiber_tools.h; NULL without a context */
     uint32_t size;    /* usable bytes, including what was reserved */
     uint16_t guard;   /* enum memory_guard */
+    uint16_t colour;  /* bytes above the first top, see stack.c */
     unsigned valgrind_id;
 };
 
@@ -69,6 +71,7 @@ struct stack_pool {
     size_t cold_count;
     size_t keep;               /* the most that warm may hold */
     enum memory_guard weakest; /* of the guards in this pool */
+    bool wipe;                 /* a tool wants to hear of stacks put back */
 };
 
 /*
@@ -87,12 +90,6 @@ struct stack *stack_get(struct stack_pool *pool)
 /* Give a stack back. Nobody may be running on it, or come back to it. */
 void stack_put(struct stack_pool *pool, struct stack *stack);
 
-/*
- * Cut `size` bytes off the top of a stack that has no context yet; aligned to
- * 64. They live as long as the stack is out of its pool, and are not zeroed.
- */
-void *stack_reserve_top(struct stack *stack, size_t size);
-
 /* Does `address` point into the stack? */
 static inline bool stack_holds(const struct stack *stack, const void *address)
 {
@@ -100,6 +97,21 @@ static inline bool stack_holds(const struct stack *stack, const void *address)
 
     return (const char *)address >= stack->bottom &&
            (const char *)address < end;
+}
+
+/*
+ * Cut `size` bytes off the top of a stack that has no context yet, aligned to
+ * STACK_RESERVE_ALIGN. They live as long as the stack is out of its pool, and
+ * are not zeroed.
+ */
+static inline void *stack_reserve_top(struct stack *stack, size_t size)
+{
+    const size_t mask = STACK_RESERVE_ALIGN - 1;
+
+    ASSERT(size > 0 && size <= stack->size / 2);
+    stack->top -= (size + mask) & ~mask;
+    ASSERT(stack_holds(stack, stack->top));
+    return stack->top;
 }
 
 /* How deep the caller, who must run on this stack, may still go. */
