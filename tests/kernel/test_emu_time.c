@@ -28,8 +28,7 @@ TEST(emu_timeouts_are_never_early_and_come_in_order)
         struct ring_timespec time = { 0, (int64_t)place * 100000 };
 
         put(k, IORING_OP_TIMEOUT, -1, &time, 1, place);
-        expect_nothing(k);
-        (void)time; /* was read at submission */
+        enter(k, 0); /* reads the time, which goes out of scope */
     }
     for (int i = 0; i < COUNT; i++) {
         struct io_uring_cqe cqe;

@@ -192,8 +192,11 @@ int file_statx_keep(struct request *r)
 
 int file_statx_work(struct request *r)
 {
-    return emu_result(statx(r->sqe.fd, file_path(r), (int)r->sqe.statx_flags,
-                            r->sqe.len, emu_pointer(r->sqe.addr2)));
+    /* Not statx(): the C library's declaration promises a result that is not
+     * NULL, which here is for Linux to judge. */
+    return emu_result(syscall(SYS_statx, r->sqe.fd, file_path(r),
+                              r->sqe.statx_flags, r->sqe.len,
+                              emu_pointer(r->sqe.addr2)));
 }
 
 int file_fsync_check(const struct io_uring_sqe *sqe)

@@ -31,12 +31,11 @@ enum { IDLE_SECONDS = 5 };
 /* Enough for getaddrinfo() with all its plug-ins. */
 #define STACK_SIZE ((size_t)256 * 1024)
 
-enum worker_state { WORKER_NONE, WORKER_ALIVE, WORKER_EXITED };
-
 struct worker {
     struct pool *pool;
     pthread_t thread;
-    enum worker_state state; /* guarded */
+    bool exists; /* the owner's: to be joined */
+    bool exited; /* guarded */
 };
 
 struct pool {
@@ -136,7 +135,7 @@ static void *worker_main(void *arg)
         pool_push_result(pool, r);
         pool_lock(pool);
     }
-    worker->state = WORKER_EXITED;
+    worker->exited = true;
     pool->alive--;
     pool_unlock(pool);
     return NULL;
@@ -147,7 +146,8 @@ static void worker_join(struct worker *worker)
     int error = pthread_join(worker->thread, NULL);
 
     ASSERT(error == 0);
-    worker->state = WORKER_NONE;
+    worker->exists = false;
+    worker->exited = false;
 }
 
 /* A place for a thread; NULL: all are alive. */
@@ -157,9 +157,9 @@ static struct worker *pool_free_place(struct pool *pool)
         struct worker *worker = &pool->workers[i];
 
         /* It has let go of the lock for good: joining takes no time. */
-        if (worker->state == WORKER_EXITED)
+        if (worker->exited)
             worker_join(worker);
-        if (worker->state == WORKER_NONE)
+        if (!worker->exists)
             return worker;
     }
     return NULL;
@@ -185,7 +185,7 @@ static void pool_spawn(struct pool *pool)
     worker->pool = pool;
     if (pthread_create(&worker->thread, &attributes, worker_main, worker) ==
         0) {
-        worker->state = WORKER_ALIVE;
+        worker->exists = true;
         pool->alive++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -257,7 +257,7 @@ void pool_destroy(struct pool *pool)
     pthread_cond_broadcast(&pool->changed);
     pool_unlock(pool);
     for (unsigned i = 0; i < pool->workers_max; i++)
-        if (pool->workers[i].state != WORKER_NONE)
+        if (pool->workers[i].exists)
             worker_join(&pool->workers[i]);
     pthread_cond_destroy(&pool->changed);
     pthread_mutex_destroy(&pool->lock);
