@@ -95,7 +95,10 @@ void uring_watch_event(struct uring *uring, const struct io_uring_cqe *cqe)
     ASSERT(cqe->res != -EINVAL && cqe->res != -EBADF);
     if ((cqe->flags & IORING_CQE_F_MORE) == 0)
         uring->watch[watch] = WATCH_WANTED;
-    if (watch == URING_WATCH_SIDE)
+    /* While its CQ is full the co-processor would only tell us again that it
+     * has more; enter() asks it when the CQ has been reaped. */
+    if (watch == URING_WATCH_SIDE &&
+        (sq_flags(&uring->side->sq) & IORING_SQ_CQ_OVERFLOW) == 0)
         emu_progress(uring->side);
 }
 
