@@ -55,7 +55,8 @@ static int check_component(const char *name, size_t size)
     return 0;
 }
 
-/* "http://host/path" is "/path"; a proxy's form, which a server must take. */
+/* "http://host/path" is "/path"; a proxy's form, which a server must take. A
+ * host alone, or with a query, means the root. */
 static struct span skip_authority(struct span target)
 {
     if (target.size < 7 ||
@@ -67,7 +68,7 @@ static struct span skip_authority(struct span target)
         target.data++;
         target.size--;
     }
-    return target.size > 0 ? target : span_string("/");
+    return target;
 }
 
 static struct span cut_query(struct span *target)
@@ -110,13 +111,16 @@ static int decode_component(struct span *target, struct path *path)
 
 int path_decode(struct span target, struct path *path)
 {
-    target = skip_authority(target);
+    struct span local = skip_authority(target);
+    bool is_absolute = local.data != target.data;
+
+    target = local;
     path->query = cut_query(&target);
     path->size = 0;
     path->text[0] = '\0';
     path->is_directory = true;
-    if (target.size == 0 && path->query.data != NULL)
-        return 0; /* "http://host?query" */
+    if (target.size == 0 && is_absolute)
+        return 0;
     if (!span_starts_with(target, "/"))
         return 400;
 

@@ -52,6 +52,8 @@ static bool text_reserve(struct text *text, size_t size)
 
     while (wish < text->used + size)
         wish *= 2;
+    if (wish > text->size_max)
+        wish = text->size_max;
 
     char *data = alloc_zeroed(1, wish);
 

@@ -1,0 +1,12 @@
+# The parts of the program gyre, without its main(). Without llhttp there is no
+# server, and nothing of it to test.
+if(TARGET gyre_tool)
+  if(NOT GYRE_HAVE_LLHTTP)
+    set_target_properties(${program} PROPERTIES SOURCES
+      "${CMAKE_CURRENT_SOURCE_DIR}/tools/test_text.c;${CMAKE_CURRENT_SOURCE_DIR}/tools/test_options.c;${CMAKE_CURRENT_SOURCE_DIR}/tools/test_json.c")
+  endif()
+  target_link_libraries(${program} PRIVATE gyre_tool)
+endif()
+
+# A client that behaves badly in many ways at once, for tests/scripts/serve.sh.
+add_executable(serve_load tools/load/load.c)

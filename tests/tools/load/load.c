@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * load.c - many clients at once, for tests/scripts/serve.sh
+ *
+ *   serve_load fetch PORT COUNT PATH
+ *       Open COUNT connections, send a request on each, then read all answers.
+ *   serve_load half PORT COUNT PATH
+ *       The same, but after a megabyte of each answer print "half" and wait for
+ *       a line on standard input before reading the rest.
+ *   serve_load slow PORT COUNT SECONDS
+ *       COUNT clients that send a byte a second; when was each cut?
+ *   serve_load ping PORT COUNT PATH
+ *       COUNT requests on one connection, a millisecond apart: how long did
+ *       each take?
+ *   serve_load raw PORT
+ *       Send standard input, then print what comes until the end.
+ *
+ * Blocking sockets and no threads: the server is what is being tested. Each
+ * mode prints one line of key=value and ends with 0 if nothing went wrong with
+ * the client itself.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MEGABYTE (1 << 20)
+
+struct client {
+    int fd;
+    long long length; /* of the body, as announced; -1: not yet known */
+    long long got;    /* bytes of the body */
+    int status;
+    double cut_after; /* seconds */
+};
+
+static char buffer[MEGABYTE];
+
+_Noreturn static void die(const char *what)
+{
+    fprintf(stderr, "serve_load: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static int open_client(int port)
+{
+    /* Many addresses of the loopback network, for more ports than one has. */
+    static uint32_t count;
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                   .sin_port = htons((uint16_t)port) };
+    struct sockaddr_in own = { .sin_family = AF_INET };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + count++ / 10000);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own) != 0 ||
+        connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        die("connect");
+    return fd;
+}
+
+static void send_request(int fd, const char *path, const char *connection)
+{
+    int size = snprintf(buffer, sizeof buffer,
+                        "GET %s HTTP/1.1\r\nHost: test\r\nConnection: %s\r\n"
+                        "\r\n",
+                        path, connection);
+
+    if (send(fd, buffer, (size_t)size, MSG_NOSIGNAL) != size)
+        die("send");
+}
+
+/* Read a head, byte by byte so as not to take of the body. */
+static bool read_head(struct client *client)
+{
+    char head[8192];
+    size_t size = 0;
+
+    while (size < 4 || memcmp(head + size - 4, "\r\n\r\n", 4) != 0) {
+        if (size == sizeof head - 1 || recv(client->fd, head + size, 1, 0) != 1)
+            return false;
+        size++;
+    }
+    head[size] = '\0';
+
+    const char *length = strstr(head, "Content-Length: ");
+
+    client->length = length != NULL ? atoll(length + 16) : 0;
+    return sscanf(head, "HTTP/1.1 %d", &client->status) == 1;
+}
+
+/* Read up to `limit` bytes of the body in all. */
+static void read_body(struct client *client, long long limit)
+{
+    while (client->got < limit) {
+        long long left = limit - client->got;
+        ssize_t n = recv(client->fd, buffer,
+                         left < MEGABYTE ? (size_t)left : MEGABYTE, 0);
+
+        if (n <= 0)
+            return;
+        client->got += n;
+    }
+}
+
+static struct client *open_clients(int port, int count)
+{
+    struct client *clients = calloc((size_t)count, sizeof *clients);
+
+    if (clients == NULL)
+        die("calloc");
+    for (int i = 0; i < count; i++)
+        clients[i].fd = open_client(port);
+    return clients;
+}
+
+/* fetch and half: they differ in where they stop in between. */
+static int fetch(int port, int count, const char *path, bool half)
+{
+    struct client *clients = open_clients(port, count);
+    int good = 0;
+
+    for (int i = 0; i < count; i++)
+        send_request(clients[i].fd, path, "close");
+    for (int i = 0; half && i < count; i++) {
+        if (!read_head(&clients[i]))
+            die("half an answer");
+        read_body(&clients[i], MEGABYTE);
+    }
+    if (half) {
+        puts("half");
+        fflush(stdout);
+        if (fgets(buffer, sizeof buffer, stdin) == NULL)
+            die("standard input");
+    }
+    for (int i = 0; i < count; i++) {
+        if (half || read_head(&clients[i]))
+            read_body(&clients[i], clients[i].length);
+        good += clients[i].status == 200 &&
+                clients[i].got == clients[i].length &&
+                recv(clients[i].fd, buffer, 1, 0) == 0;
+        close(clients[i].fd);
+    }
+    printf("good=%d\n", good);
+    free(clients);
+    return 0;
+}
+
+/* Send a byte of an endless head to each; those that were cut say so. */
+static int drip(struct client *clients, int count, double since, long round)
+{
+    static const char HEAD[] = "GET / HTTP/1.1\r\nHost: test\r\nX: ";
+    char byte = round < (long)sizeof HEAD - 1 ? HEAD[round] : 'x';
+    int cut = 0;
+
+    for (int i = 0; i < count; i++) {
+        struct client *client = &clients[i];
+
+        if (client->fd < 0)
+            continue;
+
+        ssize_t n = recv(client->fd, buffer, sizeof buffer - 1, MSG_DONTWAIT);
+
+        if (n > 0) {
+            buffer[n] = '\0';
+            sscanf(buffer, "HTTP/1.1 %d", &client->status);
+        }
+        if (n > 0 || n == 0 || errno != EAGAIN) {
+            client->cut_after = now() - since;
+            close(client->fd);
+            client->fd = -1;
+            cut++;
+        } else {
+            send(client->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+    }
+    return cut;
+}
+
+static int slow(int port, int count, double seconds)
+{
+    struct client *clients = open_clients(port, count);
+    double since = now();
+    double first = seconds;
+    double last = 0;
+    int cut = 0;
+    int told = 0;
+
+    puts("connected");
+    fflush(stdout);
+    for (long round = 0; cut < count && now() - since < seconds; round++) {
+        double next = since + (double)(round + 1);
+
+        cut += drip(clients, count, since, round);
+        if (next > now())
+            usleep((useconds_t)((next - now()) * 1e6));
+    }
+    for (int i = 0; i < count; i++) {
+        if (clients[i].fd >= 0)
+            continue;
+        told += clients[i].status == 408;
+        first = clients[i].cut_after < first ? clients[i].cut_after : first;
+        last = clients[i].cut_after > last ? clients[i].cut_after : last;
+    }
+    printf("cut=%d told=%d first_s=%.1f last_s=%.1f\n", cut, told, first, last);
+    free(clients);
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double left = *(const double *)a;
+    double right = *(const double *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static int ping(int port, int count, const char *path)
+{
+    struct client client = { .fd = open_client(port) };
+    double *times = calloc((size_t)count, sizeof *times);
+
+    if (times == NULL)
+        die("calloc");
+    for (int i = 0; i < count; i++) {
+        double since = now();
+
+        send_request(client.fd, path, "keep-alive");
+        client.got = 0;
+        if (!read_head(&client))
+            die("ping");
+        read_body(&client, client.length);
+        times[i] = now() - since;
+        usleep(1000);
+    }
+    qsort(times, (size_t)count, sizeof *times, compare);
+    printf("p50_us=%.0f p99_us=%.0f max_us=%.0f\n", times[count / 2] * 1e6,
+           times[count * 99 / 100] * 1e6, times[count - 1] * 1e6);
+    free(times);
+    return 0;
+}
+
+static int raw(int port)
+{
+    int fd = open_client(port);
+    size_t size = fread(buffer, 1, sizeof buffer, stdin);
+    ssize_t n;
+
+    /* The server may have closed half way: what it said counts. */
+    send(fd, buffer, size, MSG_NOSIGNAL);
+    while ((n = recv(fd, buffer, sizeof buffer, 0)) > 0)
+        fwrite(buffer, 1, (size_t)n, stdout);
+    if (n < 0)
+        die("recv");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *mode = argc > 2 ? argv[1] : "";
+    int port = argc > 2 ? atoi(argv[2]) : 0;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (strcmp(mode, "raw") == 0)
+        return raw(port);
+    if (argc == 5 && strcmp(mode, "fetch") == 0)
+        return fetch(port, atoi(argv[3]), argv[4], false);
+    if (argc == 5 && strcmp(mode, "half") == 0)
+        return fetch(port, atoi(argv[3]), argv[4], true);
+    if (argc == 5 && strcmp(mode, "slow") == 0)
+        return slow(port, atoi(argv[3]), atof(argv[4]));
+    if (argc == 5 && strcmp(mode, "ping") == 0)
+        return ping(port, atoi(argv[3]), argv[4]);
+    fprintf(stderr, "usage: serve_load fetch|half|slow|ping|raw PORT ...\n");
+    return 2;
+}
