@@ -84,18 +84,30 @@ static void mark_written(const gyre_op *op, int32_t res)
     }
 }
 
+static bool op_is_retried(const gyre_op *op)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
+
+    return op_table[sqe->opcode].retry;
+}
+
+/* What the caller is told. Linux stops a worker by a signal, so the end of a
+ * cancelled op may call itself an interruption. */
 static int32_t result_of(const gyre_op *op, int32_t res)
 {
-    if (LIKELY(res > -KERNEL_INTERNAL_FIRST) || res < -KERNEL_INTERNAL_LAST)
+    bool internal = res <= -KERNEL_INTERNAL_FIRST &&
+                    res >= -KERNEL_INTERNAL_LAST;
+
+    if (LIKELY(!internal && res != -EINTR))
         return res;
-    return (op->flags_ & OP_CANCEL_ASKED) != 0 ? -ECANCELED : -EINTR;
+    if ((op->flags_ & OP_CANCEL_ASKED) != 0 && (internal || op_is_retried(op)))
+        return -ECANCELED;
+    return -EINTR;
 }
 
 static bool op_wants_retry(const gyre_op *op, int32_t res)
 {
-    const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
-
-    return UNLIKELY(res == -EINTR) && op_table[sqe->opcode].retry &&
+    return UNLIKELY(res == -EINTR) && op_is_retried(op) &&
            (op->flags_ & OP_CANCEL_ASKED) == 0;
 }
 
@@ -191,6 +203,7 @@ static unsigned loop_dispatch_ended(gyre_loop *loop, unsigned limit)
     while (taken < limit && (op = loop->ended.first) != NULL) {
         ASSERT(op->state_ == OP_ENDED);
         op_list_remove(&loop->ended, op);
+        counter_sub(&loop->queued, 1);
         taken++;
         op_finish(loop, op, op->result_, 0);
     }

@@ -162,7 +162,6 @@ void loop_end_op(gyre_loop *loop, gyre_op *op, int result)
         ASSERT(op->state_ == OP_QUEUED);
         op_list_remove(&loop->backlog, op);
     }
-    counter_sub(&loop->queued, 1);
     op->state_ = OP_ENDED;
     op->result_ = result;
     op_list_append(&loop->ended, op);
@@ -221,9 +220,10 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
             struct io_uring_sqe sqe;
 
             sqe_fill_cancel(&sqe, op);
-            /* Without memory for it the cancel is tried again next turn. */
-            if (loop->kernel->class->side(loop->kernel, &sqe) < 0)
+            if (loop->kernel->class->side(loop->kernel, &sqe) < 0) {
+                loop->starved = true; /* no memory for it: try again later */
                 return true;
+            }
         } else {
             if (*room == 0)
                 return false;

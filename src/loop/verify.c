@@ -164,7 +164,7 @@ void loop_verify(gyre_loop *loop)
         flying += count_head(loop->slots[slot].flying, false);
         in_slots += loop->slots[slot].count;
     }
-    ASSERT(queued + held == counter_get(&loop->queued));
+    ASSERT(queued + held + ended == counter_get(&loop->queued));
     ASSERT(flying == counter_get(&loop->in_flight));
     ASSERT(in_slots == queued + ended + flying);
     ASSERT(loop->live->count == queued + held + ended + flying); /* I1 */
