@@ -37,6 +37,8 @@ static gyre_timer *node_timer(struct wheel_node *node)
 
 static void timer_arm(gyre_timer *timer, uint64_t deadline_ns)
 {
+    ASSERT_API(!timer->loop_->closing,
+               "a timer was armed while its loop is being destroyed");
     counter_add(&timer->loop_->timers, 1);
     wheel_insert(&timer->loop_->wheel, timer_node(timer), deadline_ns);
 }
@@ -133,14 +135,15 @@ bool gyre_timer_is_armed(const gyre_timer *timer)
 
 /* ---- the loop's side ----------------------------------------------------- */
 
-static void loop_tell_cancelled(gyre_loop *loop)
+/* Those cancelled by now: who is cancelled by a callback is told next turn. */
+static void loop_tell_cancelled(gyre_loop *loop, unsigned limit)
 {
     struct list told;
     struct list *link;
 
     list_init(&told);
     list_append_all(&told, &loop->cancelled_timers);
-    while ((link = list_take_first(&told)) != NULL) {
+    while (limit-- > 0 && (link = list_take_first(&told)) != NULL) {
         gyre_timer *timer =
             node_timer(CONTAINER_OF(link, struct wheel_node, link));
 
@@ -149,6 +152,8 @@ static void loop_tell_cancelled(gyre_loop *loop)
         loop->called++;
         timer->done_(timer, -ECANCELED);
     }
+    list_append_all(&told, &loop->cancelled_timers);
+    list_append_all(&loop->cancelled_timers, &told);
 }
 
 /* The next multiple of the period after now, so that the timer neither drifts
@@ -157,20 +162,30 @@ static void timer_repeat(gyre_loop *loop, gyre_timer *timer)
 {
     uint64_t due = timer->deadline_ns_;
     uint64_t missed = (loop->now_ns - due) / timer->period_ns_;
+    uint64_t next;
 
-    timer_arm(timer, due + (missed + 1) * timer->period_ns_);
+    if (__builtin_add_overflow(due + missed * timer->period_ns_,
+                               timer->period_ns_, &next))
+        next = GYRE_NEVER;
+    timer_arm(timer, next);
 }
 
+/* A fence behind what is due now: a timer that a callback arms for the past is
+ * called next turn, and cannot keep this one busy. */
 void loop_expire_timers(gyre_loop *loop, unsigned limit)
 {
+    struct wheel_node fence = { .deadline_ns = 0 };
     struct wheel_node *node;
 
     if (!list_is_empty(&loop->cancelled_timers))
-        loop_tell_cancelled(loop);
+        loop_tell_cancelled(loop, limit);
     if (loop->wheel.count == 0)
         return;
     wheel_advance(&loop->wheel, gyre_loop_now(loop));
-    while (limit-- > 0 && (node = wheel_take_due(&loop->wheel)) != NULL) {
+    if (list_is_empty(&loop->wheel.due))
+        return;
+    wheel_insert(&loop->wheel, &fence, 0);
+    while ((node = wheel_take_due(&loop->wheel)) != &fence) {
         gyre_timer *timer = node_timer(node);
 
         ASSERT(timer->deadline_ns_ <= loop->now_ns); /* I5: never early */
@@ -179,6 +194,10 @@ void loop_expire_timers(gyre_loop *loop, unsigned limit)
             timer_repeat(loop, timer);
         loop->called++;
         timer->done_(timer, 0);
+        if (--limit == 0) {
+            wheel_remove(&loop->wheel, &fence);
+            return;
+        }
     }
 }
 
@@ -197,8 +216,8 @@ static void deadline_passed(gyre_timer *timer, int status)
 
     ASSERT(status == 0);
     ASSERT(deadline->op_->deadline_ == deadline);
-    deadline->fired_ = true;
-    gyre_op_cancel(deadline->op_);
+    /* Who was asked to end before keeps that reason. */
+    deadline->fired_ = gyre_op_cancel(deadline->op_) == 0;
 }
 
 void gyre_op_set_deadline(gyre_op *op, gyre_deadline *deadline,
