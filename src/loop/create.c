@@ -68,9 +68,11 @@ static void loop_drain(gyre_loop *loop)
     loop->closing = true;
 }
 
-/* What is dropped is not called back: timers, ready and posted work. */
+/* What is dropped is not called back: timers, ready and posted work. Ops from
+ * other threads are started ones, and end as such. */
 static void loop_drop_callbacks(gyre_loop *loop)
 {
+    loop_take_posted(loop);
     while (list_take_first(&loop->cancelled_timers) != NULL)
         ;
     wheel_drop_all(&loop->wheel);
@@ -78,8 +80,6 @@ static void loop_drop_callbacks(gyre_loop *loop)
     loop->ready_first = NULL;
     loop->ready_last = NULL;
     atomic_store(&loop->ready, 0);
-    atomic_store(&loop->posted, NULL);
-    atomic_store(&loop->remote_ops, NULL);
 }
 
 void gyre_loop_destroy(gyre_loop *loop)

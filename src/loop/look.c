@@ -17,7 +17,7 @@ uint64_t gyre_loop_id(const gyre_loop *loop)
 
 bool gyre_loop_is_mine(const gyre_loop *loop)
 {
-    return loop->owner == loop_thread();
+    return loop_owner(loop) == loop_thread();
 }
 
 const char *gyre_loop_kernel(const gyre_loop *loop)

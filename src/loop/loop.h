@@ -104,7 +104,7 @@ struct gyre_loop {
     uint64_t called;        /* callbacks made */
     uint64_t called_before; /* the present run: for run-once */
     uint64_t holds;
-    const void *owner; /* the thread, as loop_thread() names it */
+    _Atomic(const void *) owner; /* the thread, as loop_thread() names it */
     uint64_t id;
     uint64_t completions_untaken; /* since take_wakes */
     struct live_table *live;      /* verify builds */
@@ -193,10 +193,16 @@ uint64_t loop_clock(gyre_loop *loop);
 /* An address that names the calling thread. */
 const void *loop_thread(void);
 
+/* Any thread may ask. */
+static inline const void *loop_owner(const gyre_loop *loop)
+{
+    return atomic_load_explicit(&loop->owner, memory_order_relaxed);
+}
+
 static inline void loop_assert_owner(const gyre_loop *loop)
 {
     ASSERT_API(loop != NULL, "there is no loop (gyre_loop_create() made none)");
-    ASSERT_API(loop->owner == loop_thread(),
+    ASSERT_API(loop_owner(loop) == loop_thread(),
                "this thread does not own the loop: use gyre_loop_post() or "
                "gyre_op_start_remote() from other threads");
 }

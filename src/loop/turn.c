@@ -3,8 +3,8 @@
  * turn.c - one turn of the loop, and running it
  *
  *   1  run what is ready         tasks, posted work            bounded
- *   2  put the backlog into the SQ, cancels first
- *   3  expire timers             callbacks may start more      bounded
+ *   2  expire timers             callbacks may start more      bounded
+ *   3  put the backlog into the SQ, cancels first
  *   4  enter the kernel once     submit, wait, next timer as deadline
  *   5  dispatch completions      callbacks                     bounded
  *
@@ -15,9 +15,9 @@
  * queued or yet to be cancelled, or was posted.
  *
  * What enter() may answer besides success is dealt with here and counted: EINTR
- * and ETIME end the sleep; EAGAIN and EBUSY mean "reap first", so the next enter
- * submits nothing and, if there is nothing to reap, waits a millisecond, which
- * keeps a loop without memory from spinning.
+ * and ETIME end the sleep; EAGAIN and EBUSY mean "reap first", so the next turn
+ * submits nothing and, if it has nothing to do and may sleep, waits a
+ * millisecond, which keeps a loop without memory from spinning.
  */
 #include <errno.h>
 #include <gyre/loop.h>
@@ -62,10 +62,15 @@ uint64_t gyre_loop_update_now(gyre_loop *loop)
     return now;
 }
 
-static bool loop_has_work(gyre_loop *loop)
+static bool loop_has_callbacks(const gyre_loop *loop)
 {
-    return loop->ready_first != NULL || loop->ended.first != NULL ||
-           loop->backlog.first != NULL || loop->cancels != NULL;
+    return loop->ready_first != NULL || loop->ended.first != NULL;
+}
+
+static bool loop_has_work(const gyre_loop *loop)
+{
+    return loop_has_callbacks(loop) || loop->backlog.first != NULL ||
+           loop->cancels != NULL;
 }
 
 static bool kernel_has_results(const struct kernel *kernel)
@@ -92,7 +97,7 @@ int loop_attach(gyre_loop *loop)
     if (err < 0)
         return err;
     loop->attached = true;
-    loop->owner = loop_thread();
+    atomic_store_explicit(&loop->owner, loop_thread(), memory_order_relaxed);
     return 0;
 }
 
@@ -125,6 +130,7 @@ static int loop_enter(gyre_loop *loop, unsigned submit, unsigned want,
     int taken;
 
     counter_add(&loop->enters, 1);
+    loop->starved = false;
     sq_publish(&loop->kernel->sq);
     taken = loop->kernel->class->enter(loop->kernel, submit, want, deadline_ns);
     loop->now_is_old = true;
@@ -133,15 +139,6 @@ static int loop_enter(gyre_loop *loop, unsigned submit, unsigned want,
     ASSERT((unsigned)taken <= submit);
     counter_add(&loop->submitted, (unsigned)taken);
     return 0;
-}
-
-/* Nothing was taken for want of memory or room: let the kernel finish some. */
-static int loop_enter_starved(gyre_loop *loop)
-{
-    loop->starved = false;
-    if (kernel_has_results(loop->kernel))
-        return loop_enter(loop, 0, 0, KERNEL_NO_WAIT);
-    return loop_enter(loop, 0, 1, loop_clock(loop) + STARVED_PAUSE_NS);
 }
 
 /* Has a run-once had its callback? */
@@ -154,33 +151,57 @@ static bool loop_had_once(const gyre_loop *loop, gyre_run_mode mode)
  * of all, or all that run-once wants. */
 static bool loop_wants_sleep(gyre_loop *loop, gyre_run_mode mode)
 {
-    return mode != GYRE_RUN_NOWAIT && !loop_has_work(loop) &&
-           !kernel_has_results(loop->kernel) && !loop_had_once(loop, mode) &&
+    return mode != GYRE_RUN_NOWAIT && !loop_had_once(loop, mode) &&
            (mode == GYRE_RUN_FOREVER || !loop_is_done(loop));
+}
+
+/*
+ * Until when the kernel may sleep; KERNEL_NO_WAIT if there is something to do.
+ * Starved, it may sleep on a backlog too, but only for a moment, in which the
+ * kernel can finish something and free what was wanting. The sleep has been
+ * announced unless the answer is KERNEL_NO_WAIT: loop_slept() ends it.
+ */
+static uint64_t loop_sleep_until(gyre_loop *loop)
+{
+    uint64_t deadline;
+
+    if (kernel_has_results(loop->kernel) ||
+        (loop->starved ? loop_has_callbacks(loop) : loop_has_work(loop)))
+        return KERNEL_NO_WAIT;
+    deadline = loop_next_timer(loop);
+    if (UNLIKELY(loop->starved)) {
+        uint64_t pause = loop_clock(loop) + STARVED_PAUSE_NS;
+
+        deadline = deadline < pause ? deadline : pause;
+    }
+    if (deadline == KERNEL_NO_WAIT || !loop_may_sleep(loop))
+        return KERNEL_NO_WAIT;
+    return deadline;
+}
+
+/* Is there something that only entering the kernel would bring? */
+static bool kernel_has_more(const struct kernel *kernel)
+{
+    return (sq_flags(&kernel->sq) &
+            (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
 }
 
 /* Phase four. */
 static int turn_enter(gyre_loop *loop, gyre_run_mode mode)
 {
     struct kernel *kernel = loop->kernel;
-    unsigned submit = sq_used(&kernel->sq);
-    uint32_t flags = sq_flags(&kernel->sq);
+    unsigned submit = loop->starved ? 0 : sq_used(&kernel->sq);
     uint64_t deadline = KERNEL_NO_WAIT;
     uint64_t enters = counter_get(&loop->enters);
     int err;
 
-    if (UNLIKELY((flags & IORING_SQ_CQ_OVERFLOW) != 0))
+    if (UNLIKELY((sq_flags(&kernel->sq) & IORING_SQ_CQ_OVERFLOW) != 0))
         counter_add(&loop->overflows, 1);
-    if (UNLIKELY(loop->starved))
-        return loop_enter_starved(loop);
-
-    if (loop_wants_sleep(loop, mode)) {
-        deadline = loop_next_timer(loop);
-        if (deadline != KERNEL_NO_WAIT && !loop_may_sleep(loop))
-            deadline = KERNEL_NO_WAIT;
-    }
+    if (loop_wants_sleep(loop, mode))
+        deadline = loop_sleep_until(loop);
     if (deadline == KERNEL_NO_WAIT && submit == 0 && mode != GYRE_RUN_NOWAIT &&
-        (flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) == 0) {
+        !kernel_has_more(kernel)) {
+        loop->starved = false;
         loop->now_is_old = true;
         return 0;
     }
@@ -206,18 +227,23 @@ static int loop_turn(gyre_loop *loop, gyre_run_mode mode)
     return err;
 }
 
+static bool loop_take_stop(gyre_loop *loop)
+{
+    return UNLIKELY(atomic_load_explicit(&loop->stop, memory_order_relaxed)) &&
+           atomic_exchange(&loop->stop, false);
+}
+
 static int loop_run_until(gyre_loop *loop, gyre_run_mode mode)
 {
     for (;;) {
         int err;
 
         if (mode == GYRE_RUN_UNTIL_DONE && loop_is_done(loop))
-            return 0;
+            return loop_take_stop(loop);
         err = loop_turn(loop, mode);
         if (err < 0)
             return err;
-        if (UNLIKELY(atomic_load_explicit(&loop->stop, memory_order_relaxed)) &&
-            atomic_exchange(&loop->stop, false))
+        if (loop_take_stop(loop))
             return 1;
         if (mode == GYRE_RUN_NOWAIT || loop_had_once(loop, mode) ||
             (mode == GYRE_RUN_ONCE && loop_is_done(loop)))
@@ -225,13 +251,31 @@ static int loop_run_until(gyre_loop *loop, gyre_run_mode mode)
     }
 }
 
-int gyre_loop_run(gyre_loop *loop, gyre_run_mode mode)
+/* Between these two callbacks are called; the second takes what the first
+ * gave. */
+static gyre_loop *turning_begin(gyre_loop *loop)
 {
     gyre_loop *outer = current_loop;
+
+    ASSERT_API(!loop->turning, "a single step inside a turn of the same loop");
+    loop->turning = true;
+    current_loop = loop;
+    return outer;
+}
+
+static void turning_end(gyre_loop *loop, gyre_loop *outer)
+{
+    current_loop = outer;
+    loop->turning = false;
+}
+
+int gyre_loop_run(gyre_loop *loop, gyre_run_mode mode)
+{
+    gyre_loop *outer;
     int result;
 
     ASSERT_API(loop != NULL, "there is no loop (gyre_loop_create() made none)");
-    if (loop->turning && loop->owner == loop_thread())
+    if (loop_owner(loop) == loop_thread() && loop->turning)
         return -EDEADLK;
     result = loop_attach(loop);
     if (result < 0)
@@ -239,11 +283,9 @@ int gyre_loop_run(gyre_loop *loop, gyre_run_mode mode)
     loop_assert_owner(loop);
     loop->called_before = loop->called;
     loop_slept(loop); /* a host slept for us */
-    loop->turning = true;
-    current_loop = loop;
+    outer = turning_begin(loop);
     result = loop_run_until(loop, mode);
-    current_loop = outer;
-    loop->turning = false;
+    turning_end(loop, outer);
     return result;
 }
 
@@ -270,17 +312,25 @@ int gyre_loop_prepare(gyre_loop *loop, uint64_t *deadline_ns)
     err = gyre_loop_submit(loop);
     if (err < 0)
         return err;
-    if (!loop_has_work(loop) && !kernel_has_results(loop->kernel) &&
-        loop_may_sleep(loop))
-        *deadline_ns = loop_next_timer(loop);
+    /* What could not be submitted needs another turn: soon, if it starved. */
+    if (kernel_has_more(loop->kernel) ||
+        (!loop->starved && sq_used(&loop->kernel->sq) > 0))
+        return 0;
+    *deadline_ns = loop_sleep_until(loop);
     return 0;
 }
 
 bool gyre_loop_run_one_ready(gyre_loop *loop)
 {
+    gyre_loop *outer;
+    bool ran;
+
     loop_assert_owner(loop);
+    outer = turning_begin(loop);
     loop_take_posted(loop);
-    return loop_run_ready(loop, 1) > 0;
+    ran = loop_run_ready(loop, 1) > 0;
+    turning_end(loop, outer);
+    return ran;
 }
 
 int gyre_loop_submit(gyre_loop *loop)
@@ -300,6 +350,12 @@ int gyre_loop_submit(gyre_loop *loop)
 
 unsigned gyre_loop_reap(gyre_loop *loop)
 {
+    gyre_loop *outer;
+    unsigned taken;
+
     loop_assert_owner(loop);
-    return loop_dispatch(loop, loop->dispatch_max);
+    outer = turning_begin(loop);
+    taken = loop_dispatch(loop, loop->dispatch_max);
+    turning_end(loop, outer);
+    return taken;
 }

@@ -120,7 +120,8 @@ bool loop_has_posted(gyre_loop *loop)
 
 bool loop_may_sleep(gyre_loop *loop)
 {
-    ASSERT(loop->ready_first == NULL && loop->backlog.first == NULL); /* I6 */
+    ASSERT(loop->ready_first == NULL &&
+           (loop->backlog.first == NULL || loop->starved)); /* I6 */
     atomic_store(&loop->sleeping, true);
     if (!loop_has_posted(loop))
         return true;
