@@ -299,7 +299,7 @@ static void put_limits(struct text *out, const struct facts *facts)
              facts->entries_max);
     put_line(out, "entries", line);
     put_limit(out, "memlock", &facts->memlock,
-              " (bytes; counts on Linux before 5.12 alone)");
+              " (bytes; all rings of one user together, root's excepted)");
     put_limit(out, "descriptors", &facts->nofile,
               facts->nofile.soft < facts->nofile.hard
                   ? " (gyre serve raises it by itself)"
