@@ -22,12 +22,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include <gyre/error.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "kernel/proc.h"
 #include "ring/ring.h"
@@ -36,7 +36,13 @@
 #define PROBE_ENTRIES 4
 #define CHILD_STACK (64 * 1024)
 
-enum stage { STAGE_SETUP, STAGE_ENTER, STAGE_REGISTER, STAGE_OLD, STAGE_DONE };
+enum stage {
+    STAGE_SETUP = 0,
+    STAGE_ENTER,
+    STAGE_REGISTER,
+    STAGE_OLD,
+    STAGE_DONE
+};
 
 static const char *const calls[] = {
     [STAGE_SETUP] = "io_uring_setup",
@@ -107,8 +113,10 @@ static struct attempt attempt(void)
 
 /* ---- the child that goes first ------------------------------------------- */
 
+/* Shared with the child also where clone() is made a fork (valgrind). */
 struct scout {
     atomic_int stage;
+    char stack[CHILD_STACK] __attribute__((aligned(64)));
 };
 
 /* Each of the three calls once. What they answer is of no interest. */
@@ -126,39 +134,48 @@ static int scout_main(void *argument)
     return 0;
 }
 
-/* How far the child came; STAGE_DONE: it lives. Or a negative errno. Signals
- * are blocked meanwhile: a handler must not run twice in one memory. */
-static int send_scout(void)
+/* Run the scout to its end: 0, or a negative errno. Signals are blocked
+ * meanwhile: a handler must not run twice in one memory. */
+static int run_scout(struct scout *scout)
 {
-    struct scout scout = { STAGE_SETUP };
-    char *stack = alloc_aligned(64, CHILD_STACK);
     sigset_t all;
     sigset_t before;
-    int status = 0;
+    int status;
+    int err = 0;
 
-    if (stack == NULL)
-        return -ENOMEM;
     sigfillset(&all);
     sigdelset(&all, SIGSYS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int saved = errno;
-    int child =
-        clone(scout_main, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK, &scout);
-    int error = child < 0 ? -errno : 0;
+    int child = clone(scout_main, scout->stack + CHILD_STACK,
+                      CLONE_VM | CLONE_VFORK, scout);
 
-    if (child > 0) {
-        while (waitpid(child, &status, (int)__WCLONE) < 0 && errno == EINTR)
-            ;
+    if (child < 0)
+        err = -errno;
+    while (child > 0 && waitpid(child, &status, (int)__WCLONE) < 0 &&
+           errno == EINTR)
+        ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+/* How far the scout came; STAGE_DONE: it lives. Or a negative errno. */
+static int send_scout(void)
+{
+    int saved = errno;
+    struct scout *scout = mmap(NULL, sizeof *scout, PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int result;
+
+    if (scout == MAP_FAILED) {
+        result = -errno;
+    } else {
+        result = run_scout(scout);
+        if (result == 0)
+            result = atomic_load(&scout->stage);
+        munmap(scout, sizeof *scout);
     }
     errno = saved;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    alloc_free(stack);
-    if (error != 0)
-        return error;
-    /* Under valgrind the child has a memory of its own. */
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return STAGE_DONE;
-    return atomic_load(&scout.stage);
+    return result;
 }
 
 /* ---- words --------------------------------------------------------------- */
