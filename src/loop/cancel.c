@@ -13,7 +13,6 @@
 #include <errno.h>
 
 #include "loop/loop.h"
-#include "loop/optable.h"
 
 int gyre_op_cancel(gyre_op *op)
 {
@@ -33,59 +32,6 @@ int gyre_op_cancel(gyre_op *op)
     op->flags_ |= OP_ON_CANCELS;
     op_head_push(&loop->cancels, op);
     return 0;
-}
-
-static unsigned cancel_flying(gyre_loop *loop, uint32_t slot)
-{
-    unsigned asked = 0;
-    gyre_op *op, *next;
-
-    for (op = loop->slots[slot].flying; op != NULL; op = next) {
-        next = op->next_;
-        if (gyre_op_cancel(op) == 0)
-            asked++;
-    }
-    return asked;
-}
-
-static unsigned cancel_list(const struct op_list *list, uint32_t slot, bool all)
-{
-    unsigned asked = 0;
-    gyre_op *op, *next;
-
-    for (op = list->first; op != NULL; op = next) {
-        next = op->next_;
-        if ((all || op->slot_ == slot) && gyre_op_cancel(op) == 0)
-            asked++;
-    }
-    return asked;
-}
-
-unsigned gyre_loop_cancel_fd(gyre_loop *loop, int fd)
-{
-    uint32_t slot = (uint32_t)fd + 1;
-    unsigned asked;
-
-    loop_assert_owner(loop);
-    if (fd < 0 || slot >= loop->slot_count || loop->slots[slot].count == 0)
-        return 0;
-    asked = cancel_flying(loop, slot);
-    /* The backlog is looked through only if some of it can be the fd's. */
-    if (asked < loop->slots[slot].count && loop->backlog.first != NULL)
-        asked += cancel_list(&loop->backlog, slot, false);
-    return asked;
-}
-
-unsigned gyre_loop_cancel_all(gyre_loop *loop)
-{
-    unsigned asked;
-
-    loop_assert_owner(loop);
-    asked = cancel_list(&loop->backlog, 0, true);
-    asked += cancel_list(&loop->held, 0, true);
-    for (uint32_t slot = 0; slot < loop->slot_count; slot++)
-        asked += cancel_flying(loop, slot);
-    return asked;
 }
 
 void gyre_op_cancel_op(gyre_op *op, gyre_op *target)

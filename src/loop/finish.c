@@ -126,17 +126,13 @@ static void op_land(gyre_loop *loop, gyre_op *op)
 /* The last completion: books first, callback last. */
 static void op_finish(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)
 {
-    uint32_t slot = op->slot_;
     gyre_result result = { .flags = flags };
 
-    ASSERT(loop->slots[slot].count > 0);
-    loop->slots[slot].count--;
+    slot_leave(loop, op);
     op->state_ = OP_IDLE; /* I1 */
     live_remove(loop, op);
     if (UNLIKELY(op->deadline_ != NULL))
         res = deadline_finish(op, res);
-    if (UNLIKELY(loop->slots[slot].held > 0) && loop->slots[slot].count == 0)
-        loop_release_held(loop, slot);
     loop->called++;
     result.res = res;
     op->done_(op, result); /* I3: the op may be gone */

@@ -14,10 +14,9 @@
  *
  * An op is on exactly one list, by next_ and prev_ (NULL: the first): the
  * backlog, `ended`, `held`, `cancels` (flying, a cancel request is yet to be
- * written), or the list of its fd's slot (flying). Slots are found by fd + 1;
- * slot 0 takes ops without a descriptor, and all when memory was short. A slot
- * counts every started op of its fd, so closing an fd finds what is on it
- * without looking at the rest.
+ * written), or the list of its fd's slot (flying). A slot counts every started
+ * op of its fd, so closing an fd finds what is on it without looking at the rest
+ * (slot.c).
  *
  * The task tier and everything above reach the loop through this page and the
  * public headers; nobody else touches a loop's members.
@@ -83,6 +82,7 @@ struct gyre_loop {
     gyre_op *cancels;
     struct fd_slot *slots;
     uint32_t slot_count;
+    uint32_t strays;     /* ops on a descriptor that has no slot */
     uint16_t generation; /* of the op started last */
     bool attached;
     bool turning;     /* inside a turn: no nested run */
@@ -151,7 +151,23 @@ int loop_create_on(gyre_loop **loop, struct kernel *kernel,
 void loop_enqueue(gyre_loop *loop, gyre_op *op);
 void loop_flush(gyre_loop *loop); /* cancels and backlog into the SQ */
 void loop_end_op(gyre_loop *loop, gyre_op *op, int result); /* QUEUED, HELD */
-void loop_release_held(gyre_loop *loop, uint32_t slot);
+void loop_release(gyre_loop *loop, gyre_op *op);            /* HELD */
+
+/* ---- slot.c ------------------------------------------------------------- */
+
+#define SLOT_OTHER 0U
+
+void slot_choose(gyre_loop *loop, gyre_op *op);
+/* The op counts as one on its descriptor, until it ends; the end lets a close
+ * go that has waited for it. */
+void slot_enter(gyre_loop *loop, const gyre_op *op);
+void slot_leave(gyre_loop *loop, const gyre_op *op);
+/* Does a close of the op's descriptor wait? Must the op, a close, wait? */
+bool slot_is_closing(const gyre_loop *loop, const gyre_op *op);
+bool slot_must_wait(const gyre_loop *loop, gyre_op *op);
+#ifdef GYRE_VERIFY
+uint64_t slot_count_strays(const gyre_op *op);
+#endif
 
 /* ---- finish.c ----------------------------------------------------------- */
 

@@ -16,55 +16,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "loop/loop.h"
-#include "loop/optable.h"
 
-#define SLOT_OTHER 0U
-#define SLOTS_MIN 64U
 #define GENERATION_SHIFT 48
 
 uint64_t op_user_data(const gyre_op *op)
 {
     return (uint64_t)(uintptr_t)op | (uint64_t)op->generation_
                                          << GENERATION_SHIFT;
-}
-
-/* Make room for the slot of a descriptor. Without memory the ops of new
- * descriptors share the first slot; close then waits for more than it must. */
-static bool loop_grow_slots(gyre_loop *loop, uint32_t slot)
-{
-    uint32_t count = loop->slot_count == 0 ? SLOTS_MIN : loop->slot_count;
-    struct fd_slot *slots;
-
-    while (count <= slot) {
-        if (count > UINT32_MAX / 2)
-            return false;
-        count *= 2;
-    }
-    slots = alloc_zeroed(count, sizeof *slots);
-    if (slots == NULL)
-        return false;
-    memcpy(slots, loop->slots, loop->slot_count * sizeof *slots);
-    alloc_free(loop->slots);
-    loop->slots = slots;
-    loop->slot_count = count;
-    return true;
-}
-
-static uint32_t op_slot(gyre_loop *loop, gyre_op *op)
-{
-    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
-    const struct op_info *info = &op_table[sqe->opcode];
-    uint32_t slot;
-
-    if (sqe->fd < 0 || (!info->has_fd && info->name != NULL) ||
-        (sqe->flags & IOSQE_FIXED_FILE) != 0)
-        return SLOT_OTHER;
-    slot = (uint32_t)sqe->fd + 1;
-    if (LIKELY(slot < loop->slot_count) || loop_grow_slots(loop, slot))
-        return slot;
-    return SLOT_OTHER;
 }
 
 static void op_queue(gyre_loop *loop, gyre_op *op)
@@ -84,15 +43,6 @@ static void op_hold(gyre_loop *loop, gyre_op *op)
     counter_add(&loop->queued, 1);
 }
 
-static bool op_must_wait(const gyre_loop *loop, gyre_op *op)
-{
-    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
-
-    return sqe->opcode == IORING_OP_CLOSE && sqe->file_index == 0 &&
-           op->slot_ != SLOT_OTHER && loop->slots[op->slot_].count > 0 &&
-           loop->slots[op->slot_].held == 0;
-}
-
 void loop_enqueue(gyre_loop *loop, gyre_op *op)
 {
     ASSERT_API(op->state_ == OP_IDLE,
@@ -108,15 +58,15 @@ void loop_enqueue(gyre_loop *loop, gyre_op *op)
     op->generation_ = ++loop->generation;
     op->flags_ &= OP_TARGET_SIDE;
     op->deadline_ = NULL;
-    op->slot_ = op_slot(loop, op);
+    slot_choose(loop, op);
     live_add(loop, op);
-    if (UNLIKELY(op_must_wait(loop, op))) {
+    if (UNLIKELY(slot_must_wait(loop, op))) {
         op_hold(loop, op);
         return;
     }
-    loop->slots[op->slot_].count++;
+    slot_enter(loop, op);
     op_queue(loop, op);
-    if (UNLIKELY(loop->slots[op->slot_].held > 0))
+    if (UNLIKELY(slot_is_closing(loop, op)))
         loop_end_op(loop, op, -EBADF); /* it is being closed */
 }
 
@@ -135,18 +85,13 @@ void gyre_op_restart(gyre_op *op)
     loop_enqueue(op->loop_, op);
 }
 
-void loop_release_held(gyre_loop *loop, uint32_t slot)
+/* The last other op on the close's descriptor has ended. */
+void loop_release(gyre_loop *loop, gyre_op *op)
 {
-    gyre_op *op = loop->held.first;
-
-    ASSERT(loop->slots[slot].count == 0);
-    while (op->slot_ != slot) {
-        op = op->next_;
-        ASSERT(op != NULL);
-    }
+    ASSERT(op->state_ == OP_HELD);
     op_list_remove(&loop->held, op);
-    loop->slots[slot].held--;
-    loop->slots[slot].count++;
+    loop->slots[op->slot_].held--;
+    slot_enter(loop, op);
     counter_sub(&loop->queued, 1);
     op_queue(loop, op);
 }
@@ -157,7 +102,7 @@ void loop_end_op(gyre_loop *loop, gyre_op *op, int result)
     if (op->state_ == OP_HELD) {
         op_list_remove(&loop->held, op);
         loop->slots[op->slot_].held--;
-        loop->slots[op->slot_].count++;
+        slot_enter(loop, op);
     } else {
         ASSERT(op->state_ == OP_QUEUED);
         op_list_remove(&loop->backlog, op);

@@ -167,6 +167,11 @@ void loop_verify(gyre_loop *loop)
     ASSERT(queued + held + ended == counter_get(&loop->queued));
     ASSERT(flying == counter_get(&loop->in_flight));
     ASSERT(in_slots == queued + ended + flying);
+    ASSERT(slot_count_strays(loop->backlog.first) +
+               slot_count_strays(loop->ended.first) +
+               slot_count_strays(loop->cancels) +
+               slot_count_strays(loop->slots[SLOT_OTHER].flying) ==
+           loop->strays);
     ASSERT(loop->live->count == queued + held + ended + flying); /* I1 */
     ASSERT(counter_get(&loop->timers) >= loop->wheel.count);
 }

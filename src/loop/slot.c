@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slot.c - which ops are on which descriptor
+ *
+ * The table has a slot for each descriptor, found by fd + 1, and grows to the
+ * largest one seen. An op whose descriptor has no slot, since there was no
+ * memory or the number is absurd, is a *stray*: it goes to the first slot, with
+ * those that have no descriptor, and is found by looking through the lists. So
+ * starting cannot fail, and a close waits for the right ops at any price; with
+ * no strays, which is always, it costs nothing.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "loop/loop.h"
+#include "loop/optable.h"
+
+#define SLOTS_MAX (1U << 20) /* Linux's own limit, fs.nr_open, by default */
+
+/* The descriptor that an op works on; -1 if it has none. */
+static int op_fd(const gyre_op *op)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
+    const struct op_info *info = &op_table[sqe->opcode];
+
+    if (sqe->fd < 0 || (!info->has_fd && info->name != NULL) ||
+        (sqe->flags & IOSQE_FIXED_FILE) != 0)
+        return -1;
+    return sqe->fd;
+}
+
+static bool op_is_stray(const gyre_op *op)
+{
+    return UNLIKELY(op->slot_ == SLOT_OTHER) && op_fd(op) >= 0;
+}
+
+static bool loop_grow_slots(gyre_loop *loop, uint32_t slot)
+{
+    uint32_t count = loop->slot_count;
+    struct fd_slot *slots;
+
+    if (slot >= SLOTS_MAX)
+        return false;
+    while (count <= slot)
+        count *= 2;
+    slots = alloc_zeroed(count, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    memcpy(slots, loop->slots, loop->slot_count * sizeof *slots);
+    alloc_free(loop->slots);
+    loop->slots = slots;
+    loop->slot_count = count;
+    return true;
+}
+
+void slot_choose(gyre_loop *loop, gyre_op *op)
+{
+    int fd = op_fd(op);
+    uint32_t slot = (uint32_t)fd + 1; /* -1: SLOT_OTHER */
+
+    if (UNLIKELY(slot >= loop->slot_count) && !loop_grow_slots(loop, slot))
+        slot = SLOT_OTHER;
+    op->slot_ = slot;
+}
+
+void slot_enter(gyre_loop *loop, const gyre_op *op)
+{
+    loop->slots[op->slot_].count++;
+    loop->strays += op_is_stray(op);
+}
+
+static bool is_on(const gyre_op *op, int fd)
+{
+    return op->slot_ == SLOT_OTHER && op_fd(op) == fd;
+}
+
+static gyre_op *find_stray(gyre_op *op, int fd)
+{
+    while (op != NULL && !is_on(op, fd))
+        op = op->next_;
+    return op;
+}
+
+/* Is an op on the descriptor started and not ended? */
+static bool fd_is_used(const gyre_loop *loop, int fd)
+{
+    uint32_t slot = (uint32_t)fd + 1;
+
+    if (slot < loop->slot_count && loop->slots[slot].count > 0)
+        return true;
+    return UNLIKELY(loop->strays > 0) &&
+           (find_stray(loop->slots[SLOT_OTHER].flying, fd) != NULL ||
+            find_stray(loop->cancels, fd) != NULL ||
+            find_stray(loop->backlog.first, fd) != NULL ||
+            find_stray(loop->ended.first, fd) != NULL);
+}
+
+bool slot_is_closing(const gyre_loop *loop, const gyre_op *op)
+{
+    int fd;
+
+    if (LIKELY(loop->held.first == NULL))
+        return false;
+    if (op->slot_ != SLOT_OTHER && loop->slots[op->slot_].held > 0)
+        return true;
+    fd = op_fd(op);
+    return UNLIKELY(loop->slots[SLOT_OTHER].held > 0) && fd >= 0 &&
+           find_stray(loop->held.first, fd) != NULL;
+}
+
+bool slot_must_wait(const gyre_loop *loop, gyre_op *op)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
+
+    return sqe->opcode == IORING_OP_CLOSE && sqe->file_index == 0 &&
+           sqe->fd >= 0 && fd_is_used(loop, sqe->fd) &&
+           !slot_is_closing(loop, op);
+}
+
+void slot_leave(gyre_loop *loop, const gyre_op *op)
+{
+    struct fd_slot *slot = &loop->slots[op->slot_];
+    bool stray = op_is_stray(op);
+    gyre_op *held;
+    int fd;
+
+    ASSERT(slot->count > 0);
+    slot->count--;
+    loop->strays -= stray;
+    if (LIKELY(slot->held == 0 && !stray))
+        return;
+    fd = op_fd(op);
+    if (fd < 0 || fd_is_used(loop, fd))
+        return;
+    for (held = loop->held.first; held != NULL; held = held->next_)
+        if (gyre_op_sqe(held)->fd == fd) {
+            loop_release(loop, held);
+            return;
+        }
+}
+
+/* ---- asking all on a descriptor to end ------------------------------------ */
+
+/* `fd` is looked at for strays only. */
+static unsigned cancel_list(gyre_op *op, uint32_t slot, int fd)
+{
+    unsigned asked = 0;
+    gyre_op *next;
+
+    for (; op != NULL; op = next) {
+        next = op->next_;
+        if (op->slot_ == slot && (slot != SLOT_OTHER || op_fd(op) == fd) &&
+            gyre_op_cancel(op) == 0)
+            asked++;
+    }
+    return asked;
+}
+
+unsigned gyre_loop_cancel_fd(gyre_loop *loop, int fd)
+{
+    uint32_t slot = (uint32_t)fd + 1;
+    unsigned asked = 0;
+
+    loop_assert_owner(loop);
+    if (fd < 0)
+        return 0;
+    if (slot < loop->slot_count && loop->slots[slot].count > 0) {
+        asked = cancel_list(loop->slots[slot].flying, slot, fd);
+        /* The backlog is looked through only if some of it can be the fd's. */
+        if (asked < loop->slots[slot].count)
+            asked += cancel_list(loop->backlog.first, slot, fd);
+    }
+    if (UNLIKELY(loop->strays > 0)) {
+        asked += cancel_list(loop->slots[SLOT_OTHER].flying, SLOT_OTHER, fd);
+        asked += cancel_list(loop->backlog.first, SLOT_OTHER, fd);
+    }
+    return asked;
+}
+
+/* All of a list, whatever its slots. */
+static unsigned cancel_each(gyre_op *op)
+{
+    unsigned asked = 0;
+    gyre_op *next;
+
+    for (; op != NULL; op = next) {
+        next = op->next_;
+        if (gyre_op_cancel(op) == 0)
+            asked++;
+    }
+    return asked;
+}
+
+unsigned gyre_loop_cancel_all(gyre_loop *loop)
+{
+    unsigned asked;
+
+    loop_assert_owner(loop);
+    asked = cancel_each(loop->backlog.first);
+    asked += cancel_each(loop->held.first);
+    for (uint32_t slot = 0; slot < loop->slot_count; slot++)
+        asked += cancel_each(loop->slots[slot].flying);
+    return asked;
+}
+
+#ifdef GYRE_VERIFY
+uint64_t slot_count_strays(const gyre_op *op)
+{
+    uint64_t count = 0;
+
+    for (; op != NULL; op = op->next_)
+        count += op_is_stray(op);
+    return count;
+}
+#endif
