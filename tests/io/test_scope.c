@@ -43,6 +43,7 @@ static int wait_for_children(void *arg)
     return 0;
 }
 
+/* I10 */
 KERNEL_TEST(R1_a_scope_closes_when_every_child_has_ended)
 {
     must_run(wait_for_children, NULL);

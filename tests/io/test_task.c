@@ -294,6 +294,7 @@ static int wake_each_alone(void *arg)
     return 0;
 }
 
+/* I8: one completion, one wake, of that task. */
 KERNEL_TEST(E16_a_completion_wakes_exactly_the_task_that_waits_for_it)
 {
     must_run(wake_each_alone, NULL);
