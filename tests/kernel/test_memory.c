@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -102,6 +103,44 @@ TEST(locked_memory_has_guards_too)
     memory_unmap(memory, 2 * page);
     memory_guards_unmapped(kind == MEMORY_GUARD_PROTECT);
     CHECK_EQ(munlockall(), 0);
+}
+
+/* Is `flag` among the VmFlags of the mapping of address? -1: not found. */
+static int has_flag(const void *address, const char *flag)
+{
+    FILE *smaps = fopen("/proc/self/smaps", "re");
+    bool is_there = false;
+    char line[512];
+    int result = -1;
+
+    CHECK(smaps != NULL);
+    while (result < 0 && fgets(line, sizeof line, smaps) != NULL) {
+        unsigned long first;
+        unsigned long end;
+
+        if (sscanf(line, "%lx-%lx ", &first, &end) == 2)
+            is_there = (uintptr_t)address >= first && (uintptr_t)address < end;
+        else if (is_there && strncmp(line, "VmFlags:", 8) == 0)
+            result = strstr(line, flag) != NULL;
+    }
+    fclose(smaps);
+    return result;
+}
+
+TEST(a_mapping_never_gets_huge_pages_unasked)
+{
+    size_t page = memory_page_size();
+    char *memory;
+
+    if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0)
+        TEST_SKIP("this Linux has no huge pages");
+    memory = memory_map(4 * page);
+    CHECK(memory != NULL);
+    memory[0] = 1;
+    if (has_flag(memory, " ") < 0)
+        TEST_SKIP("/proc/self/smaps is somebody else's");
+    CHECK_EQ(has_flag(memory, " nh"), 1);
+    memory_unmap(memory, 4 * page);
 }
 
 TEST_PANICS(a_mapping_is_made_of_whole_pages, "does not hold")

@@ -3,6 +3,7 @@
  * Contexts without a scheduler: what must survive a switch, how a context
  * begins and ends, and what those see who walk its stack.
  */
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,15 @@
 #include "task/switch.h"
 
 #define NOINLINE __attribute__((noinline))
+
+#if GYRE_ASAN
+/* Locals on fake stacks: the harder case for a switch. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_stack_use_after_return=1";
+}
+#endif
 
 static struct stack_pool pool;
 static struct context main_context;
@@ -251,12 +261,16 @@ TEST(K1_contexts_make_and_await_contexts)
 
 static NOINLINE void dirty_frame(struct flow *flow)
 {
+    /* AddressSanitizer puts marks around both, on a fake stack around the
+     * first, on the stack itself around the second. */
     volatile char local[1000];
+    volatile char *more = __builtin_alloca(1000);
 
-    for (size_t i = 0; i < sizeof local; i++)
-        local[i] = (char)i;
-    flow->sum += local[999] != 0;
+    for (size_t i = 0; i < 1000; i++)
+        more[i] = local[i] = (char)i;
+    flow->sum += local[999] != more[998];
     /* Leaves with its frame, and those above it, still on the stack. */
+    flow_yield(flow);
     flow_end(flow);
 }
 
@@ -279,8 +293,137 @@ TEST(K1_a_stack_serves_thousands_of_contexts_one_after_the_other)
             first = flow.stack;
         CHECK(flow.stack == first);
         flow_resume(&flow);
+        flow_resume(&flow);
         CHECK(flow.done);
     }
+    stack_pool_deinit(&pool);
+}
+
+/* Bytes of address space. */
+static size_t virtual_size(void)
+{
+    FILE *statm = fopen("/proc/self/statm", "re");
+    size_t pages = 0;
+
+    CHECK(statm != NULL);
+    CHECK_EQ(fscanf(statm, "%zu", &pages), 1);
+    fclose(statm);
+    return pages * memory_page_size();
+}
+
+TEST(K1_a_context_that_ends_leaves_nothing_to_the_tools)
+{
+    /* More than ThreadSanitizer has handles for, if none came back. */
+    const unsigned rounds = 9000;
+    size_t before = 0;
+
+    setup();
+    for (unsigned i = 0; i < rounds; i++) {
+        struct flow flow = { .number = i };
+
+        if (i == 10)
+            before = virtual_size();
+        flow_start(&flow, end_in_a_deep_frame);
+        flow_resume(&flow);
+        flow_resume(&flow);
+        CHECK(flow.done);
+    }
+    /* Less than one of AddressSanitizer's fake stacks each. */
+    CHECK_LT(virtual_size(), before + (size_t)rounds * 4096);
+    stack_pool_deinit(&pool);
+}
+
+#if GYRE_ASAN
+TEST(K1_a_stack_put_back_has_no_marks_of_its_last_task)
+{
+    struct flow flow = { .number = 1 };
+    struct stack *stack;
+
+    setup();
+    flow_start(&flow, end_in_a_deep_frame);
+    stack = flow.stack;
+    flow_resume(&flow);
+    /* It waits in its deep frame for ever, marks and all. */
+    __asan_poison_memory_region(stack->bottom + 1024, 64);
+    stack_put(&pool, stack);
+    CHECK(__asan_region_is_poisoned(stack->bottom, stack->size) == NULL);
+    stack_pool_deinit(&pool);
+}
+#endif
+
+#if GYRE_TSAN
+static void check_fiber(void *arg)
+{
+    struct flow *flow = arg;
+
+    CHECK(__tsan_get_current_fiber() == flow->context.fiber);
+    flow_yield(flow);
+    CHECK(__tsan_get_current_fiber() == flow->context.fiber);
+    flow_end(flow);
+}
+
+TEST(K1_the_thread_sanitizer_knows_which_context_runs)
+{
+    struct flow flow = { .number = 1 };
+
+    setup();
+    flow_start(&flow, check_fiber);
+    CHECK(flow.context.fiber != main_context.fiber);
+    while (!flow.done) {
+        flow_resume(&flow);
+        CHECK(__tsan_get_current_fiber() == main_context.fiber);
+    }
+    stack_pool_deinit(&pool);
+}
+#endif
+
+static jmp_buf way_back;
+static volatile bool jump_wanted = true;
+
+static NOINLINE void jump_out(unsigned depth)
+{
+    volatile char *local = __builtin_alloca(100);
+
+    for (size_t i = 0; i < 100; i++)
+        local[i] = (char)depth;
+    if (depth > 0)
+        jump_out(depth - 1);
+    else if (jump_wanted)
+        longjmp(way_back, 1);
+    local[0] = 0;
+}
+
+static NOINLINE void use_much_stack(void)
+{
+    volatile char *local = __builtin_alloca(4000);
+
+    for (size_t i = 0; i < 4000; i++)
+        local[i] = 1;
+}
+
+static void jump_about(void *arg)
+{
+    struct flow *flow = arg;
+
+    while (flow->yields < 3) {
+        if (setjmp(way_back) == 0)
+            jump_out(20);
+        /* The frames jumped over must leave no marks here. */
+        use_much_stack();
+        flow_yield(flow);
+    }
+    flow_end(flow);
+}
+
+TEST(K1_a_task_may_longjmp_within_its_own_stack)
+{
+    struct flow flow = { .number = 1 };
+
+    setup();
+    flow_start(&flow, jump_about);
+    while (!flow.done)
+        flow_resume(&flow);
+    CHECK_EQ(flow.yields, 3U);
     stack_pool_deinit(&pool);
 }
 
