@@ -45,8 +45,8 @@ static int net_option(int fd, int option, int *value)
     return emu_result(getsockopt(fd, SOL_SOCKET, option, value, &size));
 }
 
-/* Do parts of a transfer add up on this socket? */
-static bool net_adds_up(int fd)
+/* Is this a socket with connections? Parts of a transfer add up there. */
+static bool net_is_connected_kind(int fd)
 {
     int type;
 
@@ -61,7 +61,8 @@ int net_finish(struct request *r, long n, size_t wanted)
 
     if (n == -EAGAIN)
         return EMU_WAIT;
-    if (n > 0 && all && (size_t)n < wanted && net_adds_up(r->sqe.fd)) {
+    if (n > 0 && all && (size_t)n < wanted &&
+        net_is_connected_kind(r->sqe.fd)) {
         r->done += (uint32_t)n;
         return EMU_WAIT;
     }
@@ -145,7 +146,7 @@ int net_accept(struct request *r)
         if (result != 0)
             return result;
         if (!listens)
-            return -EINVAL;
+            return net_is_connected_kind(fd) ? -EINVAL : -EOPNOTSUPP;
         return poll_ready(fd, POLLIN) ? EMU_POOL_SERIAL : EMU_WAIT;
     }
     result = net_accept_call(r);

@@ -2,8 +2,8 @@
 /*
  * poll.c - NOP, and POLL_ADD once
  *
- * The result of a poll is the events that were found, errors and hang-ups
- * included; events that nobody can watch for (on a file) are refused.
+ * The result of a poll is the events that were found. Errors and hang-ups, also
+ * of one half (POLLRDHUP), are always watched for, as on Linux's ring.
  */
 #include <errno.h>
 #include <poll.h>
@@ -42,7 +42,7 @@ int poll_check(const struct io_uring_sqe *sqe)
 
 int poll_attempt(struct request *r)
 {
-    short wanted = (short)(r->sqe.poll32_events & 0xffff);
+    short wanted = (short)((r->sqe.poll32_events & 0xffff) | POLLRDHUP);
     struct pollfd entry = { .fd = r->sqe.fd, .events = wanted };
     int found = (int)r->seen & (wanted | POLLERR | POLLHUP);
 

@@ -67,19 +67,29 @@ static int rw_call(const struct request *r, bool write, off_t offset, int flags)
               : preadv2(fd, rest.iov, (int)rest.count, offset, flags));
 }
 
+static bool rw_is_socket(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
 /* One call; `stream` tells that the descriptor has no position. */
 static int rw_once(const struct request *r, bool write, int flags, bool *stream)
 {
     off_t offset = (off_t)r->sqe.off;
     int result;
 
-    flags |= (int)r->sqe.rw_flags;
+    flags |= (int)r->sqe.rw_flags & ~RWF_NOWAIT;
     if (offset == -1)
         return rw_call(r, write, -1, flags);
     result = rw_call(r, write, offset + (off_t)r->done, flags);
     if (result != -ESPIPE)
         return result;
     *stream = true;
+    /* Pipes and terminals do not look at the offset; sockets want none. */
+    if (offset != 0 && rw_is_socket(r->sqe.fd))
+        return -ESPIPE;
     return rw_call(r, write, -1, flags);
 }
 
@@ -152,8 +162,13 @@ static int rw_slow_lane(struct request *r, bool write)
     if (fstat(r->sqe.fd, &status) != 0)
         return -errno;
     if (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode) ||
-        S_ISDIR(status.st_mode))
+        S_ISDIR(status.st_mode)) {
+        /* The caller's own RWF_NOWAIT, where there is none. Linux's ring makes
+         * EAGAIN of it for writes. */
+        if (request_is_impatient(&r->sqe) && !write)
+            return -EOPNOTSUPP;
         return EMU_POOL;
+    }
     flags = fcntl(r->sqe.fd, F_GETFL);
     if (S_ISSOCK(status.st_mode))
         result = rw_socket(r, write);

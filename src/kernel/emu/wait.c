@@ -53,7 +53,7 @@ static uint32_t request_events(const struct request *r)
         return EPOLLOUT;
     default:
         if (r->sqe.opcode == IORING_OP_POLL_ADD)
-            return r->sqe.poll32_events & 0xffff;
+            return (r->sqe.poll32_events & 0xffff) | EPOLLRDHUP;
         return EPOLLPRI | EPOLLERR;
     }
 }
