@@ -27,6 +27,7 @@ static const struct bench *const benches[] = {
 
 struct options {
     const struct bench *bench; /* NULL: all */
+    bool help;
     bool json;
     bool instructions;
     double seconds; /* 0: the bench's own */
@@ -97,7 +98,9 @@ static int parse(struct options *o, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         const char *argument = argv[i];
 
-        if (argument[0] != '-') {
+        if (strcmp(argument, "--help") == 0) {
+            o->help = true;
+        } else if (argument[0] != '-') {
             o->bench = bench_named(argument);
             if (o->bench == NULL)
                 return wrong("unknown bench", argument);
@@ -189,6 +192,10 @@ int bench_main(int argc, char **argv)
 
     if (code != 0)
         return code;
+    if (o.help) {
+        fputs(usage, stdout);
+        return 0;
+    }
     if (o.take != NULL)
         return take(&o);
     for (size_t i = 0; i < BENCHES; i++) {
