@@ -16,6 +16,7 @@ include_directories(${PROJECT_SOURCE_DIR}/include)
 add_compile_options(
   -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes
   -Wmissing-prototypes -Wvla -Wundef -Wwrite-strings
+  -Wno-missing-field-initializers
   -fno-omit-frame-pointer -fno-strict-aliasing -pthread)
 if(GYRE_WERROR)
   add_compile_options(-Werror)

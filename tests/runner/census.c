@@ -70,11 +70,23 @@ static void count_named(struct census *census, const char *name, size_t bytes)
     map->bytes += bytes;
 }
 
+/* Sanitizers map the program itself to look up names for a report. */
+static bool is_this_program(const char *name)
+{
+    static char path[CENSUS_NAME_MAX * 4];
+
+    if (path[0] == '\0' &&
+        readlink("/proc/self/exe", path, sizeof path - 1) < 0)
+        return false;
+    return strcmp(name, path) == 0;
+}
+
 static bool is_of_no_interest(const char *name)
 {
-    return strstr(name, ".so") != NULL || strncmp(name, "[heap", 5) == 0 ||
-           strncmp(name, "[stack", 6) == 0 || strncmp(name, "[v", 2) == 0 ||
-           strstr(name, "/locale") != NULL || strstr(name, "/gconv") != NULL;
+    return is_this_program(name) || strstr(name, ".so") != NULL ||
+           strncmp(name, "[heap", 5) == 0 || strncmp(name, "[stack", 6) == 0 ||
+           strncmp(name, "[v", 2) == 0 || strstr(name, "/locale") != NULL ||
+           strstr(name, "/gconv") != NULL;
 }
 
 static void count_line(struct census *census, char *line)
