@@ -39,7 +39,7 @@ struct stack_slab {
     char *memory;
     uint16_t begun; /* stacks[] from here on are fresh */
     uint16_t protect_count;
-    struct stack stacks[STACKS_PER_SLAB];
+    struct stack stacks[];
 };
 
 static size_t round_to_pages(size_t size)
@@ -49,9 +49,24 @@ static size_t round_to_pages(size_t size)
     return (size + mask) & ~mask;
 }
 
+static size_t stride_of(const struct stack_pool *pool)
+{
+    return pool->guard_size + pool->stack_size;
+}
+
 static size_t slab_bytes(const struct stack_pool *pool)
 {
-    return STACKS_PER_SLAB * (pool->guard_size + pool->stack_size);
+    return pool->per_slab * stride_of(pool);
+}
+
+/* As many as a full slab has, or as fit in its bytes, but one at least. */
+static unsigned stacks_per_slab(const struct stack_pool *pool)
+{
+    size_t count = STACK_SLAB_BYTES / stride_of(pool);
+
+    if (count > STACKS_PER_SLAB)
+        return STACKS_PER_SLAB;
+    return count > 0 ? (unsigned)count : 1;
 }
 
 void stack_pool_init(struct stack_pool *pool, size_t size, size_t keep)
@@ -68,13 +83,15 @@ void stack_pool_init(struct stack_pool *pool, size_t size, size_t keep)
         .weakest = MEMORY_GUARD_MARKER,
         .wipe = fiber_tools_want_wipe(),
     };
+    pool->per_slab = stacks_per_slab(pool);
     list_init(&pool->warm);
     list_init(&pool->cold);
 }
 
 static struct stack_slab *slab_create(struct stack_pool *pool)
 {
-    struct stack_slab *slab = alloc_zeroed(1, sizeof *slab);
+    struct stack_slab *slab =
+        alloc_zeroed(1, sizeof *slab + pool->per_slab * sizeof slab->stacks[0]);
 
     if (slab == NULL)
         return NULL;
@@ -135,13 +152,12 @@ static COLD struct stack *begin_stack(struct stack_pool *pool)
 {
     struct stack_slab *slab = pool->slabs;
 
-    if (slab == NULL || slab->begun == STACKS_PER_SLAB)
+    if (slab == NULL || slab->begun == pool->per_slab)
         slab = slab_create(pool);
     if (slab == NULL)
         return NULL;
 
-    size_t stride = pool->guard_size + pool->stack_size;
-    char *guard = slab->memory + slab->begun * stride;
+    char *guard = slab->memory + slab->begun * stride_of(pool);
     struct stack *stack = &slab->stacks[slab->begun];
 
     stack->bottom = guard + pool->guard_size;

@@ -3,7 +3,7 @@
  * stack.h - stacks for tasks, from a pool
  *
  * A pool belongs to one loop and one thread, and holds stacks of one size. They
- * come in slabs of STACKS_PER_SLAB, one mapping each:
+ * come in slabs of up to STACKS_PER_SLAB, one mapping each:
  *
  *     | guard | stack 0 | guard | stack 1 | guard | stack 2 | ...
  *
@@ -45,7 +45,8 @@
 #define STACK_GUARD_SIZE ((size_t)64 * 1024)
 #define STACK_KEEP_DEFAULT 1024U
 #define STACK_RESERVE_ALIGN ((size_t)64)
-#define STACKS_PER_SLAB 256U
+#define STACKS_PER_SLAB 256U /* fewer, if they would take more than this: */
+#define STACK_SLAB_BYTES ((size_t)64 * 1024 * 1024)
 
 struct stack {
     struct list link; /* on the pool's warm or cold, while idle */
@@ -66,7 +67,8 @@ struct stack_pool {
     struct stack_slab *slabs; /* the newest first; only it has fresh stacks */
     size_t stack_size;        /* usable bytes of each, whole pages */
     size_t guard_size;
-    size_t used; /* got and not yet put */
+    unsigned per_slab; /* stacks in each */
+    size_t used;       /* got and not yet put */
     size_t warm_count;
     size_t cold_count;
     size_t keep;               /* the most that warm may hold */

@@ -129,6 +129,31 @@ TEST(K13_zero_asks_for_the_default_of_64_KiB)
     stack_pool_deinit(&pool);
 }
 
+TEST(K13_large_stacks_come_in_small_slabs)
+{
+    struct stack_pool pool;
+    struct stack *a;
+    struct stack *b;
+
+    stack_pool_init(&pool, STACK_SIZE_MAX, 0);
+    CHECK_EQ(pool.per_slab, 1U);
+    a = must_get(&pool);
+    b = must_get(&pool);
+    touch(a->bottom);
+    touch(b->top - 1);
+    stack_put(&pool, a);
+    stack_put(&pool, b);
+    stack_pool_deinit(&pool);
+
+    stack_pool_init(&pool, 1024 * KIB, 0);
+    CHECK_GT(pool.per_slab, 1U);
+    CHECK_LE(pool.per_slab * pool.stack_size, STACK_SLAB_BYTES);
+    a = must_get(&pool);
+    touch(a->bottom);
+    stack_put(&pool, a);
+    stack_pool_deinit(&pool);
+}
+
 TEST_PANICS(K13_a_stack_below_16_KiB_is_refused, "at least 16 KiB")
 {
     struct stack_pool pool;
