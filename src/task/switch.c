@@ -9,9 +9,9 @@
  * table, and the frame pointer is zero. A function that returns to it runs into
  * an illegal instruction.
  *
- * It calls the function by hand, with a jump: a call would leave an entry in the
- * processor's stack of return addresses that no return ever takes, and the next
- * return of the scheduler would be predicted wrongly.
+ * It calls the function by hand, with a jump: a call would leave an entry in
+ * the processor's stack of return addresses that no return ever takes, and the
+ * next return of the scheduler would be predicted wrongly.
  *
  * The stub lies in a C file because nobody but context_make() knows its frame.
  * It is global (and hidden) as link-time optimisation wants it to be.

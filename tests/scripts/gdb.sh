@@ -56,8 +56,7 @@ run_gdb()
 # The functions of a backtrace, innermost first, on one line.
 frames_of()
 {
-    sed -n 's/^#[0-9]* *\(0x[0-9a-f]* in \)\{0,1\}\([A-Za-z_][A-Za-z_0-9]*\).*/\2/p' "$1" |
-        tr '\n' ' '
+    awk '/^#/ { printf "%s ", $2 ~ /^0x/ ? $4 : $2 }' "$1"
 }
 
 # Is the backtrace in file $2 that of the task, whole and with a clean end?
@@ -100,10 +99,11 @@ check_frames K1_gdb_shows_all_frames_of_a_task "$work/first"
 check_frames K1_gdb_shows_all_frames_of_a_task_that_has_waited "$work/second"
 check_end K1_gdb_ends_a_backtrace_at_the_entry_of_the_task "$work/first"
 
-# From one stop to the next, instruction by instruction: out of the task, through
-# a turn of the loop, and back in. Each time the outermost frame must be the
-# task's entry or main() - or one of the two functions that switch, which have no
-# caller while they are between two stacks, for at most four instructions.
+# From one stop to the next, instruction by instruction: out of the task,
+# through a turn of the loop, and back in. Each time the outermost frame must be
+# the task's entry or main() - or one of the two functions that switch, which
+# have no caller while they are between two stacks, for at most four
+# instructions.
 check_steps()
 {
     awk -v window=4 '
