@@ -52,9 +52,9 @@ static int serve_all(void *arg)
 
         CHECK(fd >= 0);
         CHECK_EQ(size, sizeof peer);
-        server->served++;
-        CHECK_OK(
-            gyre_spawn(gyre_scope_current(), serve_one, (void *)(intptr_t)fd));
+        connections[server->served] = (struct connection){ server, fd };
+        CHECK_OK(gyre_spawn(gyre_scope_current(), serve_one,
+                            &connections[server->served++]));
     }
     return 0;
 }
