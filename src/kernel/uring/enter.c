@@ -16,6 +16,7 @@
  * part of a link chain that the caller's last SQE leaves open.
  */
 #include <errno.h>
+#include <poll.h>
 #include <time.h>
 
 #include "base/assert.h"
@@ -43,7 +44,7 @@ static struct ring_timespec timespec_of(uint64_t ns)
 }
 
 /* Submit, and wait for `want` CQEs until the deadline. */
-static int enter_timed(struct uring *uring, unsigned submit, unsigned want,
+static int enter_until(struct uring *uring, unsigned submit, unsigned want,
                        uint64_t deadline_ns)
 {
     unsigned flags = uring->enter_flags | IORING_ENTER_GETEVENTS |
@@ -67,13 +68,41 @@ static int enter_timed(struct uring *uring, unsigned submit, unsigned want,
                           sizeof argument);
 }
 
+/*
+ * valgrind lets one thread run at a time, and up to 3.19 at least does not know
+ * that io_uring_enter may wait: whoever waits there stops every other thread,
+ * and hears no signal. So wait in something it knows, a millisecond at a time;
+ * the caller counts again.
+ */
+static int enter_patiently(struct uring *uring, unsigned submit, unsigned want,
+                           uint64_t deadline_ns)
+{
+    int saved = errno;
+    int result = ring_sys_enter(uring->enter_fd, submit, 0,
+                                uring->enter_flags | IORING_ENTER_GETEVENTS,
+                                NULL, 0);
+
+    if (result != 0 || cq_ready(&uring->kernel.cq) >= want)
+        return result;
+    if (deadline_ns <= uring_now_ns(&uring->kernel))
+        return -ETIME;
+    if (poll(NULL, 0, 1) < 0)
+        result = -errno;
+    errno = saved;
+    return result;
+}
+
+/* Submit, and unless deadline_ns is KERNEL_NO_WAIT sleep until the CQ holds
+ * `want` CQEs. */
 static int enter_linux(struct uring *uring, unsigned submit, unsigned want,
                        uint64_t deadline_ns)
 {
-    if (deadline_ns != KERNEL_NO_WAIT && deadline_ns != KERNEL_FOREVER)
-        return enter_timed(uring, submit, want, deadline_ns);
     if (deadline_ns == KERNEL_NO_WAIT)
         want = 0;
+    else if (UNLIKELY(uring->patient))
+        return enter_patiently(uring, submit, want, deadline_ns);
+    else if (deadline_ns != KERNEL_FOREVER)
+        return enter_until(uring, submit, want, deadline_ns);
     return ring_sys_enter(uring->enter_fd, submit, want,
                           uring->enter_flags | IORING_ENTER_GETEVENTS, NULL, 0);
 }

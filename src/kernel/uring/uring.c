@@ -26,6 +26,12 @@
 #include "ring/feature.h"
 #include "ring/syscalls.h"
 
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 /* Its address is a name for the thread. */
 static _Thread_local char this_thread;
 
@@ -251,6 +257,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
     }
     uring->register_opcodes = ring_register_opcodes();
     uring->enter_fd = uring->ring.fd;
+    uring->patient = RUNNING_ON_VALGRIND != 0;
     if ((uring->ring.features & IORING_FEAT_NO_IOWAIT) != 0)
         uring->enter_flags = IORING_ENTER_NO_IOWAIT;
     uring->kernel = (struct kernel){

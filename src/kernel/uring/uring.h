@@ -43,6 +43,7 @@ struct uring {
     const void *owner; /* identifies the thread; NULL before attach() */
     int enter_fd;      /* the ring's descriptor, or its index if registered */
     unsigned enter_flags; /* of each io_uring_enter */
+    bool patient;         /* wait elsewhere: see enter_patiently() */
 
     int wake_fd;         /* eventfd; written by any thread, never read */
     atomic_int host_fd;  /* eventfd that Linux signals for each CQE, or -1 */
