@@ -387,7 +387,7 @@ TEST(emu_poll_tells_the_events)
     expect(k, 2, POLLIN);
     close(fds[1]);
     put(k, IORING_OP_POLL_ADD, fds[0], NULL, 0, 3)->poll32_events = 0;
-    expect(k, 3, POLLHUP);
+    expect(k, 3, POLLHUP | POLLRDHUP);
     close(fds[0]);
     put(k, IORING_OP_POLL_ADD, fds[0], NULL, 0, 4)->poll32_events = POLLIN;
     expect(k, 4, -EBADF);

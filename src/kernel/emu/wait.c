@@ -18,8 +18,9 @@
  * Events carry the generation of the registration: one that was made for an
  * earlier file under the same number (a duplicate keeps it alive) is ignored.
  *
- * Errors that do not go away (a socket's error queue, while somebody waits for
- * data) would make a one-shot wait spin. After such an event the descriptor is
+ * Readiness that is of no use to anybody and does not go away (a socket's error
+ * queue while somebody waits for data, a datagram socket that was shut down)
+ * would make a one-shot wait spin. After such an event the descriptor is
  * watched edge-triggered, and is not armed again until something else happens.
  */
 #include <errno.h>
@@ -307,13 +308,11 @@ void wait_event(struct emu *emu, const struct epoll_event *event)
     int fd = (int)(uint32_t)event->data.u64;
     uint32_t events = event->events;
     struct fd_state *state = wait_find(emu, fd);
-    uint32_t interest;
     bool progress = false;
 
     ASSERT(state != NULL);
     if ((uint32_t)(event->data.u64 >> 32) != state->generation)
         return;
-    interest = wait_interest(state);
     state->drained = false;
     if ((events & (EPOLLIN | ALWAYS)) != 0)
         progress |= wait_serve(emu, state, EMU_IN);
@@ -321,12 +320,9 @@ void wait_event(struct emu *emu, const struct epoll_event *event)
         progress |= wait_serve(emu, state, EMU_OUT);
     progress |= wait_serve_others(emu, state, events);
 
-    if (progress || (events & interest & ~ALWAYS) != 0)
-        state->edge = false;
-    else if (state->edge)
+    if (!progress && state->edge)
         return; /* still armed, for the next change */
-    else
-        state->edge = true;
+    state->edge = !progress && wait_interest(state) != 0;
     wait_rearm(emu, fd, state);
 }
 
