@@ -3,6 +3,7 @@
  * Contexts without a scheduler: what must survive a switch, how a context
  * begins and ends, and what those see who walk its stack.
  */
+#include <float.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -471,6 +472,30 @@ TEST(K13_a_signal_finds_room_on_the_smallest_stack)
     while (!flow.done)
         flow_resume(&flow);
     CHECK_EQ(signals_seen, 10);
+    stack_pool_deinit(&pool);
+}
+
+/* printf() of a long double is what libc needs most stack for: 34 KiB. */
+static void print_long(void *arg)
+{
+    struct flow *flow = arg;
+    char text[400];
+
+    snprintf(text, sizeof text, "%.0f", 1e308);
+    CHECK_EQ(strlen(text), 309U);
+    flow->number = (unsigned)snprintf(NULL, 0, "%Lf", LDBL_MAX);
+    flow_end(flow);
+}
+
+TEST(K13_the_default_stack_prints_the_longest_of_floats)
+{
+    struct flow flow = { .number = 0 };
+
+    setup();
+    flow_start(&flow, print_long);
+    flow_resume(&flow);
+    CHECK(flow.done);
+    CHECK_GT(flow.number, 2U);
     stack_pool_deinit(&pool);
 }
 
