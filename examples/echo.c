@@ -59,9 +59,10 @@ int main(int argc, char **argv)
     struct sockaddr_in at = { .sin_family = AF_INET };
     socklen_t size = sizeof at;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    long port = argc > 1 ? strtol(argv[1], NULL, 10) : 7000;
     int err;
 
-    at.sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 7000));
+    at.sin_port = htons((uint16_t)port);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0 ||
         listen(fd, 1024) != 0 ||
