@@ -3,8 +3,8 @@
  * choose.h - which kernel a program gets
  *
  * Decided once per process by a real NOP round trip through a small ring. Only
- * permanent reasons lead to the emulator: ENOSYS, EPERM, EACCES, a seccomp kill,
- * or a Linux whose io_uring is too old. GYRE_KERNEL=uring|emu forces the
+ * permanent reasons lead to the emulator: ENOSYS, EPERM, EACCES, a seccomp
+ * kill, or a Linux whose io_uring is too old. GYRE_KERNEL=uring|emu forces the
  * choice, GYRE_WITHOUT=feature,... takes features of the ring away one by one;
  * both are ignored in programs that gained privileges (secure_getenv).
  */

@@ -62,5 +62,5 @@ int proc_seccomp(void)
     if (proc_read("/proc/self/status", text, sizeof text) != 0)
         return -1;
     line = strstr(text, label);
-    return line == NULL ? -1 : atoi(line + sizeof label - 1);
+    return line == NULL ? -1 : (int)strtol(line + sizeof label - 1, NULL, 10);
 }

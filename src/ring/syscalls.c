@@ -2,9 +2,9 @@
 /*
  * syscalls.c - io_uring's three system calls
  *
- * An old libc may not have the numbers; those written out here are right on every
- * architecture whose numbers are not shifted (mips and alpha shift theirs, but
- * no libc of theirs that can compile this lacks the names).
+ * An old libc may not have the numbers. Those written out here are right on
+ * every architecture whose numbers are not shifted; mips and alpha shift
+ * theirs, but no libc of theirs that can compile this lacks the names.
  */
 #include "ring/syscalls.h"
 

@@ -7,111 +7,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "kernel/emu/emu.h"
-#include "kernel/kernel.h"
 #include "kernel/memory.h"
+#include "kernel/uring_test.h"
 #include "ring/abi_register.h"
 #include "ring/feature.h"
 #include "runner/test.h"
-
-#define EVERY_RUNG (TEST_URING | TEST_URING_COOP | TEST_URING_PLAIN)
-#define RING_TEST(name) KERNEL_TEST_ON(name, EVERY_RUNG)
-
-#define MS UINT64_C(1000000)
-
-static struct kernel *open_ring(unsigned entries, unsigned cq_entries)
-{
-    struct kernel_options options = { .entries = entries,
-                                      .cq_entries = cq_entries };
-    struct kernel *kernel;
-
-    CHECK_OK(uring_open(&kernel, &options));
-    return kernel;
-}
-
-static struct kernel *open_attached(unsigned entries, unsigned cq_entries)
-{
-    struct kernel *kernel = open_ring(entries, cq_entries);
-
-    CHECK_OK(kernel->class->attach(kernel));
-    return kernel;
-}
-
-static int enter(struct kernel *kernel, unsigned submit, unsigned want,
-                 uint64_t deadline_ns)
-{
-    return kernel->class->enter(kernel, submit, want, deadline_ns);
-}
-
-static uint64_t now(struct kernel *kernel)
-{
-    return kernel->class->now_ns(kernel);
-}
-
-static void put(struct kernel *kernel, struct io_uring_sqe sqe)
-{
-    CHECK_GT(sq_room(&kernel->sq), 0u);
-    *sq_next(&kernel->sq) = sqe;
-    sq_publish(&kernel->sq);
-}
-
-static void put_nop(struct kernel *kernel, uint64_t id)
-{
-    put(kernel,
-        (struct io_uring_sqe){ .opcode = IORING_OP_NOP, .user_data = id << 4 });
-}
-
-static void put_read(struct kernel *kernel, uint64_t id, int fd, void *buffer,
-                     unsigned size)
-{
-    put(kernel, (struct io_uring_sqe){ .opcode = IORING_OP_READ,
-                                       .fd = fd,
-                                       .addr = (uintptr_t)buffer,
-                                       .len = size,
-                                       .off = UINT64_MAX,
-                                       .user_data = id << 4 });
-}
-
-/* The next CQE that is the caller's; the kernel gets its own back. */
-static bool take(struct kernel *kernel, struct io_uring_cqe *cqe)
-{
-    while (cq_take(&kernel->cq, cqe)) {
-        if ((cqe->user_data & KERNEL_TAG_MASK) != KERNEL_TAG_INTERNAL)
-            return true;
-        kernel->class->internal(kernel, cqe);
-    }
-    return kernel->side_cq != NULL && cq_take(kernel->side_cq, cqe);
-}
-
-/* Sleep until there is one; fails the test by its time-out. */
-static struct io_uring_cqe next(struct kernel *kernel)
-{
-    struct io_uring_cqe cqe;
-
-    while (!take(kernel, &cqe)) {
-        int err = enter(kernel, 0, 1, KERNEL_FOREVER);
-
-        CHECK(err >= 0 || err == -EINTR);
-    }
-    return cqe;
-}
-
-static void check_nop_works(struct kernel *kernel)
-{
-    put_nop(kernel, 77);
-    CHECK_EQ(enter(kernel, 1, 0, KERNEL_NO_WAIT), 1);
-    CHECK_EQ(next(kernel).user_data, 77u << 4);
-}
 
 RING_TEST(A12_one_call_submits_and_waits)
 {
@@ -460,148 +368,6 @@ RING_TEST(an_open_link_chain_is_not_continued_by_us)
     kernel->class->destroy(kernel);
 }
 
-static bool is_readable(int fd)
-{
-    struct pollfd p = { .fd = fd, .events = POLLIN };
-
-    return poll(&p, 1, 0) == 1;
-}
-
-static void wait_readable(int fd)
-{
-    struct pollfd p = { .fd = fd, .events = POLLIN };
-
-    while (poll(&p, 1, -1) != 1)
-        CHECK_EQ(errno, EINTR);
-}
-
-static int pollable(struct kernel *kernel)
-{
-    int fd = kernel->class->pollable_fd(kernel);
-
-    CHECK_GE(fd, 0);
-    CHECK_EQ(kernel->class->pollable_fd(kernel), fd);
-    CHECK_EQ(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-    CHECK_GE(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
-    CHECK(!is_readable(fd));
-    return fd;
-}
-
-RING_TEST(A18_the_pollable_fd_tells_of_results_and_of_wakes)
-{
-    struct kernel *kernel = open_attached(8, 0);
-    struct io_uring_cqe cqe;
-    int fd = pollable(kernel);
-    int fds[2];
-    char byte;
-
-    CHECK_OK(pipe2(fds, O_CLOEXEC));
-    for (unsigned i = 0; i < 20; i++) {
-        put_read(kernel, i, fds[0], &byte, 1);
-        CHECK_EQ(enter(kernel, 1, 0, KERNEL_NO_WAIT), 1);
-        CHECK(!is_readable(fd));
-        CHECK_EQ(write(fds[1], "x", 1), 1);
-        wait_readable(fd);
-        CHECK_EQ(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
-        CHECK(take(kernel, &cqe));
-        CHECK_EQ(cqe.user_data, (uint64_t)i << 4);
-        CHECK(!take(kernel, &cqe));
-        CHECK(!is_readable(fd));
-    }
-    for (unsigned i = 0; i < 20; i++) {
-        kernel->class->wake(kernel);
-        wait_readable(fd);
-        CHECK_EQ(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
-        CHECK(!take(kernel, &cqe));
-    }
-    close(fds[0]);
-    close(fds[1]);
-    kernel->class->destroy(kernel);
-}
-
-/* A completion that is caused by a write to an eventfd: see host.c. */
-RING_TEST(A18_the_host_is_told_of_eventfds_more_than_once)
-{
-    struct kernel *kernel = open_attached(8, 0);
-    struct io_uring_cqe cqe;
-    int fd = pollable(kernel);
-    int event = eventfd(0, EFD_CLOEXEC);
-    uint64_t count = 0; /* valgrind does not see the ring write */
-
-    for (uint64_t i = 1; i <= 10; i++) {
-        bool found = false;
-
-        put_read(kernel, i, event, &count, sizeof count);
-        CHECK_EQ(enter(kernel, 1, 0, KERNEL_NO_WAIT), 1);
-        CHECK_EQ(write(event, &i, sizeof i), (ssize_t)sizeof i);
-        while (!found) { /* the signal of the round before may be late */
-            wait_readable(fd);
-            CHECK_GE(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
-            found = take(kernel, &cqe);
-        }
-        CHECK_EQ(count, i);
-    }
-    close(event);
-    kernel->class->destroy(kernel);
-}
-
-RING_TEST(A18_a_burst_is_found_by_a_host_that_only_polls)
-{
-    enum { BURST = 200 };
-    struct kernel *kernel = open_attached(BURST, 0);
-    struct io_uring_cqe cqe;
-    int fds[BURST][2];
-    char bytes[BURST];
-    unsigned found = 0;
-    int fd = pollable(kernel);
-
-    for (unsigned i = 0; i < BURST; i++) {
-        CHECK_OK(pipe2(fds[i], O_CLOEXEC));
-        put_read(kernel, i, fds[i][0], &bytes[i], 1);
-    }
-    CHECK_EQ(enter(kernel, BURST, 0, KERNEL_NO_WAIT), BURST);
-    for (unsigned i = 0; i < BURST; i++)
-        CHECK_EQ(write(fds[i][1], "x", 1), 1);
-    while (found < BURST) {
-        wait_readable(fd);
-        CHECK_GE(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
-        /* Take a few at a time, so that there is an overflow to be told of. */
-        for (unsigned i = 0; i < 16 && take(kernel, &cqe); i++)
-            found++;
-        while (cq_ready(&kernel->cq) != 0 && take(kernel, &cqe))
-            found++;
-    }
-    CHECK_EQ(found, (unsigned)BURST);
-    for (unsigned i = 0; i < BURST; i++) {
-        close(fds[i][0]);
-        close(fds[i][1]);
-    }
-    kernel->class->destroy(kernel);
-}
-
-RING_TEST(A18_an_overflow_is_told_to_the_host)
-{
-    struct kernel *kernel = open_attached(8, 8);
-    struct io_uring_cqe cqe;
-    unsigned found = 0;
-    int fd = pollable(kernel);
-
-    for (unsigned i = 0; i < 5; i++) {
-        for (unsigned k = 0; k < 8; k++)
-            put_nop(kernel, k);
-        CHECK_EQ(enter(kernel, 8, 0, KERNEL_NO_WAIT), 8);
-    }
-    while (found < 40) {
-        wait_readable(fd);
-        CHECK_GE(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
-        while (take(kernel, &cqe))
-            found++;
-    }
-    CHECK_GE(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
-    CHECK(!is_readable(fd));
-    kernel->class->destroy(kernel);
-}
-
 RING_TEST(A10_each_opcode_has_one_executor)
 {
     struct kernel *kernel;
@@ -621,23 +387,6 @@ RING_TEST(A10_each_opcode_has_one_executor)
             CHECK(!emu_has_opcode(i));
     }
     kernel->class->destroy(kernel);
-}
-
-static int call_body(void *argument)
-{
-    return *(int *)argument;
-}
-
-static int side_call(struct kernel *kernel, uint64_t id, int *argument)
-{
-    struct io_uring_sqe sqe = {
-        .opcode = KERNEL_OP_CALL,
-        .addr = (uintptr_t)call_body,
-        .off = (uintptr_t)argument,
-        .user_data = id << 4,
-    };
-
-    return kernel->class->side(kernel, &sqe);
 }
 
 RING_TEST(the_co_processor_ends_the_sleep_of_the_ring)
@@ -678,28 +427,6 @@ RING_TEST(many_calls_beside_many_requests_all_end)
         calls += cqe.user_data == 1 << 4 && cqe.res == 9;
     }
     CHECK_EQ(nops, (unsigned)EACH);
-    kernel->class->destroy(kernel);
-}
-
-RING_TEST(the_co_processor_makes_the_pollable_fd_readable)
-{
-    struct kernel *kernel = open_attached(8, 0);
-    struct io_uring_cqe cqe;
-    int fd = pollable(kernel);
-    int value = 4;
-
-    for (unsigned i = 0; i < 20; i++) {
-        CHECK_OK(side_call(kernel, 6, &value));
-        bool found = false;
-
-        while (!found) {
-            CHECK_GE(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
-            found = take(kernel, &cqe);
-            if (!found)
-                wait_readable(fd);
-        }
-        CHECK_EQ(cqe.res, 4);
-    }
     kernel->class->destroy(kernel);
 }
 

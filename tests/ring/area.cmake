@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: MIT
+#
 # The system's own header as an oracle for ring/abi.h. Both define the same
 # names, so no file can include both: from the header's text two tables are
 # written, one compiled with each, and test_abi.c compares them. Whatever the

@@ -104,10 +104,10 @@ static bool register_again(const struct uring *uring, int fd)
 
 /*
  * This comes after Linux has been entered, so that the signals of what the
- * caller is about to find in the CQ are gone as well. None is lost: Linux writes
- * a CQE before it signals it, and SQ_TASKRUN before it signals deferred work.
- * What is left of that work (one enter runs a bounded part), what waits for
- * room in the CQ, and what came while nothing was registered, would not be
+ * caller is about to find in the CQ are gone as well. None is lost: Linux
+ * writes a CQE before it signals it, and SQ_TASKRUN before it signals deferred
+ * work. What is left of that work (one enter runs a bounded part), what waits
+ * for room in the CQ, and what came while nothing was registered, would not be
  * signalled again, so that is done here.
  */
 void uring_host_settle(struct uring *uring)

@@ -41,7 +41,8 @@ bool uring_is_owner(const struct uring *uring)
 }
 
 /* Use the ring by an index in the thread's own table, which spares Linux the
- * look-up of the descriptor. The table has 16 places: without one, do without. */
+ * look-up of the descriptor. The table has 16 places: do without if it is
+ * full. */
 static void register_ring_fd(struct uring *uring)
 {
     struct io_uring_rsrc_update update = {
