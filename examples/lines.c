@@ -2,8 +2,8 @@
 /*
  * lines FILE... - counts the lines of many files at once, a task for each
  *
- * Files that cannot be read are told of, and do not stop the others: the scope's
- * policy is to go on.
+ * Files that cannot be read are told of, and do not stop the others: the
+ * scope's policy is to go on.
  */
 #include <fcntl.h>
 #include <gyre/gyre.h>

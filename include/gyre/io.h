@@ -93,11 +93,11 @@ GYRE_API int gyre_call_blocking(int (*function)(void *arg), void *arg);
 /* ---- accepting for ever ------------------------------------------------- */
 
 /*
- * Accepts that survive running out. When descriptors or memory are used up (EMFILE,
- * ENFILE, ENOBUFS, ENOMEM) the acceptor pauses, first 1 ms, then up to 100 ms,
- * and goes on by itself; connections wait in the listen queue meanwhile.
- * Connections that died in the queue (ECONNABORTED, EPROTO, ...) are passed
- * over.
+ * Accepts that survive running out. When descriptors or memory are used up
+ * (EMFILE, ENFILE, ENOBUFS, ENOMEM) the acceptor pauses, first 1 ms, then up to
+ * 100 ms, and goes on by itself; connections wait in the listen queue
+ * meanwhile. Connections that died in the queue (ECONNABORTED, EPROTO, ...) are
+ * passed over.
  */
 typedef struct gyre_acceptor {
     int fd;            /* listening; the caller's */

@@ -73,9 +73,9 @@ GYRE_API void gyre_loop_destroy(gyre_loop *loop);
 
 typedef enum gyre_run_mode {
     GYRE_RUN_UNTIL_DONE, /* until no op, timer or work is left */
-    GYRE_RUN_ONCE,       /* sleep until something was called back, at most once */
-    GYRE_RUN_NOWAIT,     /* one turn without sleeping; always enters */
-    GYRE_RUN_FOREVER,    /* until gyre_loop_stop() */
+    GYRE_RUN_ONCE,    /* sleep until something was called back, at most once */
+    GYRE_RUN_NOWAIT,  /* one turn without sleeping; always enters */
+    GYRE_RUN_FOREVER, /* until gyre_loop_stop() */
 } gyre_run_mode;
 
 /*
@@ -149,9 +149,9 @@ GYRE_API gyre_wake_counts gyre_loop_take_wakes(gyre_loop *loop);
 
 /*
  * A descriptor for poll(2) or epoll(7) that becomes readable when the loop has
- * something to do; do not read it. It stays the loop's. Or a negative errno. The host does, in this order:
- * gyre_loop_prepare(), sleep until readable or the deadline, then
- * gyre_loop_run(loop, GYRE_RUN_NOWAIT).
+ * something to do; do not read it. It stays the loop's. Or a negative errno.
+ * The host does, in this order: gyre_loop_prepare(), sleep until readable or
+ * the deadline, then gyre_loop_run(loop, GYRE_RUN_NOWAIT).
  */
 GYRE_API int gyre_loop_fd(gyre_loop *loop);
 
@@ -162,7 +162,7 @@ GYRE_API int gyre_loop_prepare(gyre_loop *loop, uint64_t *deadline_ns);
 /* ---- single steps, for main loops of one's own ------------------------- */
 
 GYRE_API bool gyre_loop_run_one_ready(gyre_loop *loop); /* ran something? */
-GYRE_API int gyre_loop_submit(gyre_loop *loop); /* enter, no wait, no reap */
+GYRE_API int gyre_loop_submit(gyre_loop *loop);    /* enter, no wait, no reap */
 GYRE_API unsigned gyre_loop_reap(gyre_loop *loop); /* dispatch what is there */
 
 /* ---- looking at it ------------------------------------------------------ */
@@ -179,12 +179,12 @@ GYRE_API const char *gyre_loop_kernel(const gyre_loop *loop);
 GYRE_API int gyre_loop_ring_fd(const gyre_loop *loop);
 
 typedef struct gyre_loop_stats {
-    size_t size;          /* set by the caller: sizeof(gyre_loop_stats) */
+    size_t size; /* set by the caller: sizeof(gyre_loop_stats) */
     /* Now. */
-    uint64_t ready;       /* pieces of work ready to run */
-    uint64_t queued;      /* ops started and not yet submitted */
-    uint64_t in_flight;   /* ops the kernel has */
-    uint64_t timers;      /* timers and deadlines armed */
+    uint64_t ready;     /* pieces of work ready to run */
+    uint64_t queued;    /* ops started and not yet submitted */
+    uint64_t in_flight; /* ops the kernel has */
+    uint64_t timers;    /* timers and deadlines armed */
     /* Since the loop was made. */
     uint64_t turns;
     uint64_t enters;      /* calls of the kernel */
@@ -195,10 +195,10 @@ typedef struct gyre_loop_stats {
     uint64_t eintr;
     uint64_t eagain;
     uint64_t ebusy;
-    uint64_t wakes;       /* calls of the kernel's wake */
-    uint64_t cancels;     /* requests to cancel */
-    uint64_t emulated;    /* ops executed beside the ring */
-    uint64_t retried;     /* ops restarted after -EINTR */
+    uint64_t wakes;    /* calls of the kernel's wake */
+    uint64_t cancels;  /* requests to cancel */
+    uint64_t emulated; /* ops executed beside the ring */
+    uint64_t retried;  /* ops restarted after -EINTR */
 } gyre_loop_stats;
 
 /* Any thread; on another thread than the loop's the numbers are approximate,

@@ -12,7 +12,8 @@
  *     IDLE ----------> QUEUED ---------------------> IN FLIGHT ---------> IDLE
  *                        \------------- cancel, -ECANCELED --------------/
  *
- * Life.     The first word fills an op: gyre_op_recv() and its kin, which may be
+ * Life.     The first word fills an op: gyre_op_recv() and its kin, which may
+ * be
  *           called on uninitialised memory, or gyre_op_raw() and your own SQE.
  *           Each start is answered by calls of `done`, the last of which says
  *           so (gyre_result_is_last()); the op is idle when that call is made,
@@ -165,9 +166,10 @@ GYRE_API void gyre_op_nop(gyre_op *op);
 
 #define GYRE_CURRENT_POSITION UINT64_MAX
 
-/* `offset` in bytes, or GYRE_CURRENT_POSITION (also for what cannot seek: pipes,
- * sockets, terminals). Result: bytes, 0 at the end. Buffers are held until the
- * last completion; the iovec array until submission. since 5.6, vectors 5.1 */
+/* `offset` in bytes, or GYRE_CURRENT_POSITION (also for what cannot seek:
+ * pipes, sockets, terminals). Result: bytes, 0 at the end. Buffers are held
+ * until the last completion; the iovec array until submission. since 5.6,
+ * vectors 5.1 */
 GYRE_API void gyre_op_read(gyre_op *op, int fd, void *buffer, uint32_t size,
                            uint64_t offset);
 GYRE_API void gyre_op_write(gyre_op *op, int fd, const void *buffer,
@@ -210,8 +212,8 @@ GYRE_API void gyre_op_connect(gyre_op *op, int fd,
                               const struct sockaddr *address, socklen_t size);
 
 /* `flags` as recv(2) and send(2); MSG_NOSIGNAL is added to sends. Waits also on
- * a socket with O_NONBLOCK (MSG_DONTWAIT does not). recv 0: end of stream, or an
- * empty datagram. since 5.6 */
+ * a socket with O_NONBLOCK (MSG_DONTWAIT does not). recv 0: end of stream, or
+ * an empty datagram. since 5.6 */
 GYRE_API void gyre_op_recv(gyre_op *op, int fd, void *buffer, size_t size,
                            int flags);
 GYRE_API void gyre_op_send(gyre_op *op, int fd, const void *buffer, size_t size,

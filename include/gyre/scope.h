@@ -65,19 +65,18 @@ struct gyre_scope {
     int32_t error_;
     int32_t cancelled_; /* 0, -ECANCELED, -ETIME */
     uint8_t policy_;
-    bool closing_;  /* the owner waits for the children */
-    bool overdue_;  /* its own deadline cancelled it */
+    bool closing_; /* the owner waits for the children */
+    bool overdue_; /* its own deadline cancelled it */
     uint8_t reserved_;
 };
 
 /*
- * Open a scope, run fn(scope, arg) in it on the calling task, close it. `options`
- * may be NULL. The scope's error, if there is one; -ETIME if its own deadline cut it;
- * else what fn returned.
+ * Open a scope, run fn(scope, arg) in it on the calling task, close it.
+ * `options` may be NULL. The scope's error, if there is one; -ETIME if its own
+ * deadline cut it; else what fn returned.
  */
 GYRE_API int gyre_scope_run(const gyre_scope_options *options,
-                            int (*fn)(gyre_scope *scope, void *arg),
-                            void *arg);
+                            int (*fn)(gyre_scope *scope, void *arg), void *arg);
 
 /* The same as a pair. The deadline in force is the earlier of the option and
  * the enclosing scope's. A deadline that has passed cancels at once. */
@@ -85,7 +84,8 @@ GYRE_API void gyre_scope_open(gyre_scope *scope,
                               const gyre_scope_options *options);
 
 /* Wait for all children, also when cancelled. Only by the opener, and only its
- * innermost scope. The first error; -ETIME: the scope's own deadline cut it; else 0. */
+ * innermost scope. The first error; -ETIME: the scope's own deadline cut it;
+ * else 0. */
 GYRE_API int gyre_scope_close(gyre_scope *scope) GYRE_MUST_USE;
 
 /* Cancel the scope and all below; does not wait. By any task or callback of the

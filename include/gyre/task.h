@@ -21,7 +21,8 @@
  * Threads.  A task never changes its thread. Tasks of one loop never run at the
  *           same time; they change only inside calls that can wait.
  *
- * Cancel.   A call that can wait returns -ECANCELED (-ETIME for a deadline) when
+ * Cancel.   A call that can wait returns -ECANCELED (-ETIME for a deadline)
+ * when
  *           the task's scope is cancelled, and so does each later one. A call
  *           whose op was done already returns the op's result.
  *
@@ -44,15 +45,15 @@ typedef int gyre_task_fn(void *arg);
 
 /* Zero is the default of every member. */
 typedef struct gyre_run_options {
-    size_t size;                 /* sizeof(gyre_run_options), or 0 */
+    size_t size; /* sizeof(gyre_run_options), or 0 */
     const gyre_loop_options *loop;
-    size_t stack_size;           /* bytes for each task; 0: 64 KiB */
+    size_t stack_size; /* bytes for each task; 0: 64 KiB */
 } gyre_run_options;
 
 /*
- * Make a loop on this thread, run fn(arg) as its first task, wait for it and for
- * all it left in the loop, destroy the loop. The task's result, or why there
- * could be no loop (gyre_loop_create_error()). `options` may be NULL.
+ * Make a loop on this thread, run fn(arg) as its first task, wait for it and
+ * for all it left in the loop, destroy the loop. The task's result, or why
+ * there could be no loop (gyre_loop_create_error()). `options` may be NULL.
  */
 GYRE_API int gyre_run(const gyre_run_options *options, gyre_task_fn *fn,
                       void *arg);
@@ -68,15 +69,14 @@ typedef struct gyre_task_options {
  * stack; -ECANCELED: the loop is being destroyed. Only the loop's thread, but
  * not necessarily a task.
  */
-GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn, void *arg)
-    GYRE_MUST_USE;
+GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn,
+                        void *arg) GYRE_MUST_USE;
 
 /* Likewise, with options (may be NULL) and a handle for gyre_join(), which is
  * valid until it is joined or the scope has closed. */
 GYRE_API int gyre_spawn_with(gyre_scope *scope,
-                             const gyre_task_options *options,
-                             gyre_task_fn *fn, void *arg,
-                             gyre_task **task) GYRE_MUST_USE;
+                             const gyre_task_options *options, gyre_task_fn *fn,
+                             void *arg, gyre_task **task) GYRE_MUST_USE;
 
 /*
  * Wait for a task and take its result. 0: *result (may be NULL) is set and the
@@ -105,8 +105,8 @@ GYRE_API const char *gyre_task_name(const gyre_task *task);
  * -ETIME; it yields in each case. */
 GYRE_API int gyre_yield(void);
 
-/* Sleep for a delay from now, or until a deadline. 0: it has passed; -ECANCELED,
- * -ETIME: the scope ended it. Never early. */
+/* Sleep for a delay from now, or until a deadline. 0: it has passed;
+ * -ECANCELED, -ETIME: the scope ended it. Never early. */
 GYRE_API int gyre_sleep(uint64_t delay_ns);
 GYRE_API int gyre_sleep_for(gyre_delay delay);
 GYRE_API int gyre_sleep_until(uint64_t deadline_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gyre/timer.h - call a function when a deadline passes, once or again and again
+ * gyre/timer.h - call a function when a deadline passes, once or again and
+ * again
  *
  *     gyre_timer_init(&conn->idle, loop, conn_idle, conn);
  *     gyre_timer_start_after(&conn->idle, 30 * GYRE_SECOND);
@@ -95,10 +96,10 @@ typedef struct gyre_delay {
 
 /* Set, or add `count` units. 0; -EOVERFLOW (the delay is left as it was) when
  * the sum exceeds 2^63 - 1 ns, some 292 years. Any thread. */
-GYRE_API int gyre_delay_set(gyre_delay *delay, uint64_t count, gyre_unit unit)
-    GYRE_MUST_USE;
-GYRE_API int gyre_delay_add(gyre_delay *delay, uint64_t count, gyre_unit unit)
-    GYRE_MUST_USE;
+GYRE_API int gyre_delay_set(gyre_delay *delay, uint64_t count,
+                            gyre_unit unit) GYRE_MUST_USE;
+GYRE_API int gyre_delay_add(gyre_delay *delay, uint64_t count,
+                            gyre_unit unit) GYRE_MUST_USE;
 
 /* As seconds and nanoseconds below 10^9, the form of struct timespec. */
 GYRE_API void gyre_delay_split(gyre_delay delay, int64_t *seconds,

@@ -44,7 +44,8 @@ typedef struct gyre_scope gyre_scope;
 #define GYRE_MS UINT64_C(1000000)
 #define GYRE_SECOND UINT64_C(1000000000)
 
-/* One completion, as the kernel wrote it: io_uring's cqe->res and cqe->flags. */
+/* One completion, as the kernel wrote it: io_uring's cqe->res and cqe->flags.
+ */
 typedef struct gyre_result {
     int32_t res;    /* >= 0, or a negative errno */
     uint32_t flags; /* GYRE_CQE_* */

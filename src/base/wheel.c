@@ -4,8 +4,8 @@
  *
  * The clock moves from occupied slot to occupied slot, so advancing costs what
  * there is to do and not how much time has passed. While the clock moves
- * between two slots no node changes its level: the digit in which a node differs
- * from the clock changes only when the clock enters the node's slot.
+ * between two slots no node changes its level: the digit in which a node
+ * differs from the clock changes only when the clock enters the node's slot.
  */
 #include "base/wheel.h"
 

@@ -2,11 +2,11 @@
 /*
  * acceptor.c - accepting through a shortage
  *
- * Out of descriptors, accept fails at once, again and again: re-arming without a
- * pause would burn a processor (a hundred thousand failures in 100 ms were seen).
- * So the acceptor sleeps, a little longer each time, and tries again. Waiting
- * connections stay in the kernel's listen queue, so none is lost; shedding them
- * by a reserve descriptor would be.
+ * Out of descriptors, accept fails at once, again and again: re-arming without
+ * a pause would burn a processor (a hundred thousand failures in 100 ms were
+ * seen). So the acceptor sleeps, a little longer each time, and tries again.
+ * Waiting connections stay in the kernel's listen queue, so none is lost;
+ * shedding them by a reserve descriptor would be.
  */
 #include <errno.h>
 #include <gyre/io.h>

@@ -34,7 +34,8 @@ const char *gyre_task_name(const gyre_task *task)
     return task->name;
 }
 
-/* ---- the two switches ------------------------------------------------------ */
+/* ---- the two switches ------------------------------------------------------
+ */
 
 /* On the host: let the task run until it waits or ends. */
 static void task_resume(gyre_work *work)
@@ -73,7 +74,8 @@ int task_cancelled(const gyre_task *task)
     return task->scope->cancelled_;
 }
 
-/* ---- spawn, end, join ------------------------------------------------------ */
+/* ---- spawn, end, join ------------------------------------------------------
+ */
 
 static _Noreturn void task_main(void *arg)
 {
@@ -169,7 +171,8 @@ int gyre_join(gyre_task *target, int *result)
     return 0;
 }
 
-/* ---- waiting inside a task ------------------------------------------------- */
+/* ---- waiting inside a task -------------------------------------------------
+ */
 
 int gyre_cancelled(void)
 {
@@ -252,7 +255,8 @@ int gyre_sleep_until(uint64_t deadline_ns)
     task->waits_for = &timer;
     task->wait_result.res = 0;
     task_wait(task, sleep_cancel);
-    /* Cancelled in the moment it woke: the sleep is over, the next call tells. */
+    /* Cancelled in the moment it woke: the sleep is over, the next call tells.
+     */
     return loop_clock(task->tasks->loop) >= deadline_ns ? 0
                                                         : task_cancelled(task);
 }

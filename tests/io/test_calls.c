@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every call of gyre/io.h: what it does, what it says when it cannot, and that a
- * cancel ends it where it waits. On every kernel, with the same results.
+ * Every call of gyre/io.h: what it does, what it says when it cannot, and that
+ * a cancel ends it where it waits. On every kernel, with the same results.
  *
- * The table `waits` lists each call that can wait together with a way to make it
- * wait for ever; one test cancels each of them, before and while it waits.
+ * The table `waits` lists each call that can wait together with a way to make
+ * it wait for ever; one test cancels each of them, before and while it waits.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,7 +19,8 @@
 
 #include "io/world.h"
 
-/* ---- files ------------------------------------------------------------------- */
+/* ---- files
+ * ------------------------------------------------------------------- */
 
 static int rw_file(void *arg)
 {
@@ -149,7 +150,8 @@ KERNEL_TEST(a_directory_is_listed_by_getdents)
     must_run(list_directory, (void *)(uintptr_t)test_directory());
 }
 
-/* ---- sockets ------------------------------------------------------------------ */
+/* ---- sockets
+ * ------------------------------------------------------------------ */
 
 struct tcp {
     struct sockaddr_in address;
@@ -307,7 +309,8 @@ KERNEL_TEST(D1_poll_waits_for_readiness_and_tells_which)
     must_run(poll_pipe, NULL);
 }
 
-/* ---- sendfile ----------------------------------------------------------------- */
+/* ---- sendfile
+ * ----------------------------------------------------------------- */
 
 enum { BODY = 3 * 1024 * 1024 + 17 };
 
@@ -359,7 +362,8 @@ KERNEL_TEST(a_file_is_sent_whole_by_sendfile)
     must_run(send_body, path);
 }
 
-/* ---- the blocking pool ---------------------------------------------------------- */
+/* ---- the blocking pool
+ * ---------------------------------------------------------- */
 
 static int whoami(void *arg)
 {
@@ -383,7 +387,8 @@ KERNEL_TEST(a_blocking_call_runs_on_another_thread)
     must_run(call_blocking, NULL);
 }
 
-/* ---- cancel at every await ------------------------------------------------------ */
+/* ---- cancel at every await
+ * ------------------------------------------------------ */
 
 struct stage {
     int pair[2];    /* nothing to read */

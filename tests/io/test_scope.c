@@ -49,7 +49,8 @@ KERNEL_TEST(R1_a_scope_closes_when_every_child_has_ended)
     must_run(wait_for_children, NULL);
 }
 
-/* ---- cancel ------------------------------------------------------------------ */
+/* ---- cancel
+ * ------------------------------------------------------------------ */
 
 struct victim {
     int pair[2];
@@ -206,7 +207,8 @@ KERNEL_TEST(G8_no_byte_is_lost_when_a_cancel_races_with_data)
     must_run(send_then_cancel, NULL);
 }
 
-/* ---- deadlines ---------------------------------------------------------------- */
+/* ---- deadlines
+ * ---------------------------------------------------------------- */
 
 static int wait_long(gyre_scope *scope, void *arg)
 {
@@ -287,7 +289,8 @@ KERNEL_TEST(R3_a_scope_that_ends_in_time_leaves_no_timer)
     must_run(in_time, NULL);
 }
 
-/* ---- errors ------------------------------------------------------------------- */
+/* ---- errors
+ * ------------------------------------------------------------------- */
 
 static int fail_with(void *arg)
 {
@@ -375,7 +378,8 @@ KERNEL_TEST(R4_an_error_of_the_body_counts_as_a_childs)
     must_run(body_error, NULL);
 }
 
-/* ---- wrong use ---------------------------------------------------------------- */
+/* ---- wrong use
+ * ---------------------------------------------------------------- */
 
 static int close_out_of_order(void *arg)
 {

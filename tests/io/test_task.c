@@ -19,7 +19,8 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * GYRE_SECOND + (uint64_t)t.tv_nsec;
 }
 
-/* ---- spawn and join --------------------------------------------------------- */
+/* ---- spawn and join ---------------------------------------------------------
+ */
 
 static int square(void *arg)
 {
@@ -156,7 +157,8 @@ KERNEL_TEST(K5_a_join_that_is_cancelled_leaves_the_handle)
     must_run(join_gives_up, NULL);
 }
 
-/* ---- sleeping ---------------------------------------------------------------- */
+/* ---- sleeping
+ * ---------------------------------------------------------------- */
 
 static int sleep_units(void *arg)
 {
@@ -242,7 +244,8 @@ KERNEL_TEST(F16_F17_a_sleep_is_ended_by_cancel_and_by_deadline)
     must_run(end_sleeps, NULL);
 }
 
-/* ---- the right task wakes ---------------------------------------------------- */
+/* ---- the right task wakes
+ * ---------------------------------------------------- */
 
 enum { PIPES = 50 };
 
@@ -300,7 +303,8 @@ KERNEL_TEST(E16_a_completion_wakes_exactly_the_task_that_waits_for_it)
     must_run(wake_each_alone, NULL);
 }
 
-/* ---- stacks ------------------------------------------------------------------- */
+/* ---- stacks
+ * ------------------------------------------------------------------- */
 
 static size_t dig(unsigned depth)
 {
@@ -342,7 +346,8 @@ TEST(K13_the_stack_size_is_an_option_with_bounds)
     gyre_loop_destroy(loop);
 }
 
-/* ---- both tiers ---------------------------------------------------------------- */
+/* ---- both tiers
+ * ---------------------------------------------------------------- */
 
 static int note_order(void *arg)
 {
@@ -416,7 +421,8 @@ KERNEL_TEST2(L2_stopping_the_loop_of_a_run_cancels_its_tasks)
     CHECK_EQ(run(stop_me, NULL), 3);
 }
 
-/* ---- failures ------------------------------------------------------------------ */
+/* ---- failures
+ * ------------------------------------------------------------------ */
 
 static int fail_spawns(void *arg)
 {

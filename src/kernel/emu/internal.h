@@ -13,10 +13,10 @@
  *              +-> TIMING --------------------------- (wheel)
  *
  * `attempt` is the heart of an operation: a non-blocking try that gives the
- * result, or a verdict that says what to wait for. It is called when the request
- * comes and again whenever its descriptor is ready, and it needs nothing but
- * the request; so the same function serves emu_try(). `work` may block and runs
- * on a thread of the pool.
+ * result, or a verdict that says what to wait for. It is called when the
+ * request comes and again whenever its descriptor is ready, and it needs
+ * nothing but the request; so the same function serves emu_try(). `work` may
+ * block and runs on a thread of the pool.
  *
  * Rules, each kept by the file that is named:
  *

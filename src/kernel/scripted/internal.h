@@ -5,9 +5,9 @@
  * kernel.c is what the loop sees, script.c what the test sees; both change the
  * same structure, on one thread. Only what wake() touches is under the lock.
  *
- * Lists grow through base/alloc.h. A request for which there is no memory is not
- * taken, and enter() says -EAGAIN, as Linux does; a CQE for which there is none
- * is a panic, since a lost CQE would make the test lie.
+ * Lists grow through base/alloc.h. A request for which there is no memory is
+ * not taken, and enter() says -EAGAIN, as Linux does; a CQE for which there is
+ * none is a panic, since a lost CQE would make the test lie.
  */
 #ifndef KERNEL_SCRIPTED_INTERNAL_H
 #define KERNEL_SCRIPTED_INTERNAL_H

@@ -20,10 +20,12 @@
  * index is good until the next completion. Every SQE that was ever taken is
  * kept for the test to look at.
  *
- * Threads.  All of it belongs to the loop's thread, but for scripted_wake_count()
+ * Threads.  All of it belongs to the loop's thread, but for
+ * scripted_wake_count()
  *           and the kernel's own wake().
  *
- * Memory.   The kernel owns the script: both end by the kernel's destroy(), that
+ * Memory.   The kernel owns the script: both end by the kernel's destroy(),
+ * that
  *           is with the loop.
  */
 #ifndef KERNEL_SCRIPTED_SCRIPTED_H
@@ -66,7 +68,8 @@ void scripted_inject(struct scripted *s, uint64_t user_data, int32_t res,
                      uint32_t flags);
 
 /* CQEs that do not fit wait in the overflow list for an enter(). With `defer`
- * all CQEs do, under IORING_SQ_TASKRUN, as in a ring with deferred task work. */
+ * all CQEs do, under IORING_SQ_TASKRUN, as in a ring with deferred task work.
+ */
 void scripted_defer(struct scripted *s, bool defer);
 
 /* Called for each request at the moment it is taken (not for what a cancel
@@ -117,7 +120,8 @@ void scripted_sleep_for_true(struct scripted *s);
 uint64_t scripted_now(const struct scripted *s);
 void scripted_advance(struct scripted *s, uint64_t ns);
 
-/* ---- counts --------------------------------------------------------------- */
+/* ---- counts ---------------------------------------------------------------
+ */
 
 uint64_t scripted_enters(const struct scripted *s); /* calls, failed ones too */
 uint64_t scripted_sleeps(const struct scripted *s); /* that began to sleep */
@@ -127,7 +131,8 @@ uint64_t scripted_wake_count(struct scripted *s); /* any thread */
 /* Would a host's poll() return? */
 bool scripted_is_readable(struct scripted *s);
 
-/* ---- routes and the side -------------------------------------------------- */
+/* ---- routes and the side --------------------------------------------------
+ */
 
 /* All opcodes have KERNEL_ROUTE_SQ but the private ones: SIDE if there is a
  * side, else REFUSED. */
