@@ -3,16 +3,16 @@
  * finish.c - from a CQE to the op that waits for it
  *
  * A CQE is copied and its place given back before the callback runs, since a
- * callback may take long, and may start, cancel and free what it likes. The last
- * CQE makes its op idle first; after `done` is called nothing here touches the
- * op again (I3).
+ * callback may take long, and may start, cancel and free what it likes. The
+ * last CQE makes its op idle first; after `done` is called nothing here touches
+ * the op again (I3).
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
 
-#include "loop/loop.h"
 #include "loop/optable.h"
+#include "loop/slot.h"
 
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
@@ -27,8 +27,6 @@
 #define KERNEL_INTERNAL_LAST 530
 
 #define STATX_BYTES 256U /* struct statx, for ever */
-
-#define ADDRESS_MASK (((UINT64_C(1) << 48) - 1) & ~KERNEL_TAG_MASK)
 
 bool loop_on_valgrind(void)
 {
@@ -112,7 +110,7 @@ static bool op_wants_retry(const gyre_op *op, int32_t res)
 }
 
 /* Take a flying op out of the loop's books. */
-static void op_land(gyre_loop *loop, gyre_op *op)
+static inline void op_land(gyre_loop *loop, gyre_op *op)
 {
     struct fd_slot *slot = &loop->slots[op->slot_];
 
@@ -124,7 +122,8 @@ static void op_land(gyre_loop *loop, gyre_op *op)
 }
 
 /* The last completion: books first, callback last. */
-static void op_finish(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)
+static inline void op_finish(gyre_loop *loop, gyre_op *op, int32_t res,
+                             uint32_t flags)
 {
     gyre_result result = { .flags = flags };
 
@@ -147,9 +146,9 @@ static void op_retry(gyre_loop *loop, gyre_op *op)
     counter_add(&loop->queued, 1);
 }
 
-static void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
+static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
 {
-    gyre_op *op = (gyre_op *)(uintptr_t)(cqe->user_data & ADDRESS_MASK);
+    gyre_op *op = (gyre_op *)(uintptr_t)(cqe->user_data & OP_ADDRESS_MASK);
     int32_t res;
 
     live_check(loop, op);
@@ -221,9 +220,12 @@ static unsigned loop_dispatch_cq(gyre_loop *loop, struct cq *cq, unsigned limit)
 unsigned loop_dispatch(gyre_loop *loop, unsigned limit)
 {
     struct kernel *kernel = loop->kernel;
-    unsigned ended = loop_dispatch_ended(loop, limit);
-    unsigned taken = loop_dispatch_cq(loop, &kernel->cq, limit);
+    unsigned ended = 0;
+    unsigned taken;
 
+    if (UNLIKELY(loop->ended.first != NULL))
+        ended = loop_dispatch_ended(loop, limit);
+    taken = loop_dispatch_cq(loop, &kernel->cq, limit);
     if (UNLIKELY(kernel->side_cq != NULL))
         taken += loop_dispatch_cq(loop, kernel->side_cq, limit);
     if (taken > 0) {

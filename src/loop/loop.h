@@ -15,8 +15,8 @@
  * An op is on exactly one list, by next_ and prev_ (NULL: the first): the
  * backlog, `ended`, `held`, `cancels` (flying, a cancel request is yet to be
  * written), or the list of its fd's slot (flying). A slot counts every started
- * op of its fd, so closing an fd finds what is on it without looking at the rest
- * (slot.c).
+ * op of its fd, so closing an fd finds what is on it without looking at the
+ * rest (slot.c).
  *
  * The task tier and everything above reach the loop through this page and the
  * public headers; nobody else touches a loop's members.
@@ -39,6 +39,7 @@ enum op_flag {
     OP_ON_CANCELS = 1 << 1,   /* on loop->cancels rather than in its slot */
     OP_SIDE = 1 << 2,         /* the co-processor has it */
     OP_TARGET_SIDE = 1 << 3,  /* a cancel op whose target is there */
+    OP_STRAY = 1 << 4,        /* on a descriptor that has no slot */
 };
 
 struct op_list {
@@ -153,22 +154,6 @@ void loop_flush(gyre_loop *loop); /* cancels and backlog into the SQ */
 void loop_end_op(gyre_loop *loop, gyre_op *op, int result); /* QUEUED, HELD */
 void loop_release(gyre_loop *loop, gyre_op *op);            /* HELD */
 
-/* ---- slot.c ------------------------------------------------------------- */
-
-#define SLOT_OTHER 0U
-
-void slot_choose(gyre_loop *loop, gyre_op *op);
-/* The op counts as one on its descriptor, until it ends; the end lets a close
- * go that has waited for it. */
-void slot_enter(gyre_loop *loop, const gyre_op *op);
-void slot_leave(gyre_loop *loop, const gyre_op *op);
-/* Does a close of the op's descriptor wait? Must the op, a close, wait? */
-bool slot_is_closing(const gyre_loop *loop, const gyre_op *op);
-bool slot_must_wait(const gyre_loop *loop, gyre_op *op);
-#ifdef GYRE_VERIFY
-uint64_t slot_count_strays(const gyre_op *op);
-#endif
-
 /* ---- finish.c ----------------------------------------------------------- */
 
 /* Call back up to `limit` completions; how many CQEs and ended ops it took. */
@@ -177,9 +162,18 @@ unsigned loop_dispatch(gyre_loop *loop, unsigned limit);
 /* Does memcheck watch this process? */
 bool loop_on_valgrind(void);
 
-/* ---- cancel.c ----------------------------------------------------------- */
+/* ---- what a request is called in the kernel ------------------------------ */
 
-uint64_t op_user_data(const gyre_op *op);
+/* The address of its op, and above it the generation; the tag lies below. */
+#define OP_GENERATION_SHIFT 48
+#define OP_ADDRESS_MASK                                                        \
+    (((UINT64_C(1) << OP_GENERATION_SHIFT) - 1) & ~KERNEL_TAG_MASK)
+
+static inline uint64_t op_user_data(const gyre_op *op)
+{
+    return (uint64_t)(uintptr_t)op | (uint64_t)op->generation_
+                                         << OP_GENERATION_SHIFT;
+}
 
 /* ---- timer.c ------------------------------------------------------------ */
 
@@ -206,8 +200,16 @@ int loop_attach(gyre_loop *loop);
 /* The clock itself, for sleeps and task deadlines. */
 uint64_t loop_clock(gyre_loop *loop);
 
+/* Only its address matters. Each start of an op asks, so without the call that
+ * the general model of thread-local storage is. */
+extern _Thread_local char loop_thread_name
+    __attribute__((tls_model("initial-exec")));
+
 /* An address that names the calling thread. */
-const void *loop_thread(void);
+static inline const void *loop_thread(void)
+{
+    return &loop_thread_name;
+}
 
 /* Any thread may ask. */
 static inline const void *loop_owner(const gyre_loop *loop)
@@ -271,6 +273,15 @@ static inline void op_list_append(struct op_list *list, gyre_op *op)
     else
         list->first = op;
     list->last = op;
+}
+
+static inline void op_list_remove_first(struct op_list *list)
+{
+    list->first = list->first->next_;
+    if (list->first != NULL)
+        list->first->prev_ = NULL;
+    else
+        list->last = NULL;
 }
 
 static inline void op_list_remove(struct op_list *list, gyre_op *op)

@@ -12,29 +12,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "loop/loop.h"
-#include "loop/optable.h"
+#include "loop/slot.h"
 
 #define SLOTS_MAX (1U << 20) /* Linux's own limit, fs.nr_open, by default */
 
-/* The descriptor that an op works on; -1 if it has none. */
-static int op_fd(const gyre_op *op)
-{
-    const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
-    const struct op_info *info = &op_table[sqe->opcode];
-
-    if (sqe->fd < 0 || (!info->has_fd && info->name != NULL) ||
-        (sqe->flags & IOSQE_FIXED_FILE) != 0)
-        return -1;
-    return sqe->fd;
-}
-
-static bool op_is_stray(const gyre_op *op)
-{
-    return UNLIKELY(op->slot_ == SLOT_OTHER) && op_fd(op) >= 0;
-}
-
-static bool loop_grow_slots(gyre_loop *loop, uint32_t slot)
+bool slot_grow(gyre_loop *loop, uint32_t slot)
 {
     uint32_t count = loop->slot_count;
     struct fd_slot *slots;
@@ -51,22 +33,6 @@ static bool loop_grow_slots(gyre_loop *loop, uint32_t slot)
     loop->slots = slots;
     loop->slot_count = count;
     return true;
-}
-
-void slot_choose(gyre_loop *loop, gyre_op *op)
-{
-    int fd = op_fd(op);
-    uint32_t slot = (uint32_t)fd + 1; /* -1: SLOT_OTHER */
-
-    if (UNLIKELY(slot >= loop->slot_count) && !loop_grow_slots(loop, slot))
-        slot = SLOT_OTHER;
-    op->slot_ = slot;
-}
-
-void slot_enter(gyre_loop *loop, const gyre_op *op)
-{
-    loop->slots[op->slot_].count++;
-    loop->strays += op_is_stray(op);
 }
 
 static bool is_on(const gyre_op *op, int fd)
@@ -95,12 +61,10 @@ static bool fd_is_used(const gyre_loop *loop, int fd)
             find_stray(loop->ended.first, fd) != NULL);
 }
 
-bool slot_is_closing(const gyre_loop *loop, const gyre_op *op)
+bool slot_holds_close(const gyre_loop *loop, const gyre_op *op)
 {
     int fd;
 
-    if (LIKELY(loop->held.first == NULL))
-        return false;
     if (op->slot_ != SLOT_OTHER && loop->slots[op->slot_].held > 0)
         return true;
     fd = op_fd(op);
@@ -108,38 +72,33 @@ bool slot_is_closing(const gyre_loop *loop, const gyre_op *op)
            find_stray(loop->held.first, fd) != NULL;
 }
 
-bool slot_must_wait(const gyre_loop *loop, gyre_op *op)
+bool slot_close_must_wait(const gyre_loop *loop, gyre_op *op)
 {
     const struct io_uring_sqe *sqe = gyre_op_sqe(op);
 
-    return sqe->opcode == IORING_OP_CLOSE && sqe->file_index == 0 &&
-           sqe->fd >= 0 && fd_is_used(loop, sqe->fd) &&
+    return sqe->file_index == 0 && sqe->fd >= 0 && fd_is_used(loop, sqe->fd) &&
            !slot_is_closing(loop, op);
 }
 
-void slot_leave(gyre_loop *loop, const gyre_op *op)
+void slot_left(gyre_loop *loop, const gyre_op *op)
 {
-    struct fd_slot *slot = &loop->slots[op->slot_];
-    bool stray = op_is_stray(op);
-    gyre_op *held;
-    int fd;
+    int fd = op_fd(op);
 
-    ASSERT(slot->count > 0);
-    slot->count--;
-    loop->strays -= stray;
-    if (LIKELY(slot->held == 0 && !stray))
-        return;
-    fd = op_fd(op);
+    if ((op->flags_ & OP_STRAY) != 0) {
+        ASSERT(loop->strays > 0);
+        loop->strays--;
+    }
     if (fd < 0 || fd_is_used(loop, fd))
         return;
-    for (held = loop->held.first; held != NULL; held = held->next_)
+    for (gyre_op *held = loop->held.first; held != NULL; held = held->next_)
         if (gyre_op_sqe(held)->fd == fd) {
             loop_release(loop, held);
             return;
         }
 }
 
-/* ---- asking all on a descriptor to end ------------------------------------ */
+/* ---- asking all on a descriptor to end ------------------------------------
+ */
 
 /* `fd` is looked at for strays only. */
 static unsigned cancel_list(gyre_op *op, uint32_t slot, int fd)
@@ -209,7 +168,7 @@ uint64_t slot_count_strays(const gyre_op *op)
     uint64_t count = 0;
 
     for (; op != NULL; op = op->next_)
-        count += op_is_stray(op);
+        count += (op->flags_ & OP_STRAY) != 0;
     return count;
 }
 #endif

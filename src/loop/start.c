@@ -4,8 +4,8 @@
  *
  * A start only puts the op on the backlog; phase two of the turn copies the
  * backlog into the SQ, in order of start (I2). So a start cannot fail, needs no
- * system call, and an op that has not been copied can be cancelled at once. What
- * does not fit stays, and the turn comes back for it without sleeping.
+ * system call, and an op that has not been copied can be cancelled at once.
+ * What does not fit stays, and the turn comes back for it without sleeping.
  *
  * Requests to cancel go before the backlog: the target was copied earlier, so
  * the kernel sees both in the right order, and a restart of the target later.
@@ -16,15 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "loop/loop.h"
-
-#define GENERATION_SHIFT 48
-
-uint64_t op_user_data(const gyre_op *op)
-{
-    return (uint64_t)(uintptr_t)op | (uint64_t)op->generation_
-                                         << GENERATION_SHIFT;
-}
+#include "loop/slot.h"
 
 static void op_queue(gyre_loop *loop, gyre_op *op)
 {
@@ -43,7 +35,7 @@ static void op_hold(gyre_loop *loop, gyre_op *op)
     counter_add(&loop->queued, 1);
 }
 
-void loop_enqueue(gyre_loop *loop, gyre_op *op)
+static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
 {
     ASSERT_API(op->state_ == OP_IDLE,
                "the op is already started: an op can be "
@@ -51,8 +43,7 @@ void loop_enqueue(gyre_loop *loop, gyre_op *op)
     ASSERT_API(!loop->closing,
                "an op was started while its loop is being destroyed");
     ASSERT_API(op->done_ != NULL, "the op has no callback");
-    ASSERT((uint64_t)(uintptr_t)op >> GENERATION_SHIFT == 0);
-    ASSERT(((uintptr_t)op & KERNEL_TAG_MASK) == 0);
+    ASSERT(((uintptr_t)op & ~OP_ADDRESS_MASK) == 0);
 
     op->loop_ = loop;
     op->generation_ = ++loop->generation;
@@ -70,19 +61,24 @@ void loop_enqueue(gyre_loop *loop, gyre_op *op)
         loop_end_op(loop, op, -EBADF); /* it is being closed */
 }
 
+void loop_enqueue(gyre_loop *loop, gyre_op *op)
+{
+    op_enqueue(loop, op);
+}
+
 void gyre_op_start(gyre_loop *loop, gyre_op *op, gyre_op_fn *done, void *user)
 {
     loop_assert_owner(loop);
     op->done_ = done;
     op->user = user;
-    loop_enqueue(loop, op);
+    op_enqueue(loop, op);
 }
 
 void gyre_op_restart(gyre_op *op)
 {
     ASSERT_API(op->loop_ != NULL, "the op was never started");
     loop_assert_owner(op->loop_);
-    loop_enqueue(op->loop_, op);
+    op_enqueue(op->loop_, op);
 }
 
 /* The last other op on the close's descriptor has ended. */
@@ -96,7 +92,8 @@ void loop_release(gyre_loop *loop, gyre_op *op)
     op_queue(loop, op);
 }
 
-/* End a queued or held op without the kernel; it is called back in phase five. */
+/* End a queued or held op without the kernel; it is called back in phase five.
+ */
 void loop_end_op(gyre_loop *loop, gyre_op *op, int result)
 {
     if (op->state_ == OP_HELD) {
@@ -112,14 +109,19 @@ void loop_end_op(gyre_loop *loop, gyre_op *op, int result)
     op_list_append(&loop->ended, op);
 }
 
-static void op_take_off(gyre_loop *loop, gyre_op *op)
+/* The caller counts. */
+static inline void op_take_off(gyre_loop *loop, gyre_op *op)
 {
     ASSERT(op == loop->backlog.first); /* I2: the oldest goes first */
-    op_list_remove(&loop->backlog, op);
-    counter_sub(&loop->queued, 1);
-    counter_add(&loop->in_flight, 1);
+    op_list_remove_first(&loop->backlog);
     op->state_ = OP_FLYING;
     op_head_push(&loop->slots[op->slot_].flying, op);
+}
+
+static void loop_count_flying(gyre_loop *loop, unsigned count)
+{
+    counter_sub(&loop->queued, count);
+    counter_add(&loop->in_flight, count);
 }
 
 static void sqe_copy(struct io_uring_sqe *to, const gyre_op *op)
@@ -143,6 +145,7 @@ static void op_start_beside(gyre_loop *loop, gyre_op *op)
     op->flags_ |= OP_SIDE;
     counter_add(&loop->emulated, 1);
     op_take_off(loop, op);
+    loop_count_flying(loop, 1);
 }
 
 static void sqe_fill_cancel(struct io_uring_sqe *sqe, const gyre_op *target)
@@ -186,7 +189,7 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
 void loop_flush(gyre_loop *loop)
 {
     struct kernel *kernel = loop->kernel;
-    uint32_t room;
+    uint32_t room, taken = 0;
     gyre_op *op;
 
     if (loop->backlog.first == NULL && loop->cancels == NULL)
@@ -204,9 +207,9 @@ void loop_flush(gyre_loop *loop)
                             : kernel->route[opcode];
 
         if (LIKELY(route == KERNEL_ROUTE_SQ)) {
-            if (room == 0)
-                return;
-            room--;
+            if (taken == room)
+                break;
+            taken++;
             sqe_copy(sq_next(&kernel->sq), op);
             op_take_off(loop, op);
         } else if (route == KERNEL_ROUTE_SIDE) {
@@ -215,4 +218,5 @@ void loop_flush(gyre_loop *loop)
             loop_end_op(loop, op, -EOPNOTSUPP);
         }
     }
+    loop_count_flying(loop, taken);
 }

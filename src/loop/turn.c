@@ -26,13 +26,8 @@
 
 #define STARVED_PAUSE_NS GYRE_MS
 
-static _Thread_local char thread_name;
+_Thread_local char loop_thread_name;
 static _Thread_local gyre_loop *current_loop;
-
-const void *loop_thread(void)
-{
-    return &thread_name;
-}
 
 gyre_loop *gyre_loop_current(void)
 {

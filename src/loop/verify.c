@@ -2,11 +2,11 @@
 /*
  * verify.c - the expensive checks, in builds with GYRE_VERIFY
  *
- * Two things. A table of live ops, so that a completion for an op that was freed
- * or moved is found before its memory is looked at. And loop_verify(), which
- * walks every list after each turn and holds it against the counters.
+ * Two things. A table of live ops, so that a completion for an op that was
+ * freed or moved is found before its memory is looked at. And loop_verify(),
+ * which walks every list after each turn and holds it against the counters.
  */
-#include "loop/loop.h"
+#include "loop/slot.h"
 
 #ifdef GYRE_VERIFY
 
