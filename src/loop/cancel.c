@@ -4,8 +4,9 @@
  *
  * A cancel changes nothing about who ends the op: the kernel does, by the op's
  * own last CQE, and until then the op and its buffers are the kernel's. Asking
- * needs no memory: the op itself carries the wish, on the loop's list `cancels`,
- * until there is room in the SQ. An op that the kernel has not seen ends here.
+ * needs no memory: the op itself carries the wish, on the loop's list
+ * `cancels`, until there is room in the SQ. An op that the kernel has not seen
+ * ends here.
  *
  * The request names its target by address and generation, so that one that
  * comes too late finds nothing, also if the same op has been started again.

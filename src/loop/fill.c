@@ -3,8 +3,8 @@
  * fill.c - one short function for each request
  *
  * Each writes the whole op, so that it can be called on any memory. Fields that
- * are not named are zero, which is what the kernel asks of what it does not use.
- * Numbers and layouts: io_uring_enter(2).
+ * are not named are zero, which is what the kernel asks of what it does not
+ * use. Numbers and layouts: io_uring_enter(2).
  */
 #include <endian.h>
 #include <fcntl.h>
@@ -84,6 +84,7 @@ void gyre_op_openat(gyre_op *op, int dirfd, const char *path, int flags,
 void gyre_op_openat2(gyre_op *op, int dirfd, const char *path,
                      struct open_how *how)
 {
+    *(gyre_sqe_word *)(void *)how |= O_CLOEXEC; /* how->flags comes first */
     fill(op, IORING_OP_OPENAT2, dirfd, path, OPEN_HOW_SIZE, (uintptr_t)how);
 }
 

@@ -3,8 +3,8 @@
  * optable.h - what the loop knows of each opcode
  *
  * One line an opcode; the loop has no switch over operations. What a line says
- * is read at start (does `fd` name a descriptor?), at the end (may it be retried
- * after EINTR? which memory did the kernel write?) and by reports.
+ * is read at start (does `fd` name a descriptor?), at the end (may it be
+ * retried after EINTR? which memory did the kernel write?) and by reports.
  */
 #ifndef LOOP_OPTABLE_H
 #define LOOP_OPTABLE_H

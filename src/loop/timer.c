@@ -2,10 +2,10 @@
 /*
  * timer.c - timers and deadlines on the loop's wheel
  *
- * The kernel knows one deadline, that of enter(); everything else is the wheel's
- * (base/wheel.h). A timer's link, deadline and the wheel's node are the same 24
- * bytes. A cancelled timer is off the wheel and on `cancelled_timers` until it
- * is told.
+ * The kernel knows one deadline, that of enter(); everything else is the
+ * wheel's (base/wheel.h). A timer's link, deadline and the wheel's node are the
+ * same 24 bytes. A cancelled timer is off the wheel and on `cancelled_timers`
+ * until it is told.
  *
  * A deadline is a timer whose callback cancels an op. The op points to it, so
  * that the op's last completion can disarm it, whichever comes first.
