@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_emu_differences.c - each line of docs/DIFFERENCES.md, held on both sides
+ *
+ * A difference is a promise, too: what the emulator does instead is asserted
+ * here, and what Linux's ring does is asserted on Linux's ring, where there is
+ * one. The number in a test's name is the line's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "kernel/choose.h"
+#include "runner/test.h"
+#include "test_emu_world.h"
+
+/* Run `body` on the emulator and, if there is one, on the ring. */
+static void on_both(void (*body)(struct kernel *k, bool linux_s))
+{
+    struct kernel_options options = { .entries = 16 };
+    struct kernel *k = world_open(16, 0, 0);
+
+    body(k, false);
+    world_close(k);
+    if (kernel_uring_refusal() != NULL)
+        return;
+    CHECK_OK(uring_open(&k, &options));
+    CHECK_OK(k->class->attach(k));
+    body(k, true);
+    k->class->destroy(k);
+}
+
+/* user_data whose low bits are those of an op. */
+#define ID(n) ((uint64_t)(n) << 4)
+
+static void end(struct kernel *k, uint64_t id)
+{
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)(uintptr_t)id, 0, ID(99));
+    enter(k, 2);
+    (void)take(k);
+    (void)take(k);
+}
+
+TEST(emu_difference_1_and_2_what_is_not_emulated_is_refused)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    static const uint8_t flags[] = { IOSQE_FIXED_FILE, IOSQE_IO_DRAIN,
+                                     IOSQE_IO_LINK, IOSQE_IO_HARDLINK,
+                                     IOSQE_BUFFER_SELECT };
+
+    put(k, IORING_OP_SPLICE, -1, NULL, 0, 1);
+    expect(k, 1, -EINVAL);
+    for (size_t i = 0; i < sizeof flags; i++) {
+        put(k, IORING_OP_NOP, -1, NULL, 0, 2)->flags = flags[i];
+        expect(k, 2, -EINVAL);
+    }
+    CHECK_ERR(k->class->reg(k, 0, NULL, 0), -EOPNOTSUPP);
+    world_close(k);
+}
+
+TEST(emu_difference_3_modes_that_are_refused)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    struct ring_timespec time = { 0, 1 };
+    char byte;
+    int fds[2];
+    static const uint16_t receives[] = { IORING_RECV_MULTISHOT,
+                                         IORING_RECVSEND_FIXED_BUF,
+                                         IORING_RECVSEND_BUNDLE };
+    static const uint32_t times[] = { IORING_TIMEOUT_BOOTTIME,
+                                      IORING_TIMEOUT_ABS |
+                                          IORING_TIMEOUT_REALTIME,
+                                      IORING_TIMEOUT_IMMEDIATE_ARG };
+
+    make_pair(SOCK_STREAM, fds);
+    for (size_t i = 0; i < 3; i++) {
+        put(k, IORING_OP_RECV, fds[0], &byte, 1, 1)->ioprio = receives[i];
+        expect(k, 1, -EINVAL);
+        put(k, IORING_OP_TIMEOUT, -1, &time, 1, 2)->timeout_flags = times[i];
+        expect(k, 2, -EINVAL);
+    }
+    put(k, IORING_OP_ACCEPT, fds[0], NULL, 0, 3)->ioprio =
+        IORING_ACCEPT_MULTISHOT;
+    expect(k, 3, -EINVAL);
+    put(k, IORING_OP_POLL_ADD, fds[0], NULL, IORING_POLL_ADD_MULTI, 4);
+    expect(k, 4, -EINVAL);
+    put(k, IORING_OP_POLL_REMOVE, -1, NULL, IORING_POLL_UPDATE_EVENTS, 5);
+    expect(k, 5, -EINVAL);
+    put(k, IORING_OP_TIMEOUT_REMOVE, -1, NULL, 0, 6)->timeout_flags =
+        IORING_LINK_TIMEOUT_UPDATE;
+    expect(k, 6, -EINVAL);
+    put(k, IORING_OP_OPENAT, AT_FDCWD, "/", 0, 7)->file_index = 1;
+    expect(k, 7, -EINVAL);
+    put(k, IORING_OP_ASYNC_CANCEL, 0, NULL, 0, 8)->cancel_flags =
+        IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_FD_FIXED;
+    expect(k, 8, -EINVAL);
+    close_pair(fds);
+    world_close(k);
+}
+
+static void sock_nonempty(struct kernel *k, bool linux_s)
+{
+    struct io_uring_cqe cqe;
+    char byte;
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    CHECK_EQ(write(fds[1], "xy", 2), 2);
+    put(k, IORING_OP_RECV, fds[0], &byte, 1, ID(1));
+    enter(k, 1);
+    cqe = take(k);
+    CHECK_EQ(cqe.res, 1);
+    if (!linux_s)
+        CHECK_EQ(cqe.flags, 0u);
+    close_pair(fds);
+}
+
+TEST(emu_difference_4_no_hint_that_the_socket_has_more)
+{
+    on_both(sock_nonempty);
+}
+
+static void closed_under_way(struct kernel *k, bool linux_s)
+{
+    char byte = 0;
+    int fds[2];
+    ssize_t n;
+
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    make_pair(SOCK_STREAM, fds);
+    put(k, IORING_OP_RECV, fds[0], &byte, 1, ID(1));
+    expect_nothing(k);
+    close(fds[0]);
+    n = write(fds[1], "x", 1);
+    if (linux_s) {
+        CHECK_EQ(n, 1);
+        expect(k, ID(1), 1);
+    } else {
+        CHECK_EQ(n, -1);
+        CHECK_EQ(errno, EPIPE);
+        expect_nothing(k);
+        end(k, ID(1));
+    }
+    close(fds[1]);
+}
+
+TEST(emu_difference_5_a_request_does_not_hold_its_file)
+{
+    on_both(closed_under_way);
+}
+
+static void behind_another(struct kernel *k, bool linux_s)
+{
+    char got[4];
+    int fds[2];
+
+    make_pipe(fds, 0);
+    put(k, IORING_OP_READ, fds[0], got, 4, ID(1));
+    expect_nothing(k);
+    put(k, IORING_OP_RECV, fds[0], got, 4, ID(2));
+    if (linux_s) {
+        expect(k, ID(2), -ENOTSOCK);
+        end(k, ID(1));
+    } else {
+        expect_nothing(k);
+        CHECK_EQ(write(fds[1], "x", 1), 1);
+        enter(k, 2);
+        expect(k, ID(1), 1);
+        expect(k, ID(2), -ENOTSOCK);
+    }
+    close_pair(fds);
+}
+
+TEST(emu_difference_6_requests_stand_in_line)
+{
+    on_both(behind_another);
+}
+
+static void empty_write(struct kernel *k, bool linux_s)
+{
+    int fds[2];
+    char byte;
+
+    make_pair(SOCK_DGRAM, fds);
+    put(k, IORING_OP_WRITE, fds[0], "", 0, ID(1))->off = UINT64_MAX;
+    expect(k, ID(1), 0);
+    /* On the ring it was a datagram. */
+    CHECK_EQ(recv(fds[1], &byte, 1, MSG_DONTWAIT), linux_s ? 0 : -1);
+    close_pair(fds);
+}
+
+TEST(emu_difference_7_writes_of_nothing_do_nothing)
+{
+    on_both(empty_write);
+}
+
+/* Linux's ring ends the receive with 0, when it has tried often enough. */
+TEST(emu_difference_8_receives_outlive_a_datagram_socket_shut_down)
+{
+    struct kernel *k = world_open(16, 0, 0);
+    char byte;
+    int fds[2];
+
+    make_pair(SOCK_DGRAM, fds);
+    put(k, IORING_OP_RECV, fds[0], &byte, 1, ID(1));
+    put(k, IORING_OP_SHUTDOWN, fds[0], NULL, SHUT_RD, ID(2));
+    expect(k, ID(2), 0);
+    for (int i = 0; i < 100; i++)
+        expect_nothing(k);
+    end(k, ID(1));
+    close_pair(fds);
+    world_close(k);
+}
+
+static void full_backlog(struct kernel *k, bool linux_s)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    socklen_t size = sizeof address;
+    int flags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    int listener = socket(AF_UNIX, flags, 0);
+    int first = socket(AF_UNIX, flags, 0), second = socket(AF_UNIX, flags, 0);
+
+    CHECK_EQ(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)),
+             0);
+    CHECK_EQ(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    CHECK_EQ(listen(listener, 0), 0);
+    CHECK_EQ(connect(first, (struct sockaddr *)&address, size), 0);
+    put(k, IORING_OP_CONNECT, second, &address, 0, ID(1))->addr2 = size;
+    if (linux_s) {
+        int accepted;
+
+        enter(k, 0);
+        accepted = accept(listener, NULL, NULL);
+        CHECK_GE(accepted, 0);
+        expect(k, ID(1), 0);
+        close(accepted);
+    } else {
+        expect(k, ID(1), -EAGAIN);
+    }
+    close(first);
+    close(second);
+    close(listener);
+}
+
+TEST(emu_difference_9_connect_to_a_full_unix_backlog_is_EAGAIN)
+{
+    on_both(full_backlog);
+}
+
+static void blocking_connect(struct kernel *k, bool linux_s)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    socklen_t size = sizeof address;
+    int flags = SOCK_STREAM | SOCK_CLOEXEC;
+    int listener = socket(AF_UNIX, flags, 0);
+    int first = socket(AF_UNIX, flags, 0), second = socket(AF_UNIX, flags, 0);
+    int result;
+
+    CHECK_EQ(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)),
+             0);
+    CHECK_EQ(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    CHECK_EQ(listen(listener, 0), 0);
+    CHECK_EQ(connect(first, (struct sockaddr *)&address, size), 0);
+    put(k, IORING_OP_CONNECT, second, &address, 0, ID(1))->addr2 = size;
+    enter(k, 0);
+    if (!linux_s) {
+        /* Until a thread has taken it, it can still be cancelled. */
+        do {
+            put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)ID(1), 0, ID(2));
+            result = result_of(k, ID(2));
+            if (result == 0) {
+                expect(k, ID(1), -ECANCELED);
+                put(k, IORING_OP_CONNECT, second, &address, 0, ID(1))->addr2 =
+                    size;
+                enter(k, 0);
+            }
+        } while (result == 0);
+        CHECK_ERR(result, -EALREADY);
+        close(accept(listener, NULL, NULL));
+        expect(k, ID(1), 0);
+    } else {
+        close(accept(listener, NULL, NULL));
+        expect(k, ID(1), 0);
+    }
+    close(first);
+    close(second);
+    close(listener);
+}
+
+TEST(emu_difference_10_what_runs_on_a_thread_cannot_be_stopped)
+{
+    on_both(blocking_connect);
+}
+
+static void inotify_waits(struct kernel *k, bool linux_s)
+{
+    char event[256];
+    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    CHECK_GE(inotify_add_watch(fd, test_directory(), IN_CREATE), 0);
+    put(k, IORING_OP_READ, fd, event, sizeof event, ID(1))->off = UINT64_MAX;
+    enter(k, 0);
+    if (linux_s && cq_ready(&k->cq) > 0) {
+        expect(k, ID(1), -EAGAIN);
+    } else {
+        CHECK_EQ(cq_ready(&k->cq), 0u);
+        close(make_file(linux_s ? "one" : "two", 0));
+        CHECK_GT(result_of(k, ID(1)), 0);
+    }
+    close(fd);
+}
+
+TEST(emu_difference_11_nonblocking_inotify_waits)
+{
+    on_both(inotify_waits);
+}
+
+/* Equal within a tick, so order within it is not promised; never early is. */
+TEST(emu_difference_12_timeouts_are_kept_in_ticks)
+{
+    struct kernel *k = world_open(16, 0, 0);
+    struct ring_timespec zero = { 0, 0 };
+    uint64_t start_ns = now_ns();
+    struct io_uring_sqe *sqe;
+
+    sqe = put(k, IORING_OP_TIMEOUT, -1, &zero, 1, ID(1));
+    sqe->timeout_flags = IORING_TIMEOUT_MULTISHOT;
+    sqe->off = 100;
+    for (int i = 0; i < 100; i++)
+        expect(k, ID(1), -ETIME);
+    CHECK_GE(now_ns() - start_ns, UINT64_C(99) * 32768);
+    world_close(k);
+}
+
+static void cancel_by_number(struct kernel *k, bool linux_s)
+{
+    char byte;
+    int fds[2], copy;
+
+    make_pair(SOCK_STREAM, fds);
+    copy = dup(fds[0]);
+    put(k, IORING_OP_RECV, fds[0], &byte, 1, ID(1));
+    expect_nothing(k);
+    put(k, IORING_OP_ASYNC_CANCEL, copy, NULL, 0, ID(2))->cancel_flags =
+        IORING_ASYNC_CANCEL_FD;
+    enter(k, linux_s ? 2 : 1);
+    expect(k, ID(2), linux_s ? 0 : -ENOENT);
+    if (linux_s)
+        expect(k, ID(1), -ECANCELED);
+    else
+        end(k, ID(1));
+    close(copy);
+    close_pair(fds);
+}
+
+TEST(emu_difference_13_cancel_by_descriptor_compares_numbers)
+{
+    on_both(cancel_by_number);
+}
