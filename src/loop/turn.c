@@ -119,8 +119,8 @@ static int loop_enter_failed(gyre_loop *loop, int err)
     }
 }
 
-static int loop_enter(gyre_loop *loop, unsigned submit, unsigned want,
-                      uint64_t deadline_ns)
+static inline int loop_enter(gyre_loop *loop, unsigned submit, unsigned want,
+                             uint64_t deadline_ns)
 {
     int taken;
 
@@ -182,7 +182,7 @@ static bool kernel_has_more(const struct kernel *kernel)
 }
 
 /* Phase four. */
-static int turn_enter(gyre_loop *loop, gyre_run_mode mode)
+static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
 {
     struct kernel *kernel = loop->kernel;
     unsigned submit = loop->starved ? 0 : sq_used(&kernel->sq);
