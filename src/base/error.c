@@ -12,6 +12,8 @@
 
 #include "base/assert.h"
 
+#define ERRNO_MAX 4095 /* Linux's own bound */
+
 struct remedy {
     int error; /* negative */
     const char *text;
@@ -61,7 +63,7 @@ const char *gyre_error_name(int error)
         return "OK";
     if (error == GYRE_EOF)
         return "GYRE_EOF";
-    name = strerrorname_np(-error);
+    name = error >= -ERRNO_MAX ? strerrorname_np(-error) : NULL;
     return name != NULL ? name : "E?";
 }
 
@@ -74,7 +76,7 @@ const char *gyre_strerror(int error)
     if (error == GYRE_EOF)
         return "the stream ended too early";
     /* Unlike strerror(), it returns static strings and is for any thread. */
-    text = strerrordesc_np(-error);
+    text = error >= -ERRNO_MAX ? strerrordesc_np(-error) : NULL;
     return text != NULL ? text : "unknown error";
 }
 
