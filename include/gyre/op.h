@@ -12,9 +12,8 @@
  *     IDLE ----------> QUEUED ---------------------> IN FLIGHT ---------> IDLE
  *                        \------------- cancel, -ECANCELED --------------/
  *
- * Life.     The first word fills an op: gyre_op_recv() and its kin, which may
- * be
- *           called on uninitialised memory, or gyre_op_raw() and your own SQE.
+ * Life.     The first word fills an op: gyre_op_recv() and its kin, for any
+ *           memory, or gyre_op_raw() and your own SQE.
  *           Each start is answered by calls of `done`, the last of which says
  *           so (gyre_result_is_last()); the op is idle when that call is made,
  *           so the callback may free, refill or restart it. Starting cannot

@@ -21,10 +21,9 @@
  * Threads.  A task never changes its thread. Tasks of one loop never run at the
  *           same time; they change only inside calls that can wait.
  *
- * Cancel.   A call that can wait returns -ECANCELED (-ETIME for a deadline)
- * when
- *           the task's scope is cancelled, and so does each later one. A call
- *           whose op was done already returns the op's result.
+ * Cancel.   A call that can wait returns -ECANCELED, or -ETIME for a deadline,
+ *           when the task's scope is cancelled, and so does each later one. A
+ *           call whose op was done already returns the op's result.
  *
  * Errors.   A call that can wait panics outside a task.
  */

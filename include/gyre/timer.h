@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gyre/timer.h - call a function when a deadline passes, once or again and
- * again
+ * gyre/timer.h - call a function when a deadline passes, once or repeatedly
  *
  *     gyre_timer_init(&conn->idle, loop, conn_idle, conn);
  *     gyre_timer_start_after(&conn->idle, 30 * GYRE_SECOND);

@@ -20,13 +20,11 @@
  * index is good until the next completion. Every SQE that was ever taken is
  * kept for the test to look at.
  *
- * Threads.  All of it belongs to the loop's thread, but for
- * scripted_wake_count()
- *           and the kernel's own wake().
+ * Threads.  All of it belongs to the loop's thread, but for the kernel's own
+ *           wake() and scripted_wake_count().
  *
- * Memory.   The kernel owns the script: both end by the kernel's destroy(),
- * that
- *           is with the loop.
+ * Memory.   The kernel owns the script: both end by the kernel's destroy(), and
+ *           so with the loop.
  */
 #ifndef KERNEL_SCRIPTED_SCRIPTED_H
 #define KERNEL_SCRIPTED_SCRIPTED_H
@@ -120,8 +118,7 @@ void scripted_sleep_for_true(struct scripted *s);
 uint64_t scripted_now(const struct scripted *s);
 void scripted_advance(struct scripted *s, uint64_t ns);
 
-/* ---- counts ---------------------------------------------------------------
- */
+/* ---- counts -------------------------------------------------------------- */
 
 uint64_t scripted_enters(const struct scripted *s); /* calls, failed ones too */
 uint64_t scripted_sleeps(const struct scripted *s); /* that began to sleep */
@@ -131,8 +128,7 @@ uint64_t scripted_wake_count(struct scripted *s); /* any thread */
 /* Would a host's poll() return? */
 bool scripted_is_readable(struct scripted *s);
 
-/* ---- routes and the side --------------------------------------------------
- */
+/* ---- routes and the side ------------------------------------------------- */
 
 /* All opcodes have KERNEL_ROUTE_SQ but the private ones: SIDE if there is a
  * side, else REFUSED. */

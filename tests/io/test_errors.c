@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The errors of docs/ERRORS.md, each provoked once on every kernel, with the
+ * same result. Two cannot be had from a healthy machine, EINTR and ENFILE: the
+ * loop's tests have them from the scripted kernel.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "io/world.h"
+
+struct seen {
+    gyre_result result;
+    unsigned calls;
+};
+
+static void note(gyre_op *op, gyre_result result)
+{
+    struct seen *seen = op->user;
+
+    seen->result = result;
+    seen->calls++;
+}
+
+static int arguments(void *arg)
+{
+    int pair[2], pipe_fds[2];
+    char byte = 0;
+
+    (void)arg;
+    pair_open(pair);
+    CHECK_OK(pipe2(pipe_fds, O_CLOEXEC));
+    CHECK_ERR(gyre_accept(pair[0], NULL, NULL, 0), -EINVAL);
+    CHECK_ERR(gyre_write(pipe_fds[1], (void *)8, 1, GYRE_CURRENT_POSITION),
+              -EFAULT);
+    CHECK_ERR(gyre_read(pipe_fds[1], &byte, 1, GYRE_CURRENT_POSITION), -EBADF);
+    CHECK_ERR(gyre_recv(pair[0], &byte, 1, MSG_DONTWAIT), -EAGAIN);
+    CHECK_ERR(gyre_open("/no/such/file", O_RDONLY, 0), -ENOENT);
+    pair_close(pair);
+    pair_close(pipe_fds);
+    return 0;
+}
+
+KERNEL_TEST(E8_arguments_that_cannot_be_have_linuxs_errors)
+{
+    must_run(arguments, NULL);
+}
+
+KERNEL_TEST(E8_a_cancelled_op_a_late_one_and_a_cancel_of_nothing)
+{
+    struct seen seen[4] = { 0 };
+    gyre_deadline deadline;
+    gyre_op ops[4];
+    gyre_loop *loop;
+    char byte;
+    int pair[2];
+
+    pair_open(pair);
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    gyre_op_recv(&ops[0], pair[0], &byte, 1, 0);
+    gyre_op_start(loop, &ops[0], note, &seen[0]);
+    gyre_op_recv(&ops[1], pair[1], &byte, 1, 0);
+    gyre_op_start(loop, &ops[1], note, &seen[1]);
+    gyre_op_set_deadline(&ops[1], &deadline, gyre_loop_now(loop) + GYRE_MS);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    gyre_op_cancel_op(&ops[2], &ops[0]);
+    gyre_op_cancel_op(&ops[3], &ops[0]); /* the second finds nothing */
+    gyre_op_start(loop, &ops[2], note, &seen[2]);
+    gyre_op_start(loop, &ops[3], note, &seen[3]);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_ERR(seen[0].result.res, -ECANCELED);
+    CHECK_ERR(seen[1].result.res, -ETIME);
+    CHECK_OK(seen[2].result.res);
+    CHECK_ERR(seen[3].result.res, -ENOENT);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(seen[i].calls, 1u);
+    gyre_loop_destroy(loop);
+    pair_close(pair);
+}
+
+/* A blocking call that tells when it runs, and ends when it is told to. */
+static int wait_for_byte(void *arg)
+{
+    int *fds = arg;
+    char byte = 1;
+
+    if (write(fds[1], &byte, 1) != 1)
+        return -errno;
+    return read(fds[2], &byte, 1) == 1 ? 7 : -errno;
+}
+
+KERNEL_TEST(G3_E8_the_cancel_of_what_runs_already_says_so)
+{
+    struct seen call_seen = { 0 }, cancel_seen = { 0 };
+    gyre_op call, cancel;
+    gyre_loop *loop;
+    char byte = 0;
+    int fds[4];
+
+    CHECK_OK(pipe2(&fds[0], O_CLOEXEC)); /* it says that it runs */
+    CHECK_OK(pipe2(&fds[2], O_CLOEXEC)); /* it is told to end */
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    gyre_op_call(&call, wait_for_byte, fds);
+    gyre_op_start(loop, &call, note, &call_seen);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    CHECK_EQ(read(fds[0], &byte, 1), 1);
+    gyre_op_cancel_op(&cancel, &call);
+    gyre_op_start(loop, &cancel, note, &cancel_seen);
+    while (cancel_seen.calls == 0)
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+    CHECK_ERR(cancel_seen.result.res, -EALREADY);
+    CHECK_EQ(call_seen.calls, 0u);
+    CHECK_EQ(write(fds[3], &byte, 1), 1);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_EQ(call_seen.result.res, 7); /* it ran to its end all the same */
+    gyre_loop_destroy(loop);
+    for (int i = 0; i < 4; i++)
+        CHECK_OK(close(fds[i]));
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+TEST(E8_without_memory_a_loop_and_a_task_are_refused)
+{
+    gyre_loop *loop;
+
+    alloc_fail_nth(1);
+    CHECK_ERR(gyre_loop_create(&loop, NULL), -ENOMEM);
+    CHECK(gyre_loop_create_error()[0] != 0);
+    alloc_fail_nth(0);
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    CHECK_STR_EQ(gyre_loop_create_error(), "");
+    CHECK(gyre_loop_scope(loop) != NULL);
+    alloc_fail_nth(1);
+    CHECK_ERR(gyre_spawn(gyre_loop_scope(loop), nothing, NULL), -ENOMEM);
+    alloc_fail_nth(0);
+    gyre_loop_destroy(loop);
+}
