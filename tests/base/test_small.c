@@ -107,7 +107,7 @@ TEST(memory_is_zeroed_and_aligned)
 
 /* Asked by the sanitizer at its start: a size that cannot be had is NULL here
  * too. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
