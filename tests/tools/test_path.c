@@ -128,7 +128,7 @@ TEST(W2_random_targets_never_climb)
         CHECK_EQ(strlen(path.text), path.size);
         CHECK(path.text[0] != '/');
 
-        char padded[sizeof target + 8];
+        static char padded[PATH_SIZE + 8];
 
         snprintf(padded, sizeof padded, "/%s/", path.text);
         CHECK(strstr(padded, "/../") == NULL);

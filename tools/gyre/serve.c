@@ -232,7 +232,9 @@ static bool open_log(struct server *server)
 }
 
 /* Signals come through a descriptor. They are blocked before there is any
- * other thread, so that all threads have them blocked. */
+ * other thread, so that all threads have them blocked. An ignored signal would
+ * not come: a shell starts what is put into the background of a script with
+ * SIGINT ignored. */
 static bool open_signals(struct server *server)
 {
     sigset_t set;
@@ -241,6 +243,8 @@ static bool open_signals(struct server *server)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     server->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return server->signal_fd >= 0 ||
