@@ -5,12 +5,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/openat2.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -633,6 +637,72 @@ TEST(emu_threads_take_no_signals)
 
     put(k, KERNEL_OP_CALL, -1, (void *)(uintptr_t)blocked_signals, 0, 1);
     expect(k, 1, 1);
+    world_close(k);
+}
+
+/* An old Linux, as far as a filter can make one. */
+static void deny_young_calls(void)
+{
+    static const long calls[] = { SYS_openat2, SYS_epoll_pwait2, SYS_preadv2,
+                                  SYS_pwritev2 };
+    struct sock_filter filter[2 + 2 * 4] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    };
+    unsigned short n = 1;
+    struct sock_fprog program = { .filter = filter };
+
+    for (size_t i = 0; i < 4; i++) {
+        /* preadv2 is older than any Linux we know; its flag is not. */
+        uint32_t error = i < 2 ? ENOSYS : EOPNOTSUPP;
+
+        filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                                                   (uint32_t)calls[i], 0, 1);
+        filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+                                                   SECCOMP_RET_ERRNO | error);
+    }
+    filter[n++] =
+        (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    program.len = n;
+    CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+TEST(emu_works_without_openat2_epoll_pwait2_and_RWF_NOWAIT)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    struct ring_timespec time = { 0, 1000000 };
+    struct open_how how = { .flags = O_RDONLY };
+    uint64_t start_ns = now_ns();
+    char got[8];
+    int fds[2], fd;
+
+    close(make_file("f", 10));
+    deny_young_calls();
+    put(k, IORING_OP_TIMEOUT, -1, &time, 1, 1);
+    expect(k, 1, -ETIME);
+    CHECK_GE(now_ns() - start_ns, 1000000u);
+    put(k, IORING_OP_OPENAT, AT_FDCWD, "/", 0, 2)->open_flags =
+        O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    fd = result_of(k, 2);
+    CHECK_GE(fd, 0);
+    close(fd);
+    put(k, IORING_OP_OPENAT2, AT_FDCWD, "/", sizeof how, 3)->off =
+        (uintptr_t)&how;
+    fd = result_of(k, 3);
+    CHECK_GE(fd, 0);
+    close(fd);
+    how.resolve = RESOLVE_BENEATH; /* there is no safe way to do without */
+    put(k, IORING_OP_OPENAT2, AT_FDCWD, "x", sizeof how, 4)->off =
+        (uintptr_t)&how;
+    expect(k, 4, -ENOSYS);
+    make_pair(SOCK_STREAM, fds);
+    put(k, IORING_OP_READ, fds[0], got, sizeof got, 5)->off = UINT64_MAX;
+    expect_nothing(k);
+    put(k, IORING_OP_WRITE, fds[1], "abc", 3, 6)->off = UINT64_MAX;
+    enter(k, 2);
+    expect(k, 6, 3);
+    expect(k, 5, 3);
+    close_pair(fds);
     world_close(k);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -70,7 +71,7 @@ TEST(emu_offset_minus_one_is_the_current_position)
 TEST(emu_vectors_of_any_length)
 {
     struct kernel *k = world_open(8, 0, 0);
-    unsigned char got[40][10];
+    static unsigned char got[40][10];
     struct iovec iov[40];
     int fd = make_file("f", 395), fds[2];
 
@@ -81,8 +82,10 @@ TEST(emu_vectors_of_any_length)
     check_bytes(got[0], 0, 395);
     put(k, IORING_OP_WRITEV, fd, iov, 39, 2)->off = 1000;
     expect(k, 2, 390);
-    put(k, IORING_OP_READV, fd, iov, 2000, 3);
-    expect(k, 3, -EINVAL);
+    if (!under_valgrind()) {
+        put(k, IORING_OP_READV, fd, iov, 2000, 3);
+        expect(k, 3, -EINVAL);
+    }
     close(fd);
 
     /* Waiting ones work on a copy of the array. */
@@ -242,10 +245,6 @@ TEST(emu_open_close_and_errors)
     expect(k, 5, -EEXIST);
     put(k, IORING_OP_OPENAT, AT_FDCWD, "/no/such/thing", 0, 6);
     expect(k, 6, -ENOENT);
-    put(k, IORING_OP_OPENAT, AT_FDCWD, NULL, 0, 7);
-    expect(k, 7, -EFAULT);
-    put(k, IORING_OP_OPENAT, AT_FDCWD, (void *)8, 0, 8)->open_flags = O_CREAT;
-    expect(k, 8, -EFAULT);
     memset(way, 'a', sizeof way - 1);
     way[sizeof way - 1] = '\0';
     put(k, IORING_OP_OPENAT, AT_FDCWD, way, 0, 9)->open_flags = O_CREAT;
@@ -276,6 +275,8 @@ TEST(emu_openat2_obeys_how)
     int dir = open(test_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int made = make_file("f", 10), fd;
 
+    if (syscall(SYS_openat2, -1, "", &how, 0) < 0 && errno == ENOSYS)
+        TEST_SKIP("needs openat2 (Linux 5.6)");
     put(k, IORING_OP_OPENAT2, dir, "f", sizeof how.how, 1)->off =
         (uintptr_t)&how;
     fd = result_of(k, 1);
@@ -293,8 +294,6 @@ TEST(emu_openat2_obeys_how)
     expect(k, 4, -E2BIG);
     put(k, IORING_OP_OPENAT2, dir, "f", 8, 5)->off = (uintptr_t)&how;
     expect(k, 5, -EINVAL);
-    put(k, IORING_OP_OPENAT2, dir, "f", sizeof how.how, 6)->off = 8;
-    expect(k, 6, -EFAULT);
     how.how.mode = 0777;
     put(k, IORING_OP_OPENAT2, dir, "f", sizeof how.how, 7)->off =
         (uintptr_t)&how;
@@ -330,8 +329,6 @@ TEST(emu_statx_fsync_getdents)
     sqe->addr2 = (uintptr_t)&status;
     sqe->statx_flags = AT_EMPTY_PATH;
     expect(k, 2, 0);
-    sqe = put(k, IORING_OP_STATX, AT_FDCWD, path, STATX_SIZE, 3);
-    expect(k, 3, -EFAULT);
     put(k, IORING_OP_FSYNC, fd, NULL, 0, 4);
     expect(k, 4, 0);
     put(k, IORING_OP_FSYNC, fd, NULL, 0, 5)->fsync_flags =
@@ -448,6 +445,8 @@ TEST(emu_bad_pointers_of_files_fault)
 
     CHECK(edge != MAP_FAILED);
     CHECK_EQ(mprotect(edge + page, page, PROT_NONE), 0);
+    if (under_valgrind())
+        TEST_SKIP("valgrind reports bad pointers itself");
     put(k, IORING_OP_READ, file, (void *)8, 10, 1);
     expect(k, 1, -EFAULT);
     put(k, IORING_OP_READV, file, (void *)8, 1, 2);
@@ -475,6 +474,14 @@ TEST(emu_bad_pointers_of_files_fault)
     expect(k, 7, -ETIME);
     put(k, IORING_OP_TIMEOUT, -1, edge + page - 12, 1, 8);
     expect(k, 8, -EFAULT);
+    put(k, IORING_OP_OPENAT, AT_FDCWD, NULL, 0, 10);
+    expect(k, 10, -EFAULT);
+    put(k, IORING_OP_OPENAT, AT_FDCWD, (void *)8, 0, 11)->open_flags = O_CREAT;
+    expect(k, 11, -EFAULT);
+    put(k, IORING_OP_OPENAT2, AT_FDCWD, "f", 24, 12)->off = 8;
+    expect(k, 12, -EFAULT);
+    put(k, IORING_OP_STATX, AT_FDCWD, "/tmp", STATX_SIZE, 13);
+    expect(k, 13, -EFAULT);
     fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     put(k, IORING_OP_READ, fd, edge, 10, 9);
     expect(k, 9, -EISDIR);

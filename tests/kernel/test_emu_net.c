@@ -418,8 +418,9 @@ TEST(emu_poll_remove_ends_polls_only)
 TEST(emu_errors_of_sockets_are_linux_s)
 {
     struct kernel *k = world_open(8, 0, 0);
-    char byte;
+    char byte = 0;
     int file = make_file("f", 10), fds[2];
+    struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 
     put(k, IORING_OP_RECV, 9999, &byte, 1, 1);
     expect(k, 1, -EBADF);
@@ -427,18 +428,20 @@ TEST(emu_errors_of_sockets_are_linux_s)
     expect(k, 2, -ENOTSOCK);
     put(k, IORING_OP_ACCEPT, file, NULL, 0, 3);
     expect(k, 3, -ENOTSOCK);
-    put(k, IORING_OP_CONNECT, file, &byte, 0, 4)->addr2 = 1;
-    CHECK(result_of(k, 4) < 0);
+    put(k, IORING_OP_CONNECT, file, &nowhere, 0, 4)->addr2 = sizeof nowhere;
+    expect(k, 4, -ENOTSOCK);
     make_pair(SOCK_STREAM, fds);
     put(k, IORING_OP_ACCEPT, fds[0], NULL, 0, 5);
     expect(k, 5, -EINVAL);
     CHECK_EQ(write(fds[1], "x", 1), 1);
-    put(k, IORING_OP_RECV, fds[0], (void *)8, 1, 6);
-    expect(k, 6, -EFAULT);
-    put(k, IORING_OP_RECVMSG, fds[0], (void *)8, 1, 7);
-    expect(k, 7, -EFAULT);
-    put(k, IORING_OP_SENDMSG, fds[0], NULL, 1, 8);
-    expect(k, 8, -EFAULT);
+    if (!under_valgrind()) {
+        put(k, IORING_OP_RECV, fds[0], (void *)8, 1, 6);
+        expect(k, 6, -EFAULT);
+        put(k, IORING_OP_RECVMSG, fds[0], (void *)8, 1, 7);
+        expect(k, 7, -EFAULT);
+        put(k, IORING_OP_SENDMSG, fds[0], NULL, 1, 8);
+        expect(k, 8, -EFAULT);
+    }
     put(k, IORING_OP_RECV, fds[0], &byte, 1, 9)->ioprio = IORING_RECV_MULTISHOT;
     expect(k, 9, -EINVAL);
     close_pair(fds);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -174,6 +175,13 @@ int make_file(const char *name, size_t size)
     }
     CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
     return fd;
+}
+
+bool under_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    return preload != NULL && strstr(preload, "vgpreload") != NULL;
 }
 
 uint64_t now_ns(void)

@@ -5,14 +5,14 @@
  * Linux answers a bad pointer with -EFAULT; a load in user space would be
  * killed. So before the emulator reads a structure of the caller's it lets
  * Linux try, by a system call that reads memory, has no effect and is allowed
- * everywhere. Protection is by the page, so one word of each page tells.
+ * everywhere. Protection is by the page, so one place in each page tells.
  *
  * Nothing here is on the path of a request that ends at once: there the
  * caller's own pointers are handed to the system call.
  */
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,14 +21,15 @@
 #include "kernel/emu/internal.h"
 #include "kernel/memory.h"
 
-enum { PROBE_SIZE = 8 };
+enum { PROBE_SIZE = 16 };
 
-/* rt_sigprocmask copies the new mask in before it looks at `how`, which is
- * nonsense here: EFAULT, or EINVAL and nothing has happened. */
-static bool word_is_readable(uintptr_t address)
+/* A futex wait reads its time limit before it looks at the futex. This futex is
+ * not aligned: EFAULT for the limit, or EINVAL, and never a wait. */
+static bool place_is_readable(uintptr_t address)
 {
-    return syscall(SYS_rt_sigprocmask, ~0, (void *)address, NULL, PROBE_SIZE) ==
-               0 ||
+    _Alignas(uint32_t) const char futex[8] = "";
+
+    return syscall(SYS_futex, futex + 1, FUTEX_WAIT_PRIVATE, 0, address) == 0 ||
            errno != EFAULT;
 }
 
@@ -37,14 +38,14 @@ static bool range_is_readable(uintptr_t from, size_t size)
     size_t page = memory_page_size();
     uintptr_t last = from + size - 1;
 
-    /* To sigprocmask(), NULL is no mask at all. */
+    /* To futex(), NULL is no limit at all. */
     if (from == 0 || last < from)
         return false;
     for (uintptr_t at = from;;) {
         uintptr_t next = (at & ~(page - 1)) + page;
 
-        /* Near the end of a page: the last word of that page. */
-        if (!word_is_readable(next - at < PROBE_SIZE ? next - PROBE_SIZE : at))
+        /* Near the end of a page: the last place of that page. */
+        if (!place_is_readable(next - at < PROBE_SIZE ? next - PROBE_SIZE : at))
             return false;
         if (next > last || next == 0)
             return true;

@@ -151,8 +151,14 @@ int file_open2_work(struct request *r)
         .resolve = r->kept.path.how_resolve,
     };
 
-    return emu_result(
+    int result = emu_result(
         syscall(SYS_openat2, r->sqe.fd, file_path(r), &how, sizeof how));
+
+    /* Before Linux 5.6. What asks for no special lookup is an openat(). */
+    if (result != -ENOSYS || how.resolve != 0)
+        return result;
+    return emu_result(
+        openat(r->sqe.fd, file_path(r), (int)how.flags, (mode_t)how.mode));
 }
 
 int file_close_check(const struct io_uring_sqe *sqe)
