@@ -8,10 +8,11 @@
  * what /proc knows of the reason.
  *
  * A seccomp filter may also answer by killing. If there is one, or if that
- * cannot be told, a child goes first: it shares our memory as after vfork(), so
- * that it costs microseconds and tells us how far it came, but raises no
- * SIGCHLD, and nobody else's wait() can see it. Only if it lives do we try
- * ourselves.
+ * cannot be told, a child goes first and tells how far it came; only if it lives
+ * do we try ourselves. It raises no SIGCHLD, and nobody else's wait() can see
+ * it. It has a copy of our memory: sharing it, as after vfork(), would be
+ * cheaper, but before Linux 5.16 a process that is killed so takes along all
+ * that share its memory.
  */
 #include "kernel/refusal.h"
 
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
@@ -113,7 +115,7 @@ static struct attempt attempt(void)
 
 /* ---- the child that goes first ------------------------------------------- */
 
-/* Shared with the child also where clone() is made a fork (valgrind). */
+/* Shared with the child. */
 struct scout {
     atomic_int stage;
     char stack[CHILD_STACK] __attribute__((aligned(64)));
@@ -124,6 +126,9 @@ static int scout_main(void *argument)
 {
     struct scout *scout = argument;
     struct io_uring_params params = { 0 };
+
+    /* No core, and no crash report of somebody who watches for cores. */
+    (void)prctl(PR_SET_DUMPABLE, 0);
     int fd = ring_sys_setup(1, &params);
 
     atomic_store(&scout->stage, STAGE_ENTER);
@@ -135,7 +140,7 @@ static int scout_main(void *argument)
 }
 
 /* Run the scout to its end: 0, or a negative errno. Signals are blocked
- * meanwhile: a handler must not run twice in one memory. */
+ * meanwhile: no handler of the program is to run in the child. */
 static int run_scout(struct scout *scout)
 {
     sigset_t all;
@@ -146,8 +151,8 @@ static int run_scout(struct scout *scout)
     sigfillset(&all);
     sigdelset(&all, SIGSYS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int child = clone(scout_main, scout->stack + CHILD_STACK,
-                      CLONE_VM | CLONE_VFORK, scout);
+    int child =
+        clone(scout_main, scout->stack + CHILD_STACK, CLONE_VFORK, scout);
 
     if (child < 0)
         err = -errno;
@@ -253,20 +258,16 @@ bool refusal_find(char *reason, size_t size)
     if (proc_seccomp() != 0) {
         int stage = send_scout();
 
-        if (stage < 0) {
-            if (is_temporary(stage))
-                return false;
+        /* Not knowing is a reason, too: an attempt might be our last. */
+        if (stage < 0)
             snprintf(reason, size,
-                     "whether seccomp kills on io_uring cannot be tried: "
-                     "clone: %s",
+                     "whether seccomp kills on io_uring cannot be tried: %s",
                      gyre_error_name(stage));
-            return true;
-        }
-        if (stage != STAGE_DONE) {
+        else if (stage != STAGE_DONE)
             snprintf(reason, size, "seccomp kills on %s (SIGSYS)",
                      calls[stage]);
+        if (reason[0] != '\0')
             return true;
-        }
     }
     struct attempt result = attempt();
 

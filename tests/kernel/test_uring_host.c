@@ -52,9 +52,10 @@ RING_TEST(A18_the_pollable_fd_tells_of_results_and_of_wakes)
         CHECK_EQ(enter(kernel, 1, 0, KERNEL_NO_WAIT), 1);
         CHECK(!is_readable(fd));
         CHECK_EQ(write(fds[1], "x", 1), 1);
-        wait_readable(fd);
-        CHECK_EQ(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
-        CHECK(take(kernel, &cqe));
+        do { /* Linux 6.1 sometimes has two signals for one result */
+            wait_readable(fd);
+            CHECK_EQ(enter(kernel, 0, 0, KERNEL_NO_WAIT), 0);
+        } while (!take(kernel, &cqe));
         CHECK_EQ(cqe.user_data, (uint64_t)i << 4);
         CHECK(!take(kernel, &cqe));
         CHECK(!is_readable(fd));

@@ -41,6 +41,24 @@ static void take_fds(struct census *census)
     closedir(dir);
 }
 
+/* Threads that Linux made for io_uring linger for seconds after the ring has
+ * gone, and belong to nobody here. */
+static bool is_linuxs_own(const char *thread)
+{
+    char path[64];
+    char name[16] = "";
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", thread);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return true; /* it has just ended */
+    if (fgets(name, sizeof name, file) == NULL)
+        name[0] = '\0';
+    fclose(file);
+    return strncmp(name, "iou-", 4) == 0;
+}
+
 static void take_threads(struct census *census)
 {
     DIR *dir = opendir("/proc/self/task");
@@ -49,7 +67,8 @@ static void take_threads(struct census *census)
     if (dir == NULL)
         return;
     while ((entry = readdir(dir)) != NULL)
-        census->threads += entry->d_name[0] != '.';
+        census->threads += entry->d_name[0] != '.' &&
+                           !is_linuxs_own(entry->d_name);
     closedir(dir);
 }
 
