@@ -102,10 +102,13 @@ static int bare_life(const struct bench_case *of, const struct budget *budget,
 
 /* ---- tasks ----------------------------------------------------------------- */
 
+/* Several, or a yield would find nobody to yield to. */
+#define YIELDERS 8
+
 static int yielder(void *arg)
 {
     (void)arg;
-    for (unsigned i = 0; i < CHUNK; i++)
+    for (unsigned i = 0; i < CHUNK / YIELDERS; i++)
         gyre_yield();
     return 0;
 }
@@ -114,8 +117,10 @@ static uint64_t task_pairs(void *arg)
 {
     gyre_loop *loop = arg;
 
-    if (gyre_spawn(gyre_loop_scope(loop), yielder, NULL) != 0 ||
-        gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE) != 0)
+    for (unsigned i = 0; i < YIELDERS; i++)
+        if (gyre_spawn(gyre_loop_scope(loop), yielder, NULL) != 0)
+            abort();
+    if (gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE) != 0)
         abort();
     return CHUNK;
 }

@@ -102,6 +102,7 @@ struct gyre_loop {
 
     unsigned dispatch_max;
     unsigned ready_max;
+    unsigned ready_left;    /* pieces of work that phase one may yet run */
     uint64_t called;        /* callbacks made */
     uint64_t called_before; /* the present run: for run-once */
     uint64_t holds;
@@ -188,6 +189,24 @@ int32_t deadline_finish(gyre_op *op, int32_t result);
 void loop_make_ready(gyre_loop *loop, gyre_work *work);
 void loop_take_posted(gyre_loop *loop);
 unsigned loop_run_ready(gyre_loop *loop, unsigned limit);
+
+/* The next piece of ready work, to be run at once; NULL: there is none, or phase
+ * one has had its share. */
+static inline gyre_work *loop_take_ready(gyre_loop *loop)
+{
+    gyre_work *work = loop->ready_first;
+
+    if (work == NULL || loop->ready_left == 0)
+        return NULL;
+    loop->ready_left--;
+    loop->ready_first = work->next_;
+    if (loop->ready_first == NULL)
+        loop->ready_last = NULL;
+    counter_sub(&loop->ready, 1);
+    loop->called++;
+    return work;
+}
+
 /* Announce the sleep; false: do not, something was posted meanwhile. */
 bool loop_may_sleep(gyre_loop *loop);
 void loop_slept(gyre_loop *loop);

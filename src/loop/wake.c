@@ -39,22 +39,12 @@ void loop_make_ready(gyre_loop *loop, gyre_work *work)
 
 unsigned loop_run_ready(gyre_loop *loop, unsigned limit)
 {
-    unsigned ran = 0;
+    gyre_work *work;
 
-    while (ran < limit) {
-        gyre_work *work = loop->ready_first;
-
-        if (work == NULL)
-            break;
-        loop->ready_first = work->next_;
-        if (loop->ready_first == NULL)
-            loop->ready_last = NULL;
-        counter_sub(&loop->ready, 1);
-        ran++;
-        loop->called++;
+    loop->ready_left = limit;
+    while ((work = loop_take_ready(loop)) != NULL)
         work->run_(work);
-    }
-    return ran;
+    return limit - loop->ready_left;
 }
 
 static gyre_work *reverse_work(gyre_work *newest)
