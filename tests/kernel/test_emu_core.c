@@ -3,6 +3,7 @@
  * test_emu_core.c - the emulator as a kernel: its queues, its sleep, its slots,
  * its threads, and many requests on one descriptor
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -573,6 +574,43 @@ TEST(emu_the_pool_is_bounded)
     for (int i = 0; i < 20; i++)
         CHECK_EQ(take(k).res, 0);
     CHECK_EQ(atomic_load(&gate.most), 3u);
+    world_close(k);
+}
+
+static unsigned count_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    unsigned count = 0;
+
+    CHECK(tasks != NULL);
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+/* As long as it takes: the threads leave by themselves, and others come. */
+TEST(emu_idle_threads_leave)
+{
+    struct kernel *k = world_open(8, 0, 2);
+    struct gate gate = { 0 };
+    unsigned before = count_threads();
+
+    for (int round = 0; round < 2; round++) {
+        atomic_store(&gate.open, false);
+        for (uint64_t id = 1; id <= 2; id++)
+            put(k, KERNEL_OP_CALL, -1, (void *)(uintptr_t)pass_gate, 0, id)
+                ->off = (uintptr_t)&gate;
+        enter(k, 0);
+        while (atomic_load(&gate.inside) < 2)
+            sched_yield();
+        CHECK_EQ(count_threads(), before + 2);
+        atomic_store(&gate.open, true);
+        enter(k, 2);
+        CHECK_EQ(take(k).res + take(k).res, 0);
+        while (round == 0 && count_threads() > before)
+            CHECK_EQ(poll(NULL, 0, 50), 0);
+    }
     world_close(k);
 }
 

@@ -221,7 +221,7 @@ static void step_poll(struct world *w)
 {
     static const uint32_t masks[] = { POLLIN, POLLOUT, POLLIN | POLLOUT, 0,
                                       POLLRDHUP };
-    int fd_index = (int)draw(w, EVENT + 1);
+    int fd_index = (int)draw(w, DESCRIPTORS);
 
     w->notes[w->step].out = false;
     if (is_taken(w, fd_index, false)) {

@@ -238,9 +238,10 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
     error = request_hold(emu, r);
     if (error == 0 && verdict == EMU_WAIT) {
         error = wait_add(emu, r);
-        /* What epoll refuses never blocks for a peer, but may for a disk. */
-        if (error == -EPERM && r->op->work != NULL) {
-            error = 0;
+        /* What epoll refuses never blocks for a peer, but may for a disk; and
+         * there is nothing to poll for. */
+        if (error == -EPERM) {
+            error = r->op->work != NULL ? 0 : -EINVAL;
             verdict = EMU_POOL;
         }
     }

@@ -26,7 +26,7 @@
 
 enum {
     SLICE_MAX = 256 * 1024,
-    BUFFER_SIZE = 16 * 1024,
+    BUFFER_SIZE = 8 * 1024, /* may be on the stack of a task */
     WORKER_BUFFER_SIZE = 64 * 1024,
 };
 
