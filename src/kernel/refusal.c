@@ -188,14 +188,18 @@ static int send_scout(void)
 static void explain_eperm(char *text, size_t size)
 {
     long disabled = proc_number("/proc/sys/kernel/io_uring_disabled", 0);
+    long group = proc_number("/proc/sys/kernel/io_uring_group", -1);
 
     if (disabled == 2)
         snprintf(text, size, "kernel.io_uring_disabled=2");
+    else if (disabled == 1 && group < 0)
+        snprintf(text, size,
+                 "kernel.io_uring_disabled=1, and no kernel.io_uring_group");
     else if (disabled == 1)
         snprintf(text, size,
                  "kernel.io_uring_disabled=1, and this process is not in "
                  "kernel.io_uring_group=%ld",
-                 proc_number("/proc/sys/kernel/io_uring_group", -1));
+                 group);
     else if (proc_seccomp() == 2)
         snprintf(text, size,
                  "a seccomp filter refuses it, as container engines do");
