@@ -8,9 +8,9 @@
  * what /proc knows of the reason.
  *
  * A seccomp filter may also answer by killing. If there is one, or if that
- * cannot be told, a child goes first and tells how far it came; only if it lives
- * do we try ourselves. It raises no SIGCHLD, and nobody else's wait() can see
- * it. It has a copy of our memory: sharing it, as after vfork(), would be
+ * cannot be told, a child goes first and tells how far it came; only if it
+ * lives do we try ourselves. It raises no SIGCHLD, and nobody else's wait() can
+ * see it. It has a copy of our memory: sharing it, as after vfork(), would be
  * cheaper, but before Linux 5.16 a process that is killed so takes along all
  * that share its memory.
  */

@@ -187,9 +187,10 @@ static int enter_and_settle(struct uring *uring, unsigned submit, unsigned want,
 }
 
 /*
- * Nothing is done behind the usual enter, so that it is reached by jumps and left
- * by a single return: what the processor knew of returns is gone when it comes
- * back from Linux, and each one mispredicted costs as much as 15 instructions.
+ * Nothing is done behind the usual enter, so that it is reached by jumps and
+ * left by a single return: what the processor knew of returns is gone when it
+ * comes back from Linux, and each one mispredicted costs as much as 15
+ * instructions.
  */
 int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
                 uint64_t deadline_ns)
