@@ -2,12 +2,14 @@
 /*
  * timers.h - what all contenders of the timer bench do alike
  *
- * Insert and fire: as many one-shot timers as a second of theirs has (a million,
- * or fewer by a divisor for what cannot), spread evenly but in no order over
- * the sample's length, and the clock of a loop that runs while they fire.
+ * Insert and fire: a million one-shot timers for each second of the sample (or
+ * fewer by a divisor, for what cannot), spread evenly over its length. Inserted
+ * in the order of their deadlines, or in no order, when nearly each step of a
+ * timer's way misses the cache. By a loop that runs while they pass ("live":
+ * the sleeps are in it), or begins when all have passed.
  *
- * Re-arm: so many timers far away, of which one after the other, in no order,
- * is moved; what a deadline for each operation comes to.
+ * Re-arm: timers that all end so long from now, of which one after the other, in
+ * no order, starts anew; what a deadline for each operation comes to.
  */
 #ifndef BENCH_TIMERS_H
 #define BENCH_TIMERS_H
@@ -19,8 +21,12 @@
 #define REARM_CHUNK 10000U
 #define REARM_AFTER_NS (30 * NS_PER_S)
 
-/* Primes, so that index * prime % count visits all in no order. */
+/* A prime, so that index * prime % count visits all in no order. */
 #define TIMERS_STRIDE UINT64_C(7368787)
+
+/* of->size */
+#define TIMERS_LIVE 1U
+#define TIMERS_SHUFFLED 2U
 
 static inline uint64_t timers_spread(const struct budget *budget)
 {
@@ -39,10 +45,11 @@ static inline uint64_t timers_count(const struct bench_case *of,
 }
 
 /* When the index-th is due, after the begin. */
-static inline uint64_t timers_delay(uint64_t index, uint64_t count,
-                                    uint64_t spread)
+static inline uint64_t timers_delay(const struct bench_case *of, uint64_t index,
+                                    uint64_t count, uint64_t spread)
 {
-    double part = (double)(index * TIMERS_STRIDE % count) / (double)count;
+    uint64_t stride = (of->size & TIMERS_SHUFFLED) != 0 ? TIMERS_STRIDE : 1;
+    double part = (double)(index * stride % count) / (double)count;
 
     return (uint64_t)(part * (double)spread);
 }

@@ -80,7 +80,7 @@ int timers_by_hand(const struct bench_case *of, const struct budget *budget,
     sample->cpu_ns = cpu_ns();
     began = wall_ns();
     for (uint64_t i = 0; i < timers.count; i++)
-        insert(&timers, i, began + timers_delay(i, timers.count, spread));
+        insert(&timers, i, began + timers_delay(of, i, timers.count, spread));
     while (left > 0) {
         uint32_t ready;
 
@@ -106,7 +106,7 @@ static uint64_t rearm_chunk(void *arg)
 
     for (unsigned i = 0; i < HAND_REARM_CHUNK; i++) {
         timers->next = (timers->next + TIMERS_STRIDE) % timers->count;
-        move(timers, timers->next, deadline + i);
+        move(timers, timers->next, deadline);
     }
     if (hand_enter(ring, HAND_REARM_CHUNK) < 0)
         abort();
@@ -128,7 +128,7 @@ int rearm_by_hand(const struct bench_case *of, const struct budget *budget,
     if (err < 0)
         return err;
     for (uint64_t i = 0; i < timers.count; i++)
-        insert(&timers, i, began + REARM_AFTER_NS + i * 1000);
+        insert(&timers, i, began + REARM_AFTER_NS);
     if (hand_enter(&timers.ring, 0) < 0)
         return -EIO;
     measure(budget, rearm_chunk, &timers, sample);

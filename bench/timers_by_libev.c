@@ -61,13 +61,14 @@ int timers_by_libev(const struct bench_case *of, const struct budget *budget,
         return err;
     for (uint64_t i = 0; i < timers.count; i++)
         set(&timers, i,
-            (double)timers_delay(i, timers.count, spread) / (double)NS_PER_S,
+            (double)timers_delay(of, i, timers.count, spread) /
+                (double)NS_PER_S,
             0);
     sample->cpu_ns = cpu_ns();
     ev_now_update(timers.loop);
     for (uint64_t i = 0; i < timers.count; i++)
         ev_timer_start(timers.loop, &timers.all[i]);
-    if (of->size > 0)
+    if ((of->size & TIMERS_LIVE) == 0)
         usleep((useconds_t)(spread / 1000));
     ev_run(timers.loop, 0);
     sample->cpu_ns = cpu_ns() - sample->cpu_ns;
@@ -96,8 +97,7 @@ int rearm_by_libev(const struct bench_case *of, const struct budget *budget,
     if (err < 0)
         return err;
     for (uint64_t i = 0; i < timers.count; i++) {
-        set(&timers, i, 0,
-            (double)REARM_AFTER_NS / (double)NS_PER_S + (double)i * 1e-6);
+        set(&timers, i, 0, (double)REARM_AFTER_NS / (double)NS_PER_S);
         ev_timer_again(timers.loop, &timers.all[i]);
     }
     measure(budget, rearm_chunk, &timers, sample);

@@ -55,8 +55,8 @@ int timers_by_libuv(const struct bench_case *of, const struct budget *budget,
     uv_update_time(&timers.loop);
     for (uint64_t i = 0; i < timers.count; i++)
         uv_timer_start(&timers.all[i], uv_fired,
-                       timers_delay(i, timers.count, spread) / 1000000, 0);
-    if (of->size > 0)
+                       timers_delay(of, i, timers.count, spread) / 1000000, 0);
+    if ((of->size & TIMERS_LIVE) == 0)
         usleep((useconds_t)(spread / 1000));
     uv_run(&timers.loop, UV_RUN_DEFAULT);
     sample->cpu_ns = cpu_ns() - sample->cpu_ns;
@@ -86,8 +86,7 @@ int rearm_by_libuv(const struct bench_case *of, const struct budget *budget,
     if (err < 0)
         return err;
     for (uint64_t i = 0; i < timers.count; i++)
-        uv_timer_start(&timers.all[i], uv_fired,
-                       (REARM_AFTER_NS + i * 1000) / 1000000, 0);
+        uv_timer_start(&timers.all[i], uv_fired, REARM_AFTER_NS / 1000000, 0);
     measure(budget, rearm_chunk, &timers, sample);
     return 0;
 }
