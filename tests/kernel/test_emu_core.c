@@ -338,6 +338,30 @@ TEST(emu_try_never_blocks_and_leaves_nothing)
     close(file);
 }
 
+TEST(emu_try_does_not_overtake)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    struct io_uring_sqe sqe = { .opcode = IORING_OP_RECV, .len = 1 };
+    char first = 0, second = 0;
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    put(k, IORING_OP_RECV, fds[0], &first, 1, 1);
+    expect_nothing(k);
+    CHECK_EQ(write(fds[1], "ab", 2), 2);
+    sqe.fd = fds[0];
+    sqe.addr = (uintptr_t)&second;
+    CHECK_ERR(k->class->try_now(k, &sqe), -EAGAIN);
+    expect(k, 1, 1);
+    CHECK_EQ(k->class->try_now(k, &sqe), 1);
+    CHECK(first == 'a' && second == 'b');
+    sqe = (struct io_uring_sqe){ .opcode = IORING_OP_CLOSE, .fd = fds[0] };
+    CHECK_OK(k->class->try_now(k, &sqe));
+    CHECK_ERR(k->class->try_now(k, &sqe), -EBADF);
+    close(fds[1]);
+    world_close(k);
+}
+
 /* Many waiters on one descriptor are served in order, one byte each. */
 TEST(emu_thousand_requests_on_one_pair_keep_their_order)
 {

@@ -501,7 +501,7 @@ static void compare(const struct world *ring, const struct world *emu,
     }
 }
 
-TEST(S6_random_programs_end_as_on_linux_s_ring)
+TEST(emu_random_programs_end_as_on_linux_s_ring)
 {
     struct kernel_options options = { .entries = 16 };
     const char *only = getenv("GYRE_SEED");

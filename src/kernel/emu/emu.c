@@ -73,8 +73,14 @@ int emu_try(const struct io_uring_sqe *sqe)
 
 static int emu_try_now(struct kernel *kernel, const struct io_uring_sqe *sqe)
 {
-    int result = emu_try(sqe);
+    const struct emu_op *op = op_find(sqe->opcode);
+    int result;
 
+    /* It would overtake those who wait. */
+    if (op != NULL && !op->no_file &&
+        wait_has_line(emu_of(kernel), sqe->fd, op->direction))
+        return -EAGAIN;
+    result = emu_try(sqe);
     if (sqe->opcode == IORING_OP_CLOSE && result == 0)
         wait_forget(emu_of(kernel), sqe->fd);
     return result;

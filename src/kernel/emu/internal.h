@@ -263,6 +263,7 @@ size_t vector_total(const struct iovec *iov, size_t count);
 
 /* wait.c: descriptors */
 void wait_deinit(struct emu *emu);
+bool wait_has_line(struct emu *emu, int fd, enum direction direction);
 bool wait_must_queue(struct emu *emu, const struct request *r);
 int wait_add(struct emu *emu, struct request *r);
 void wait_leave(struct emu *emu, struct request *r);

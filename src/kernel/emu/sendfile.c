@@ -26,7 +26,9 @@
 
 enum {
     SLICE_MAX = 256 * 1024,
-    BUFFER_SIZE = 8 * 1024, /* may be on the stack of a task */
+    /* Up to here copying is cheaper than sendfile(2) with all it needs (over
+     * loopback 5.2 us against 7.7; at 32 KiB 12 against 10). */
+    BUFFER_SIZE = 16 * 1024,
     WORKER_BUFFER_SIZE = 64 * 1024,
 };
 

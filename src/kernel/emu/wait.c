@@ -118,19 +118,25 @@ void wait_deinit(struct emu *emu)
     emu->fds_size = 0;
 }
 
+/* Does anybody stand in line on the descriptor, in this direction? */
+bool wait_has_line(struct emu *emu, int fd, enum direction direction)
+{
+    struct fd_state *state = wait_find(emu, fd);
+
+    if (state == NULL || (direction != EMU_IN && direction != EMU_OUT))
+        return false;
+    return state->busy[direction] != NULL ||
+           !list_is_empty(&state->waiting[direction]);
+}
+
 /* Should the request stand in line without a try of its own? */
 bool wait_must_queue(struct emu *emu, const struct request *r)
 {
-    enum direction direction = request_direction(r);
-    struct fd_state *state;
+    struct fd_state *state = wait_find(emu, r->sqe.fd);
 
-    if (direction != EMU_IN && direction != EMU_OUT)
-        return false;
-    state = wait_find(emu, r->sqe.fd);
     if (state == NULL || request_is_impatient(&r->sqe))
         return false;
-    if (state->busy[direction] != NULL ||
-        !list_is_empty(&state->waiting[direction]))
+    if (wait_has_line(emu, r->sqe.fd, request_direction(r)))
         return true;
     /* Only a guess that spares a useless receive: epoll knows better. */
     return state->drained && r->sqe.opcode == IORING_OP_RECV;
