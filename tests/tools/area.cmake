@@ -10,3 +10,9 @@ endif()
 
 # A client that behaves badly in many ways at once, for tests/scripts/serve.sh.
 add_executable(serve_load tools/load/load.c)
+
+# What sending a file costs, for docs/PERFORMANCE.md.
+if(TARGET gyre_static)
+  add_executable(serve_files tools/load/files.c)
+  target_link_libraries(serve_files PRIVATE gyre::gyre)
+endif()

@@ -264,8 +264,10 @@ static int raw(int port)
 
     /* The server may have closed half way: what it said counts. */
     send(fd, buffer, size, MSG_NOSIGNAL);
-    while ((n = recv(fd, buffer, sizeof buffer, 0)) > 0)
+    while ((n = recv(fd, buffer, sizeof buffer, 0)) > 0) {
         fwrite(buffer, 1, (size_t)n, stdout);
+        fflush(stdout);
+    }
     if (n < 0)
         die("recv");
     return 0;
