@@ -2,8 +2,8 @@
 /*
  * test_emu_oracle.c - the same programs on Linux's ring and on the emulator
  *
- * A program is a seed. It drives a small world (two pairs of sockets, a pipe, an
- * eventfd, a file) with random requests, good and bad ones, and writes down
+ * A program is a seed. It drives a small world (two pairs of sockets, a pipe,
+ * an eventfd, a file) with random requests, good and bad ones, and writes down
  * which request ended in which step, how, and what bytes it moved. Both kernels
  * must write the same. What is random in Linux itself is left out: there is at
  * most one waiter per direction of a descriptor, and nothing that runs on a

@@ -7,8 +7,8 @@
  * cannot be stopped: -EALREADY, and it ends by itself, once.
  *
  * First all targets leave their places, then the cancel's own CQE is posted,
- * then theirs. So the order is Linux's, and nothing that a CQE sets off can find
- * a target half cancelled.
+ * then theirs. So the order is Linux's, and nothing that a CQE sets off can
+ * find a target half cancelled.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,9 @@
  * file.c - OPENAT, OPENAT2, CLOSE, STATX, FSYNC, GETDENTS, CALL
  *
  * An open is tried at once from the cache of directory entries alone
- * (RESOLVE_CACHED, Linux 5.12), and with O_NONBLOCK, for a FIFO's sake; that flag
- * is taken away again if the caller did not ask for it. This is what Linux does
- * with these requests. Whatever could wait for a disk goes to a thread.
+ * (RESOLVE_CACHED, Linux 5.12), and with O_NONBLOCK, for a FIFO's sake; that
+ * flag is taken away again if the caller did not ask for it. This is what Linux
+ * does with these requests. Whatever could wait for a disk goes to a thread.
  */
 #include <errno.h>
 #include <fcntl.h>

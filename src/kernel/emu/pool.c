@@ -6,16 +6,16 @@
  *                 (lock, condition)             (lock-free, eventfd)
  *
  * Threads are made when there are more requests queued than threads idle, up to
- * a maximum, and leave after some idle seconds. The thread that leaves is joined
- * by the next one that needs its place, or by pool_destroy(): nothing outlives
- * the pool.
+ * a maximum, and leave after some idle seconds. The thread that leaves is
+ * joined when its place is needed, or by pool_destroy(): nothing outlives the
+ * pool.
  *
  * Workers push results onto a list that the owner takes whole; the push that
  * finds the list empty rings the eventfd, so a burst costs one system call.
  *
  * A request that is still in the queue can be taken back. One that is running
- * cannot: Linux would have to interrupt the call, and a signal to a thread would
- * not be ours alone.
+ * cannot: Linux would have to interrupt the call, and a signal to a thread
+ * would not be ours alone.
  */
 #include <errno.h>
 #include <limits.h>

@@ -10,8 +10,8 @@
  *
  * sendfile(2) has two habits to work around. It has no flag against SIGPIPE, so
  * the signal is blocked meanwhile and taken back if it came. And on a blocking
- * socket it blocks; there, and for small parts, where it does not pay, the bytes
- * go through a buffer and send(MSG_DONTWAIT).
+ * socket it blocks; there, and for small parts, where it does not pay, the
+ * bytes go through a buffer and send(MSG_DONTWAIT).
  */
 #include <errno.h>
 #include <fcntl.h>

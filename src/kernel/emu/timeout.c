@@ -2,9 +2,10 @@
 /*
  * timeout.c - TIMEOUT, TIMEOUT_REMOVE
  *
- * Timeouts lie on a timing wheel: at most one tick (32.768 us) late by it, never
- * early. Those with a count are also on a list by the number of events that
- * completes them; the events are all CQEs but those of timeouts that fired.
+ * Timeouts lie on a timing wheel: at most one tick (32.768 us) late by it,
+ * never early. Those with a count are also on a list, by the number of events
+ * that completes them; the events are all CQEs but those of timeouts that
+ * fired.
  *
  * Clocks: relative times on any clock are the monotonic clock's, as a clock
  * that is set does not move relative timers. Absolute ones on a clock that can
