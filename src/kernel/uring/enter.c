@@ -43,11 +43,17 @@ static struct ring_timespec timespec_of(uint64_t ns)
     };
 }
 
-/* Submit, and wait for `want` CQEs until the deadline. Not inline: the timespec
- * on its stack would keep the other way from ending in a jump. */
-static __attribute__((noinline)) int enter_until(struct uring *uring,
-                                                 unsigned submit, unsigned want,
-                                                 uint64_t deadline_ns)
+/* Never inline: what they keep on the stack would keep enter_linux() from ending
+ * in a jump. */
+static int enter_until(struct uring *uring, unsigned submit, unsigned want,
+                       uint64_t deadline_ns) __attribute__((noinline));
+static int enter_patiently(struct uring *uring, unsigned submit, unsigned want,
+                           uint64_t deadline_ns)
+    __attribute__((noinline, cold));
+
+/* Submit, and wait for `want` CQEs until the deadline. */
+static int enter_until(struct uring *uring, unsigned submit, unsigned want,
+                       uint64_t deadline_ns)
 {
     unsigned flags = uring->enter_flags | IORING_ENTER_GETEVENTS |
                      IORING_ENTER_EXT_ARG;
