@@ -36,7 +36,8 @@ int beneath_open(struct exchange *exchange, const char *path)
     uint64_t pause_ns = OPEN_PAUSE_NS;
     int fd = gyre_openat2(exchange->server->root, path, &how);
 
-    /* Others hold descriptors too. One comes free within a moment. */
+    /* Other programs hold descriptors too (ENFILE), and a directory takes
+     * several for a moment. One comes free soon. */
     for (int i = 0; i < OPEN_TRIES && (fd == -EMFILE || fd == -ENFILE); i++) {
         if (gyre_sleep(pause_ns) != 0)
             break;

@@ -34,7 +34,7 @@ static int status_of_error(int error)
     }
 }
 
-static void send_path(struct exchange *exchange)
+static void send_opened(struct exchange *exchange)
 {
     const char *path = exchange->path.text;
     struct statx status;
@@ -58,6 +58,23 @@ static void send_path(struct exchange *exchange)
     else
         resource_send(exchange, fd, &status);
     gyre_close(fd);
+}
+
+/* Wait for one of the descriptors that are meant for files, and use it. */
+static void send_path(struct exchange *exchange)
+{
+    struct server *server = exchange->server;
+
+    while (server->files >= server->files_max) {
+        if (event_wait(&server->file_free, exchange->deadline_ns) != 0) {
+            response_send_status(exchange, 503);
+            return;
+        }
+    }
+    server->files++;
+    send_opened(exchange);
+    server->files--;
+    event_signal(&server->file_free);
 }
 
 void exchange_answer(struct exchange *exchange, size_t size)

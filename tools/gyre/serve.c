@@ -251,8 +251,11 @@ static bool open_signals(struct server *server)
            complain("cannot open", "a signal descriptor", -errno, NULL);
 }
 
-/* As many descriptors as the hard limit gives; and never more connections than
- * there are descriptors for, each with a file open. */
+/*
+ * As many descriptors as the hard limit gives. A connection needs one, and a
+ * second while a file is sent to it. Most connections wait most of the time, so
+ * two thirds are for connections; the rest is for files.
+ */
 static void set_limits(struct server *server)
 {
     struct rlimit limit = { .rlim_cur = 1024 };
@@ -265,11 +268,14 @@ static void set_limits(struct server *server)
     }
 
     uint64_t own = DESCRIPTORS_OWN + server->listener_count;
-    uint64_t most = limit.rlim_cur > own + 2 ? (limit.rlim_cur - own) / 2 : 1;
+    uint64_t spare = limit.rlim_cur > own + 3 ? limit.rlim_cur - own : 3;
 
+    if (spare > UINT32_MAX)
+        spare = UINT32_MAX;
     server->slots_max = server->options->connections_max;
-    if (server->slots_max > most)
-        server->slots_max = (unsigned)most;
+    if (server->slots_max > spare / 3 * 2)
+        server->slots_max = (unsigned)(spare / 3 * 2);
+    server->files_max = (unsigned)spare - server->slots_max;
 }
 
 static void close_all(struct server *server)

@@ -287,6 +287,7 @@ int server_run(void *arg)
 
     list_init(&server->idle);
     event_init(&server->slot_free);
+    event_init(&server->file_free);
     server->started_ns = gyre_loop_now(gyre_loop_current());
 
     int error = log_open(&server->log, server->log_fd, LOG_RING_SIZE);

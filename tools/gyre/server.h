@@ -77,6 +77,11 @@ struct server {
     unsigned slots_max;
     unsigned slot_waiters; /* acceptors with a client at the door */
     struct event slot_free;
+    /* Files open for responses: bounded too, so that opening one never fails
+     * for want of a descriptor; a response waits for its turn instead. */
+    unsigned files;
+    unsigned files_max;
+    struct event file_free;
     struct list idle; /* connections between requests, longest first */
     bool draining;
     struct exchange *spares;

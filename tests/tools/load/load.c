@@ -162,35 +162,29 @@ static int fetch(int port, int count, const char *path, bool half)
     return 0;
 }
 
-/* Send a byte of an endless head to each; those that were cut say so. */
-static int drip(struct client *clients, int count, double since, long round)
+/* Send a byte of an endless head; true if the client was found cut. */
+static bool drip(struct client *client, double since, long round)
 {
     static const char HEAD[] = "GET / HTTP/1.1\r\nHost: test\r\nX: ";
     char byte = round < (long)sizeof HEAD - 1 ? HEAD[round] : 'x';
-    int cut = 0;
 
-    for (int i = 0; i < count; i++) {
-        struct client *client = &clients[i];
+    if (client->fd < 0)
+        return false;
 
-        if (client->fd < 0)
-            continue;
+    ssize_t n = recv(client->fd, buffer, sizeof buffer - 1, MSG_DONTWAIT);
 
-        ssize_t n = recv(client->fd, buffer, sizeof buffer - 1, MSG_DONTWAIT);
-
-        if (n > 0) {
-            buffer[n] = '\0';
-            sscanf(buffer, "HTTP/1.1 %d", &client->status);
-        }
-        if (n > 0 || n == 0 || errno != EAGAIN) {
-            client->cut_after = now() - since;
-            close(client->fd);
-            client->fd = -1;
-            cut++;
-        } else {
-            send(client->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-        }
+    if (n < 0 && errno == EAGAIN) {
+        send(client->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return false;
     }
-    return cut;
+    if (n > 0) {
+        buffer[n] = '\0';
+        sscanf(buffer, "HTTP/1.1 %d", &client->status);
+    }
+    client->cut_after = now() - since;
+    close(client->fd);
+    client->fd = -1;
+    return true;
 }
 
 static int slow(int port, int count, double seconds)
@@ -204,11 +198,12 @@ static int slow(int port, int count, double seconds)
 
     puts("connected");
     fflush(stdout);
-    for (long round = 0; cut < count && now() - since < seconds; round++) {
-        double next = since + (double)(round + 1);
+    /* Their bytes come spread over each second, as those of strangers do. */
+    for (long i = 0; cut < count && now() - since < seconds; i++) {
+        double next = since + (double)i / count;
 
-        cut += drip(clients, count, since, round);
-        if (next > now())
+        cut += drip(&clients[i % count], since, i / count);
+        if (next > now() + 0.001)
             usleep((useconds_t)((next - now()) * 1e6));
     }
     for (int i = 0; i < count; i++) {
