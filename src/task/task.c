@@ -10,7 +10,6 @@
 #include "task/task.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "loop/loop.h"
@@ -127,6 +126,33 @@ void task_free(gyre_task *task)
     stack_put(&task->tasks->stacks, task->stack);
 }
 
+/* Member by member: to clear the block as a whole first is what compilers use
+ * `rep stos` for, which alone takes a third of a spawn. context_make() sets the
+ * context. */
+static inline void task_init(gyre_task *task, gyre_scope *scope,
+                             struct stack *stack, bool has_handle)
+{
+    task->work.next_ = NULL;
+    task->work.run_ = task_resume;
+    task->tasks = scope->loop_->tasks;
+    task->stack = stack;
+    task->home = scope;
+    task->scope = NULL;
+    task->member.next = NULL;
+    task->member.prev = NULL;
+    task->cancel_wait = NULL;
+    task->waits_for = NULL;
+    task->wait_result = (gyre_result){ 0, 0 };
+    task->joiner = NULL;
+    task->fn = NULL;
+    task->arg = NULL;
+    task->name = "task";
+    task->result = 0;
+    task->has_handle = has_handle;
+    task->finished = false;
+    task->waiting = false;
+}
+
 int gyre_spawn_with(gyre_scope *scope, const gyre_task_options *options,
                     gyre_task_fn *fn, void *arg, gyre_task **handle)
 {
@@ -142,16 +168,11 @@ int gyre_spawn_with(gyre_scope *scope, const gyre_task_options *options,
     if (stack == NULL)
         return -ENOMEM;
     task = stack_reserve_top(stack, sizeof *task);
-    memset(task, 0, sizeof *task);
-    task->tasks = tasks;
-    task->stack = stack;
-    task->home = scope;
+    task_init(task, scope, stack, handle != NULL);
     task->fn = fn;
     task->arg = arg;
-    task->name = options != NULL && options->name != NULL ? options->name
-                                                          : "task";
-    task->has_handle = handle != NULL;
-    task->work.run_ = task_resume;
+    if (options != NULL && options->name != NULL)
+        task->name = options->name;
     scope->children_++;
     scope_add_member(scope, task);
     context_make(&task->context, stack, task_main, task);
