@@ -17,24 +17,42 @@
 
 #include <llhttp.h>
 #include <string.h>
+#include <strings.h>
 
 #include "head.h"
 
-static const char *const NAMES[HEADER_COUNT] = {
-    [HEADER_ACCEPT] = "accept",
-    [HEADER_CONTENT_LENGTH] = "content-length",
-    [HEADER_EXPECT] = "expect",
-    [HEADER_HOST] = "host",
-    [HEADER_IF_MATCH] = "if-match",
-    [HEADER_IF_MODIFIED_SINCE] = "if-modified-since",
-    [HEADER_IF_NONE_MATCH] = "if-none-match",
-    [HEADER_IF_RANGE] = "if-range",
-    [HEADER_IF_UNMODIFIED_SINCE] = "if-unmodified-since",
-    [HEADER_RANGE] = "range",
-    [HEADER_REFERER] = "referer",
-    [HEADER_TRANSFER_ENCODING] = "transfer-encoding",
-    [HEADER_USER_AGENT] = "user-agent",
+#define NAME(string)                                                           \
+    {                                                                          \
+        .data = (string), .size = sizeof(string) - 1                           \
+    }
+
+static const struct span NAMES[HEADER_COUNT] = {
+    [HEADER_ACCEPT] = NAME("accept"),
+    [HEADER_CONTENT_LENGTH] = NAME("content-length"),
+    [HEADER_EXPECT] = NAME("expect"),
+    [HEADER_HOST] = NAME("host"),
+    [HEADER_IF_MATCH] = NAME("if-match"),
+    [HEADER_IF_MODIFIED_SINCE] = NAME("if-modified-since"),
+    [HEADER_IF_NONE_MATCH] = NAME("if-none-match"),
+    [HEADER_IF_RANGE] = NAME("if-range"),
+    [HEADER_IF_UNMODIFIED_SINCE] = NAME("if-unmodified-since"),
+    [HEADER_RANGE] = NAME("range"),
+    [HEADER_REFERER] = NAME("referer"),
+    [HEADER_TRANSFER_ENCODING] = NAME("transfer-encoding"),
+    [HEADER_USER_AGENT] = NAME("user-agent"),
 };
+
+/* Sizes first: most headers differ in those from all that matter here. */
+static int find_header(struct span name)
+{
+    int header = 0;
+
+    while (header < HEADER_COUNT &&
+           (name.size != NAMES[header].size ||
+            strncasecmp(name.data, NAMES[header].data, name.size) != 0))
+        header++;
+    return header;
+}
 
 /* Which two lines of one header would leave it open what was meant? */
 static bool must_be_single(int header)
@@ -47,11 +65,7 @@ static int on_field(llhttp_t *parser, const char *at, size_t size)
 {
     struct request *request = parser->data;
 
-    for (request->current_ = 0; request->current_ < HEADER_COUNT;
-         request->current_++) {
-        if (span_equals_nocase(span_of(at, size), NAMES[request->current_]))
-            break;
-    }
+    request->current_ = find_header(span_of(at, size));
     if (request->current_ == HEADER_COUNT)
         return 0;
 
