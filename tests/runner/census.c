@@ -148,7 +148,7 @@ void census_take(struct census *census)
     census->children = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ==
                        0;
     census->anonymous_is_exact = getenv("GYRE_TEST_TUNED") != NULL &&
-                                 !running_sanitized() && !running_on_valgrind();
+                                 !running_sanitized() && !test_on_valgrind();
 }
 
 static bool had_fd(const struct census *census, int fd)

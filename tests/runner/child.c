@@ -35,7 +35,7 @@
 
 static const struct test_child *current;
 
-bool running_on_valgrind(void)
+bool test_on_valgrind(void)
 {
     return RUNNING_ON_VALGRIND != 0;
 }
@@ -59,7 +59,7 @@ unsigned test_scale(void)
 
     if (scale == 0 || scale > 1000)
         scale = 1;
-    if (running_on_valgrind())
+    if (test_on_valgrind())
         scale *= 20;
     else if (running_sanitized())
         scale *= 4;

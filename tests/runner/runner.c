@@ -32,7 +32,7 @@
 enum {
     JOBS_MAX = 64,
     TIMEOUT_S = 30,
-    TIMEOUT_SCALE_MAX = 6, /* what hangs must not hold up a slow run for long */
+    TIMEOUT_SCALE_MAX = 4, /* what hangs must not hold up a slow run for long */
     NAME_MAX_ = 256,
     OUTPUT_SHOWN_MAX = 16384,
 };
@@ -404,7 +404,7 @@ static void refuse_twins(void)
  */
 static void tune_and_restart(char **argv)
 {
-    if (running_sanitized() || running_on_valgrind() ||
+    if (running_sanitized() || test_on_valgrind() ||
         getenv("GYRE_TEST_TUNED") != NULL || getenv("GLIBC_TUNABLES") != NULL)
         return;
     setenv("GYRE_TEST_TUNED", "1", 1);

@@ -55,7 +55,6 @@ struct test_report *child_report(void);
 void child_complain(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
-bool running_on_valgrind(void);
 bool running_sanitized(void);
 
 #endif

@@ -92,6 +92,9 @@ const char *test_kernel(void);
  * limits of time by it, and divide amounts of work. */
 unsigned test_scale(void);
 
+/* Some tests make no sense there: bad pointers, limits of descriptors. */
+bool test_on_valgrind(void);
+
 /* A scratch directory of this test alone, removed afterwards. */
 const char *test_directory(void);
 
