@@ -8,6 +8,7 @@
 
 #include "rig.h"
 
+/* I2 */
 TEST(J1_a_thousand_ops_pass_a_queue_of_one_in_order)
 {
     enum { OPS = 1000 };
@@ -55,6 +56,7 @@ TEST(J1_short_submits_keep_the_order)
     rig_close(&rig);
 }
 
+/* I4 */
 TEST(A13_one_enter_submits_a_batch_and_one_turn_reaps_it)
 {
     enum { OPS = 64 };

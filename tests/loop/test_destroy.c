@@ -39,6 +39,7 @@ TEST(L10_destroying_nothing_is_allowed)
     gyre_loop_destroy(NULL);
 }
 
+/* I7 */
 TEST(L10_destroy_ends_ops_in_every_state)
 {
     struct rig rig;

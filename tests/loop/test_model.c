@@ -292,6 +292,7 @@ static const char *walk_all(struct mutant mutant, size_t *count)
     return w.wrong;
 }
 
+/* I6 */
 TEST(H10_no_interleaving_loses_a_wake)
 {
     size_t count;

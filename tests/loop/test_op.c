@@ -129,6 +129,7 @@ TEST(E3_an_op_that_waits_for_its_callback_counts_as_queued)
     rig_close(&rig);
 }
 
+/* I1 */
 TEST(E1_one_last_completion_in_every_order_of_four_ops)
 {
     int order[24][4];
@@ -227,6 +228,7 @@ static void free_op(gyre_op *op, gyre_result result)
     freed++;
 }
 
+/* I3 */
 TEST(E11_an_op_is_freed_inside_its_last_callback)
 {
     struct rig rig;
@@ -398,6 +400,7 @@ TEST_PANICS(E5_a_completion_for_an_idle_op_panics, "completion came for")
     rig_turn(&rig);
 }
 
+/* I11 */
 TEST_PANICS(E5_a_completion_for_an_earlier_use_panics, "completion came for")
 {
     struct rig rig;
@@ -682,7 +685,7 @@ TEST(C14_the_end_of_a_stream_is_not_an_empty_result)
     CHECK(!gyre_op_is_eof(&op, (gyre_result){ 0, 0 }));
 }
 
-TEST(R1_an_op_knows_its_name)
+TEST(an_op_knows_its_name)
 {
     gyre_op op;
 

@@ -119,6 +119,7 @@ TEST(F1_a_delay_beyond_the_end_of_time_never_comes)
     rig_close(&rig);
 }
 
+/* I5 */
 TEST(F15_never_early_and_at_most_a_tick_late)
 {
     enum { ALARMS = 2000 };
