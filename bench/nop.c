@@ -50,11 +50,11 @@ static int nop_task(void *arg)
     struct run *run = arg;
     gyre_op op;
 
-    gyre_op_nop(&op);
-    do
+    do {
+        gyre_op_nop(&op); /* as a call in direct style does each time */
         if (gyre_await(&op).res < 0)
             abort();
-    while (--run->left > 0);
+    } while (--run->left > 0);
     return 0;
 }
 

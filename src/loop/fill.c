@@ -23,9 +23,28 @@ _Static_assert(offsetof(gyre_op, sqe_) == 0, "at its start");
 #define OPEN_HOW_SIZE 24U      /* struct open_how as of 5.6 */
 #define LENGTH_MAX 0x7ffff000U /* Linux moves no more in one call */
 
+/* In two parts: to clear 128 bytes compilers use `rep stos`, which costs as much
+ * as the rest of starting an op. */
+static inline void op_clear(gyre_op *op)
+{
+    memset(op->sqe_, 0, sizeof op->sqe_);
+    op->user = NULL;
+    op->done_ = NULL;
+    op->loop_ = NULL;
+    op->next_ = NULL;
+    op->prev_ = NULL;
+    op->deadline_ = NULL;
+    op->result_ = 0;
+    op->slot_ = 0;
+    op->generation_ = 0;
+    op->state_ = OP_IDLE;
+    op->flags_ = 0;
+    op->reserved_ = 0;
+}
+
 void gyre_op_raw(gyre_op *op, uint8_t opcode)
 {
-    memset(op, 0, sizeof *op);
+    op_clear(op);
     gyre_op_sqe(op)->opcode = opcode;
 }
 
@@ -33,10 +52,10 @@ static struct io_uring_sqe *fill(gyre_op *op, uint8_t opcode, int fd,
                                  const void *address, size_t length,
                                  uint64_t offset)
 {
-    struct io_uring_sqe *sqe;
+    struct io_uring_sqe *sqe = gyre_op_sqe(op);
 
-    gyre_op_raw(op, opcode);
-    sqe = gyre_op_sqe(op);
+    op_clear(op);
+    sqe->opcode = opcode;
     sqe->fd = fd;
     sqe->addr = (uintptr_t)address;
     sqe->len = length < LENGTH_MAX ? (uint32_t)length : LENGTH_MAX;
