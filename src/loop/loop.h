@@ -190,8 +190,8 @@ void loop_make_ready(gyre_loop *loop, gyre_work *work);
 void loop_take_posted(gyre_loop *loop);
 unsigned loop_run_ready(gyre_loop *loop, unsigned limit);
 
-/* The next piece of ready work, to be run at once; NULL: there is none, or phase
- * one has had its share. */
+/* The next piece of ready work, to be run at once; NULL: there is none, or
+ * phase one has had its share. */
 static inline gyre_work *loop_take_ready(gyre_loop *loop)
 {
     gyre_work *work = loop->ready_first;

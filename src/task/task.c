@@ -54,9 +54,9 @@ static void task_resume(gyre_work *work)
 }
 
 /*
- * The running task waits. If a task is ready next, go on with it at once, in the
- * order and within the bounds of phase one: half the switches, and where both
- * wait in the same call, returns that the processor has predicted.
+ * The running task waits. If a task is ready next, go on with it at once, in
+ * the order and within the bounds of phase one: half the switches, and where
+ * both wait in the same call, returns that the processor has predicted.
  */
 static void task_leave(gyre_task *task)
 {

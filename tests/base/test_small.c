@@ -88,7 +88,7 @@ TEST_PANICS(a_torn_list_is_found_at_the_next_removal, "does not hold")
     list_remove(&link);
 }
 
-/* ---- the heap --------------------------------------------------------------------- */
+/* ---- the heap ------------------------------------------------------------ */
 
 TEST(memory_is_zeroed_and_aligned)
 {
@@ -165,7 +165,7 @@ TEST(every_allocation_fails_in_turn)
     CHECK_EQ(tries, 4);
 }
 
-/* ---- assertions -------------------------------------------------------------------- */
+/* ---- assertions ---------------------------------------------------------- */
 
 TEST_PANICS(an_assertion_names_its_place_and_condition, "`1 + 1 == 3`")
 {
@@ -211,7 +211,7 @@ TEST(conditions_are_evaluated_once)
 #endif
 }
 
-/* ---- errors ------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------- */
 
 TEST(E8_errors_have_names_sentences_and_remedies)
 {

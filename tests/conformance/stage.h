@@ -2,8 +2,9 @@
 /*
  * stage.h - a loop on the kernel under test, and ops that are waited for
  *
- * The tests of this directory use public headers and real descriptors alone, and
- * run on every kernel: what they check is the same everywhere by definition.
+ * The tests of this directory use public headers and real descriptors alone,
+ * and run on every kernel: what they check is the same everywhere by
+ * definition.
  */
 #ifndef CONFORMANCE_STAGE_H
 #define CONFORMANCE_STAGE_H

@@ -148,7 +148,7 @@ KERNEL_TEST(E5_a_stale_cancel_does_not_hit_the_next_use)
     gyre_loop_destroy(loop);
 }
 
-/* ---- calls on the pool ---------------------------------------------------------- */
+/* ---- calls on the pool --------------------------------------------------- */
 
 static sem_t gate;
 static atomic_int entered;
@@ -188,7 +188,7 @@ KERNEL_TEST(G3_L9_a_call_is_cancelled_only_before_a_thread_takes_it)
     sem_destroy(&gate);
 }
 
-/* ---- the race ------------------------------------------------------------------------ */
+/* ---- the race ------------------------------------------------------------ */
 
 KERNEL_TEST(G8_recv_against_cancel_ends_once_and_loses_no_byte)
 {
@@ -247,7 +247,7 @@ KERNEL_TEST(G8_recv_against_cancel_ends_once_and_loses_no_byte)
     gyre_loop_destroy(loop);
 }
 
-/* ---- close ----------------------------------------------------------------------------- */
+/* ---- close --------------------------------------------------------------- */
 
 KERNEL_TEST(G9_B12_closing_ends_what_waits_and_the_peer_sees_it)
 {
@@ -306,7 +306,7 @@ KERNEL_TEST(G9_a_closed_number_is_free_at_once)
     gyre_loop_destroy(loop);
 }
 
-/* ---- the end ----------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 KERNEL_TEST(L10_destroy_with_everything_in_flight_frees_the_port)
 {

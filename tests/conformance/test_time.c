@@ -209,7 +209,7 @@ KERNEL_TEST(F13_the_loop_clock_follows_the_monotonic_one)
     gyre_loop_destroy(loop);
 }
 
-/* ---- signals ------------------------------------------------------------------------- */
+/* ---- signals ------------------------------------------------------------- */
 
 static volatile sig_atomic_t signals;
 

@@ -122,7 +122,7 @@ KERNEL_TEST(J7_a_flooder_leaves_the_quiet_one_its_turn)
     gyre_loop_destroy(loop);
 }
 
-/* ---- other threads ------------------------------------------------------------------ */
+/* ---- other threads ------------------------------------------------------- */
 
 struct worker {
     pthread_t thread;
@@ -244,7 +244,7 @@ KERNEL_TEST(H3_a_wake_before_the_sleep_is_remembered)
     close_both(fds);
 }
 
-/* ---- hosted ------------------------------------------------------------------------------ */
+/* ---- hosted -------------------------------------------------------------- */
 
 struct host {
     gyre_loop *loop;

@@ -3,8 +3,8 @@
  * rig.h - a loop on the scripted kernel, and ops that remember what they heard
  *
  * A rig is what nearly every test of the loop begins with. A probe is an op and
- * a record of its completions; its callback appends itself to the rig's journal,
- * so that orders can be compared, and may do one thing more (`then`).
+ * a record of its completions; its callback appends itself to the rig's
+ * journal, so that orders can be compared, and may do one thing more (`then`).
  */
 #ifndef LOOP_RIG_H
 #define LOOP_RIG_H

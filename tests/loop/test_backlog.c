@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_backlog.c - more than the queues hold, and a kernel that is short of room
+ * test_backlog.c - more than the queues hold, and a kernel that is short of
+ * room
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -112,7 +113,7 @@ TEST(A12_a_turn_enters_when_only_that_brings_the_results)
     rig_close(&rig);
 }
 
-/* ---- the completion queue overflows ---------------------------------------- */
+/* ---- the completion queue overflows -------------------------------------- */
 
 TEST(J1_a_completion_queue_of_two_loses_nothing)
 {
@@ -184,7 +185,7 @@ TEST(J1_both_queues_of_results_are_emptied)
     rig_close(&rig);
 }
 
-/* ---- enter() refuses -------------------------------------------------------- */
+/* ---- enter() refuses ----------------------------------------------------- */
 
 TEST(A14_EINTR_from_enter_is_not_seen)
 {
@@ -381,7 +382,7 @@ TEST(A14_a_kernel_without_memory_for_requests_gets_them_later)
     free(p);
 }
 
-/* ---- budgets ----------------------------------------------------------------- */
+/* ---- budgets ------------------------------------------------------------- */
 
 static void flood(struct probe *probe, gyre_result result)
 {

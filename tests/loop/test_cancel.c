@@ -358,7 +358,7 @@ TEST(G5_a_cancel_that_the_side_has_no_memory_for_is_tried_again)
     rig_close(&rig);
 }
 
-/* ---- many ------------------------------------------------------------------ */
+/* ---- many ---------------------------------------------------------------- */
 
 TEST(G1_cancel_fd_asks_all_on_the_descriptor_and_no_other)
 {

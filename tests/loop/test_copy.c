@@ -2,8 +2,8 @@
 /*
  * test_copy.c - ops that carry copies of their small arguments
  *
- * Each argument is overwritten with rubbish as soon as the fill returns, and the
- * request that the kernel gets is followed into the memory it points to.
+ * Each argument is overwritten with rubbish as soon as the fill returns, and
+ * the request that the kernel gets is followed into the memory it points to.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 /*
  * test_host.c - a loop inside another loop: prepare, sleep, turn
  *
- * The host's poll() is played by scripted_is_readable(); on real descriptors the
- * same protocol is tested in tests/conformance.
+ * The host's poll() is played by scripted_is_readable(); on real descriptors
+ * the same protocol is tested in tests/conformance.
  */
 #include <errno.h>
 #include <string.h>

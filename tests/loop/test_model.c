@@ -2,19 +2,19 @@
 /*
  * test_model.c - the protocol of sleep and wake in every interleaving
  *
- * A model of src/loop/wake.c: each step is one access to memory that two threads
- * share, or one call of the kernel, and stands beside the line that it models.
- * All interleavings of a loop, two posters and a waker are walked through, to
- * every state that can be reached. A store that is not sequentially consistent
- * waits in its thread's buffer for any time, as on real machines, and may be
- * overtaken by later loads.
+ * A model of src/loop/wake.c: each step is one access to memory that two
+ * threads share, or one call of the kernel, and stands beside the line that it
+ * models. All interleavings of a loop, two posters and a waker are walked
+ * through, to every state that can be reached. A store that is not sequentially
+ * consistent waits in its thread's buffer for any time, as on real machines,
+ * and may be overtaken by later loads.
  *
  * What must hold (I6): when no step is left, the loop sleeps, every post has
  * been run and every wake has been answered; and the kernel was called for no
  * sleep more than once.
  *
- * A check that cannot fail proves nothing, so each ingredient of the protocol is
- * taken away in turn, and the walk must then find a lost wake.
+ * A check that cannot fail proves nothing, so each ingredient of the protocol
+ * is taken away in turn, and the walk must then find a lost wake.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -163,7 +163,7 @@ TEST(E1_one_last_completion_in_every_order_of_four_ops)
     }
 }
 
-/* ---- inside the callback -------------------------------------------------- */
+/* ---- inside the callback ------------------------------------------------- */
 
 static void restart_until_zero(struct probe *probe, gyre_result result)
 {
@@ -274,7 +274,7 @@ TEST(E2_start_and_restart_use_the_callback_and_user_of_the_start)
     rig_close(&rig);
 }
 
-/* ---- several completions -------------------------------------------------- */
+/* ---- several completions ------------------------------------------------- */
 
 TEST(E1_several_completions_of_one_op_and_the_last_says_so)
 {
@@ -324,7 +324,7 @@ TEST(E2_an_op_of_several_completions_is_cancelled_inside_its_callback)
     rig_close(&rig);
 }
 
-/* ---- generations and strangers -------------------------------------------- */
+/* ---- generations and strangers ------------------------------------------- */
 
 TEST(E5_each_start_has_a_generation_of_its_own)
 {
@@ -488,7 +488,7 @@ TEST(H4_completions_of_the_kernel_itself_go_back_to_it)
     rig_close(&rig);
 }
 
-/* ---- results -------------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------- */
 
 TEST(E8_every_error_reaches_the_callback_unchanged)
 {
@@ -723,7 +723,7 @@ TEST_PANICS(E15_trying_an_op_in_flight_panics, "only an idle op")
     gyre_op_try(rig.loop, &p.op);
 }
 
-/* ---- the side -------------------------------------------------------------- */
+/* ---- the side ------------------------------------------------------------ */
 
 TEST(A13_ops_of_both_executors_end_on_one_loop)
 {

@@ -16,7 +16,7 @@ static bool complete_first(struct scripted *s, uint64_t deadline_ns, void *arg)
     return false;
 }
 
-/* ---- the modes ---------------------------------------------------------------- */
+/* ---- the modes ----------------------------------------------------------- */
 
 TEST(L1_until_done_ends_when_no_op_is_left)
 {
@@ -171,7 +171,7 @@ TEST_PANICS(L1_the_scripted_kernel_tells_a_sleep_without_end, "for ever")
     gyre_loop_run(rig.loop, GYRE_RUN_ONCE);
 }
 
-/* ---- stop ----------------------------------------------------------------------- */
+/* ---- stop ---------------------------------------------------------------- */
 
 static void stop_loop(struct probe *probe, gyre_result result)
 {
@@ -248,7 +248,7 @@ TEST(L2_stop_from_another_thread_ends_a_sleep)
     rig_close(&rig);
 }
 
-/* ---- nesting ---------------------------------------------------------------------- */
+/* ---- nesting ------------------------------------------------------------- */
 
 static void run_inside(struct probe *probe, gyre_result result)
 {
@@ -353,7 +353,7 @@ TEST(L14_L15_another_loop_of_the_thread_may_run_inside)
     rig_close(&inner);
 }
 
-/* ---- who owns it -------------------------------------------------------------------- */
+/* ---- who owns it --------------------------------------------------------- */
 
 static void *run_it(void *arg)
 {
@@ -510,7 +510,7 @@ TEST(L15_loops_are_numbered_and_named)
     rig_close(&b);
 }
 
-/* ---- single steps ---------------------------------------------------------------------- */
+/* ---- single steps -------------------------------------------------------- */
 
 static unsigned ran;
 
@@ -572,7 +572,7 @@ TEST_PANICS(L17_a_step_inside_a_callback_panics, "inside a turn")
     probe_complete(&p, 0);
 }
 
-/* ---- looking at it ------------------------------------------------------------------------ */
+/* ---- looking at it ------------------------------------------------------- */
 
 TEST(L16_the_numbers_tell_where_everything_is)
 {

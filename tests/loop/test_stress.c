@@ -2,12 +2,12 @@
 /*
  * test_stress.c - random use of a loop on a random kernel, from a seed
  *
- * Each step does one thing to the loop or lets the kernel do one: start, cancel,
- * cancel_fd, deadline, close, restart inside callbacks, remote start, timers;
- * complete in any order, with several CQEs, late cancels, EINTR, short submits,
- * refusals, a tiny CQ. A model of each op says what may be true; loop_verify()
- * walks the loop after each turn. At the end every start has had its one last
- * completion.
+ * Each step does one thing to the loop or lets the kernel do one: start,
+ * cancel, cancel_fd, deadline, close, restart inside callbacks, remote start,
+ * timers; complete in any order, with several CQEs, late cancels, EINTR, short
+ * submits, refusals, a tiny CQ. A model of each op says what may be true;
+ * loop_verify() walks the loop after each turn. At the end every start has had
+ * its one last completion.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -155,7 +155,7 @@ static void rang(gyre_timer *timer, int status)
     s->timer_told++;
 }
 
-/* ---- what is done to the loop --------------------------------------------------------- */
+/* ---- what is done to the loop -------------------------------------------- */
 
 static void step_op(struct stress *s)
 {
@@ -205,7 +205,7 @@ static void step_timer(struct stress *s)
     }
 }
 
-/* ---- what the kernel does --------------------------------------------------------------- */
+/* ---- what the kernel does ------------------------------------------------ */
 
 static void complete_one(struct stress *s)
 {

@@ -164,7 +164,7 @@ TEST(F1_timers_ring_in_the_order_of_their_deadlines)
     rig_close(&rig);
 }
 
-/* ---- reset, cancel, stop ------------------------------------------------------ */
+/* ---- reset, cancel, stop ------------------------------------------------- */
 
 TEST(F9_reset_moves_an_armed_timer_without_a_callback)
 {
@@ -324,7 +324,7 @@ TEST(F10_stop_is_silent_in_every_state)
     rig_close(&rig);
 }
 
-/* ---- repeating ------------------------------------------------------------------ */
+/* ---- repeating ----------------------------------------------------------- */
 
 static void stop_at_ten(struct alarm *alarm)
 {
@@ -408,7 +408,7 @@ TEST(F1_a_period_beyond_the_end_of_time_rings_once)
     rig_close(&rig);
 }
 
-/* ---- inside callbacks ------------------------------------------------------------ */
+/* ---- inside callbacks ---------------------------------------------------- */
 
 static void rearm_in_the_past(struct alarm *alarm)
 {
@@ -591,7 +591,7 @@ TEST(F14_a_million_timers_cost_no_memory_and_no_scan)
     free(a);
 }
 
-/* ---- the clock -------------------------------------------------------------------- */
+/* ---- the clock ----------------------------------------------------------- */
 
 TEST(F13_the_turn_clock_stands_still_within_a_turn)
 {

@@ -13,7 +13,7 @@
 
 #include "rig.h"
 
-/* ---- bare wakes ------------------------------------------------------------------ */
+/* ---- bare wakes ---------------------------------------------------------- */
 
 TEST(H3_a_wake_before_the_sleep_is_remembered)
 {
@@ -103,7 +103,7 @@ TEST(H1_a_bare_wake_ends_run_once)
     rig_close(&rig);
 }
 
-/* ---- reasons ----------------------------------------------------------------------- */
+/* ---- reasons ------------------------------------------------------------- */
 
 TEST(H6_reasons_are_counted_and_taken)
 {
@@ -169,7 +169,7 @@ TEST(H6_a_full_count_stays_full_and_carries_nowhere)
     }
 }
 
-/* ---- posted work ---------------------------------------------------------------------- */
+/* ---- posted work --------------------------------------------------------- */
 
 struct numbered {
     gyre_work work;
@@ -347,7 +347,7 @@ TEST(H10_no_wake_is_lost_between_looking_and_sleeping)
     rig_close(&rig);
 }
 
-/* ---- ops from other threads --------------------------------------------------------------- */
+/* ---- ops from other threads ---------------------------------------------- */
 
 struct remote {
     struct rig *rig;
@@ -463,7 +463,7 @@ TEST(H12_ops_of_four_threads_all_complete)
     rig_close(&rig);
 }
 
-/* ---- reading from other threads ------------------------------------------------------------- */
+/* ---- reading from other threads ------------------------------------------ */
 
 static void *read_all(void *arg)
 {

@@ -471,6 +471,8 @@ cpu_ticks()
 test_descriptors()
 {
     : >"$work/out"
+    # dash, bash and busybox all have ulimit -n.
+    # shellcheck disable=SC3045
     (
         ulimit -n 40 && exec "$gyre" serve "$www" --listen 127.0.0.1:0 --quiet
     ) >"$work/out" 2>"$work/err" &
@@ -594,6 +596,8 @@ test_second_signal()
 test_stuck_log()
 {
     mkfifo "$work/stuck"
+    # It holds the pipe open, and never reads.
+    # shellcheck disable=SC2217
     sleep 1000 <"$work/stuck" &
     reader=$!
     : >"$work/out"

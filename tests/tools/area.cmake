@@ -1,9 +1,13 @@
+# SPDX-License-Identifier: MIT
+#
 # The parts of the program gyre, without its main(). Without llhttp there is no
 # server, and nothing of it to test.
 if(TARGET gyre_tool)
   if(NOT GYRE_HAVE_LLHTTP)
-    set_target_properties(${program} PROPERTIES SOURCES
-      "${CMAKE_CURRENT_SOURCE_DIR}/tools/test_text.c;${CMAKE_CURRENT_SOURCE_DIR}/tools/test_options.c;${CMAKE_CURRENT_SOURCE_DIR}/tools/test_json.c")
+    set_property(TARGET ${program} PROPERTY SOURCES
+      ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_json.c
+      ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_options.c
+      ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_text.c)
   endif()
   target_link_libraries(${program} PRIVATE gyre_tool)
 endif()

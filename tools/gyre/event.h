@@ -2,10 +2,10 @@
 /*
  * event.h - let tasks of one loop wait for one another
  *
- * An event has no state of its own. A task that waits for it sleeps in a scope of its
- * own, and a signal cancels that scope: no descriptor, no system call,
- * no memory beyond the waiter's stack. A signal wakes all that wait; each looks
- * for itself whether what it waited for is still there.
+ * An event has no state of its own. A task that waits for it sleeps in a scope,
+ * and a signal cancels that scope: no descriptor, no system call, no memory
+ * beyond the waiter's stack. A signal wakes all that wait; each looks whether
+ * what it waited for is still there.
  */
 #ifndef GYRE_TOOL_EVENT_H
 #define GYRE_TOOL_EVENT_H

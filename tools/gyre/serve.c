@@ -243,9 +243,9 @@ static bool open_signals(struct server *server)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGINT, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+    sigaction(SIGTERM, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+    sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
     server->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return server->signal_fd >= 0 ||
            complain("cannot open", "a signal descriptor", -errno, NULL);

@@ -7,8 +7,8 @@
  * rubbish), nothing in flight when it is destroyed.
  *
  * A sleep ends, in this order of looking: there are enough CQEs; somebody woke
- * it; the test's hook says so; the deadline, to which the clock then jumps. With
- * none of these left the loop would sleep for ever, which is a panic.
+ * it; the test's hook says so; the deadline, to which the clock then jumps.
+ * With none of these left the loop would sleep for ever, which is a panic.
  */
 #include <errno.h>
 #include <string.h>

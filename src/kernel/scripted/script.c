@@ -276,7 +276,7 @@ void scripted_set_cancel(struct scripted *s, enum scripted_cancel policy)
     s->cancel = policy;
 }
 
-/* ---- taking --------------------------------------------------------------- */
+/* ---- taking -------------------------------------------------------------- */
 
 /* The target of a cancel on the same executor; -1 if it is not there. */
 static int find_target(const struct scripted *s, uint64_t user_data, bool side)
@@ -380,7 +380,7 @@ void scripted_advance(struct scripted *s, uint64_t ns)
     s->now_ns += ns;
 }
 
-/* ---- counts --------------------------------------------------------------- */
+/* ---- counts -------------------------------------------------------------- */
 
 uint64_t scripted_enters(const struct scripted *s)
 {
@@ -422,7 +422,7 @@ bool scripted_is_readable(struct scripted *s)
     return readable;
 }
 
-/* ---- routes and the side -------------------------------------------------- */
+/* ---- routes and the side ------------------------------------------------- */
 
 void scripted_set_route(struct scripted *s, uint8_t opcode,
                         enum kernel_route route)

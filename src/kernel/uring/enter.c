@@ -43,8 +43,8 @@ static struct ring_timespec timespec_of(uint64_t ns)
     };
 }
 
-/* Never inline: what they keep on the stack would keep enter_linux() from ending
- * in a jump. */
+/* Never inline: what they keep on the stack would keep enter_linux() from
+ * ending in a jump. */
 static int enter_until(struct uring *uring, unsigned submit, unsigned want,
                        uint64_t deadline_ns) __attribute__((noinline));
 static int enter_patiently(struct uring *uring, unsigned submit, unsigned want,

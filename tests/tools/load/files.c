@@ -11,8 +11,8 @@
  *   sendfile   send the head with MSG_MORE, then slices of 256 KiB
  *
  * A thread at the other end throws the bytes away. Printed is the CPU time of
- * the sending thread for each response, the least of five rounds: what the
- * threshold of gyre serve (EXCHANGE_SMALL_MAX) and docs/PERFORMANCE.md stand on.
+ * the sending thread for each response, the least of five rounds. The threshold
+ * of gyre serve (EXCHANGE_SMALL_MAX) and docs/PERFORMANCE.md stand on it.
  */
 #include <errno.h>
 #include <fcntl.h>

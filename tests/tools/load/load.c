@@ -58,6 +58,14 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+static void rest(double seconds)
+{
+    struct timespec time = { .tv_sec = (time_t)seconds };
+
+    time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+    nanosleep(&time, NULL);
+}
+
 static int open_client(int port)
 {
     /* Many addresses of the loopback network, for more ports than one has. */
@@ -204,7 +212,7 @@ static int slow(int port, int count, double seconds)
 
         cut += drip(&clients[i % count], since, i / count);
         if (next > now() + 0.001)
-            usleep((useconds_t)((next - now()) * 1e6));
+            rest(next - now());
     }
     for (int i = 0; i < count; i++) {
         if (clients[i].fd >= 0)
@@ -242,7 +250,7 @@ static int ping(int port, int count, const char *path)
             die("ping");
         read_body(&client, client.length);
         times[i] = now() - since;
-        usleep(1000);
+        rest(0.001);
     }
     qsort(times, (size_t)count, sizeof *times, compare);
     printf("p50_us=%.0f p99_us=%.0f max_us=%.0f\n", times[count / 2] * 1e6,
