@@ -97,8 +97,7 @@ void slot_left(gyre_loop *loop, const gyre_op *op)
         }
 }
 
-/* ---- asking all on a descriptor to end ------------------------------------
- */
+/* ---- asking all on a descriptor to end ----------------------------------- */
 
 /* `fd` is looked at for strays only. */
 static unsigned cancel_list(gyre_op *op, uint32_t slot, int fd)

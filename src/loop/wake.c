@@ -130,8 +130,7 @@ void loop_slept(gyre_loop *loop)
     }
 }
 
-/* ---- any thread -----------------------------------------------------------
- */
+/* ---- any thread ---------------------------------------------------------- */
 
 static uint64_t field_add(uint64_t word, unsigned shift, uint64_t max,
                           uint32_t count)

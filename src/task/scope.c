@@ -56,8 +56,7 @@ static void scope_move_member(gyre_scope *scope, gyre_task *task)
     scope_add_member(scope, task);
 }
 
-/* ---- cancel ----------------------------------------------------------------
- */
+/* ---- cancel -------------------------------------------------------------- */
 
 static void scope_cancel_members(gyre_scope *scope, int reason)
 {
@@ -114,8 +113,7 @@ void gyre_scope_cancel(gyre_scope *scope)
     scope_cancel_for(scope, -ECANCELED);
 }
 
-/* ---- children --------------------------------------------------------------
- */
+/* ---- children ------------------------------------------------------------ */
 
 static bool is_mere_cancel(const gyre_scope *scope, int result)
 {
@@ -159,8 +157,7 @@ void scope_free_handles(gyre_scope *scope)
     }
 }
 
-/* ---- open and close --------------------------------------------------------
- */
+/* ---- open and close ------------------------------------------------------ */
 
 void gyre_scope_open(gyre_scope *scope, const gyre_scope_options *options)
 {
@@ -218,8 +215,7 @@ int gyre_scope_run(const gyre_scope_options *options,
     return err != 0 ? err : result;
 }
 
-/* ---- deadlines and questions -----------------------------------------------
- */
+/* ---- deadlines and questions --------------------------------------------- */
 
 uint64_t gyre_scope_deadline(const gyre_scope *scope)
 {

@@ -33,8 +33,7 @@ const char *gyre_task_name(const gyre_task *task)
     return task->name;
 }
 
-/* ---- the two switches ------------------------------------------------------
- */
+/* ---- the two switches ---------------------------------------------------- */
 
 /* On the host: let the task run, and those it hands over to, until one of them
  * comes back because it ended or nobody else is ready. */
@@ -100,8 +99,7 @@ int task_cancelled(const gyre_task *task)
     return task->scope->cancelled_;
 }
 
-/* ---- spawn, end, join ------------------------------------------------------
- */
+/* ---- spawn, end, join ---------------------------------------------------- */
 
 static _Noreturn void task_main(void *arg)
 {
@@ -219,8 +217,7 @@ int gyre_join(gyre_task *target, int *result)
     return 0;
 }
 
-/* ---- waiting inside a task -------------------------------------------------
- */
+/* ---- waiting inside a task ----------------------------------------------- */
 
 int gyre_cancelled(void)
 {

@@ -19,8 +19,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * GYRE_SECOND + (uint64_t)t.tv_nsec;
 }
 
-/* ---- spawn and join ---------------------------------------------------------
- */
+/* ---- spawn and join ------------------------------------------------------ */
 
 static int square(void *arg)
 {

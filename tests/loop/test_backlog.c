@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_backlog.c - more than the queues hold, and a kernel that is short of
- * room
+ * test_backlog.c - more than the queues hold, and a kernel that is
+ * short of room
  */
 #include <errno.h>
 #include <stdlib.h>
