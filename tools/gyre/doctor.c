@@ -338,7 +338,9 @@ static void report_text(struct text *out, const struct facts *facts)
     if (facts->reason != NULL)
         put_line(out, "because", facts->reason);
     if (facts->refusal != NULL) {
-        put_line(out, "io_uring", facts->refusal);
+        /* Mostly the reason already. */
+        if (facts->reason == NULL || strcmp(facts->reason, facts->refusal) != 0)
+            put_line(out, "io_uring", facts->refusal);
         put_line(out, "remedy", remedy_of(facts));
     }
     if (facts->error != NULL)

@@ -18,6 +18,7 @@
 #include <gyre/gyre.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #include "base/assert.h"
 #include "connection.h"
 #include "exchange.h"
+#include "kernel/choose.h"
 
 /* Accepts in flight for each address: how many clients one turn can take. */
 #define ACCEPTORS 4
@@ -224,8 +226,24 @@ static void print_stats(const struct server *server)
     fflush(stdout);
 }
 
+/* Why it is not io_uring that serves, in one line. */
+static void explain_kernel(void)
+{
+    const char *reason = kernel_chosen_reason();
+
+    if (strcmp(gyre_loop_kernel(gyre_loop_current()), "emu") != 0)
+        return;
+    if (strncmp(reason, "GYRE_KERNEL", 11) == 0)
+        fprintf(stderr, "gyre: using the emulated kernel: %s\n", reason);
+    else
+        fprintf(stderr,
+                "gyre: io_uring refused: %s; using the emulated kernel\n",
+                reason);
+}
+
 static void announce(const struct server *server)
 {
+    explain_kernel();
     for (unsigned i = 0; i < server->listener_count; i++)
         printf("gyre: serving %s at %s\n", server->options->directory,
                server->listeners[i].name);
