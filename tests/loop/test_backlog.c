@@ -10,6 +10,11 @@
 #include "rig.h"
 
 /* I2 */
+static void do_nothing(gyre_work *work)
+{
+    (void)work;
+}
+
 TEST(J1_a_thousand_ops_pass_a_queue_of_one_in_order)
 {
     enum { OPS = 1000 };
@@ -110,6 +115,50 @@ TEST(A12_a_turn_enters_when_only_that_brings_the_results)
     CHECK_ENDED(&p, 1);
     CHECK_EQ(scripted_enters(rig.s), enters + 1);
     CHECK_EQ(scripted_sleeps(rig.s), 0);
+    rig_close(&rig);
+}
+
+static struct probe *deferred;
+
+static void busy_until_called(gyre_work *work)
+{
+    static unsigned turns;
+
+    CHECK_LE(++turns, 3); /* a busy loop enters for it as well */
+    if (deferred->calls == 0)
+        gyre_loop_post(deferred->rig->loop, work, busy_until_called);
+}
+
+TEST(A12_a_busy_turn_enters_when_only_that_brings_the_results)
+{
+    struct rig rig;
+    struct probe p;
+    gyre_work work;
+
+    rig_open(&rig, 8);
+    probe_fly(&p, &rig, 1, 7);
+    scripted_defer(rig.s, true);
+    scripted_complete(rig.s, 0, 1, 0);
+    deferred = &p;
+    gyre_loop_post(rig.loop, &work, busy_until_called);
+    CHECK_OK(gyre_loop_run(rig.loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_ENDED(&p, 1);
+    rig_close(&rig);
+}
+
+TEST(A12_a_busy_turn_without_need_does_not_enter)
+{
+    struct rig rig;
+    gyre_work work[5];
+    uint64_t enters;
+
+    rig_open_with(&rig, &(gyre_loop_options){ .entries = 8, .ready_max = 1 });
+    rig_turn(&rig);
+    enters = scripted_enters(rig.s);
+    for (int i = 0; i < 5; i++)
+        gyre_loop_post(rig.loop, &work[i], do_nothing);
+    CHECK_OK(gyre_loop_run(rig.loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_EQ(scripted_enters(rig.s), enters);
     rig_close(&rig);
 }
 
@@ -462,11 +511,6 @@ TEST(J7_work_that_posts_itself_leaves_the_others_their_turn)
     rig_close(&rig);
 }
 
-static void count_run(gyre_work *work)
-{
-    (void)work;
-}
-
 TEST(J7_ready_work_is_run_in_portions)
 {
     struct rig rig;
@@ -474,7 +518,7 @@ TEST(J7_ready_work_is_run_in_portions)
 
     rig_open_with(&rig, &(gyre_loop_options){ .entries = 8, .ready_max = 6 });
     for (int i = 0; i < 20; i++)
-        gyre_loop_post(rig.loop, &work[i], count_run);
+        gyre_loop_post(rig.loop, &work[i], do_nothing);
     rig_turn(&rig);
     CHECK_EQ(rig_stats(&rig).ready, 14);
     CHECK_OK(gyre_loop_run(rig.loop, GYRE_RUN_UNTIL_DONE));
