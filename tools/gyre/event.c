@@ -17,9 +17,9 @@ void event_init(struct event *event)
 
 void event_signal(struct event *event)
 {
-    struct list *link;
+    struct list *link = list_take_first(&event->waiters);
 
-    while ((link = list_take_first(&event->waiters)) != NULL)
+    if (link != NULL)
         gyre_scope_cancel(&CONTAINER_OF(link, struct waiter, link)->scope);
 }
 

@@ -267,7 +267,8 @@ static void set_limits(struct server *server)
         getrlimit(RLIMIT_NOFILE, &limit);
     }
 
-    uint64_t own = DESCRIPTORS_OWN + server->listener_count;
+    uint64_t own = DESCRIPTORS_OWN +
+                   server->listener_count * (1 + SERVE_ACCEPTORS);
     uint64_t spare = limit.rlim_cur > own + 3 ? limit.rlim_cur - own : 3;
 
     if (spare > UINT32_MAX)

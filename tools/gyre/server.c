@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <gyre/gyre.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -29,8 +28,6 @@
 #include "exchange.h"
 #include "kernel/choose.h"
 
-/* Accepts in flight for each address: how many clients one turn can take. */
-#define ACCEPTORS 4
 #define LOG_RING_SIZE (1 << 20)
 #define LOG_END_NS GYRE_SECOND
 
@@ -55,19 +52,13 @@ const struct wall_clock *server_wall_clock(struct server *server)
 
 /* ---- accepting ---------------------------------------------------------- */
 
-/* Wait until there is a place for one more connection, and take it. */
-static int take_slot(struct server *server, int fd)
+/* Take a place for a client that is here; wait for one if need be, and let the
+ * connection that has rested for longest make room. */
+static int take_slot(struct server *server)
 {
     int error = 0;
 
-    while (server->slots >= server->slots_max) {
-        /* Make room only for a client that is there. */
-        error = gyre_poll(fd, POLLIN);
-        if (error < 0)
-            return error;
-        if (server->slots < server->slots_max)
-            break;
-
+    while (server->slots >= server->slots_max && error == 0) {
         struct list *oldest = list_take_first(&server->idle);
 
         if (oldest != NULL) {
@@ -77,35 +68,30 @@ static int take_slot(struct server *server, int fd)
         server->slot_waiters++;
         error = event_wait(&server->slot_free, GYRE_NEVER);
         server->slot_waiters--;
-        if (error != 0)
-            return error;
     }
-    server->slots++;
-    return 0;
-}
-
-static void give_slot_back(struct server *server)
-{
-    ASSERT(server->slots > 0);
-    server->slots--;
-    event_signal(&server->slot_free);
+    if (error == 0)
+        server->slots++;
+    return error;
 }
 
 static int serve_client(struct server *server, int fd,
                         const struct sockaddr_storage *peer)
 {
-    struct connection *connection = connection_new(server, fd, peer);
-    int error = -ENOMEM;
+    struct connection *connection;
+    int error = take_slot(server);
 
-    if (connection != NULL)
-        error = gyre_spawn(server->clients, connection_run, connection);
+    if (error != 0)
+        return error;
+    connection = connection_new(server, fd, peer);
+    error = connection == NULL
+                ? -ENOMEM
+                : gyre_spawn(server->clients, connection_run, connection);
     if (error != 0) {
-        /* No memory for one more: it is turned away, the others go on. */
         alloc_free(connection);
-        gyre_close(fd);
-        give_slot_back(server);
+        server->slots--;
+        event_signal(&server->slot_free);
     }
-    return error == -ECANCELED ? error : 0;
+    return error;
 }
 
 /* A task: accept for ever. `arg` is a struct accepting, which it frees. */
@@ -114,38 +100,39 @@ static int accept_run(void *arg)
     struct accepting accepting = *(struct accepting *)arg;
     struct server *server = accepting.server;
     gyre_acceptor acceptor;
-    int error;
 
     alloc_free(arg);
     gyre_acceptor_init(&acceptor, accepting.fd);
-    while ((error = take_slot(server, accepting.fd)) == 0) {
+    for (;;) {
         struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
         socklen_t size = sizeof peer;
         uint64_t pauses = acceptor.pauses;
         int fd = gyre_acceptor_next(&acceptor, (struct sockaddr *)&peer, &size);
 
         server->counts.accept_pauses += acceptor.pauses - pauses;
-        if (fd < 0) {
-            give_slot_back(server);
+        if (fd < 0)
             return fd;
-        }
         server->counts.accepted++;
-        error = serve_client(server, fd, &peer);
+
+        int error = serve_client(server, fd, &peer);
+
         if (error != 0)
+            gyre_close(fd);
+        /* No memory for one more: it was turned away, the others go on. */
+        if (error != 0 && error != -ENOMEM)
             return error;
     }
-    return error;
 }
 
 static int spawn_acceptors(struct server *server)
 {
-    for (unsigned i = 0; i < server->listener_count * ACCEPTORS; i++) {
+    for (unsigned i = 0; i < server->listener_count * SERVE_ACCEPTORS; i++) {
         struct accepting *accepting = alloc_zeroed(1, sizeof *accepting);
 
         if (accepting == NULL)
             return -ENOMEM;
         accepting->server = server;
-        accepting->fd = server->listeners[i / ACCEPTORS].fd;
+        accepting->fd = server->listeners[i / SERVE_ACCEPTORS].fd;
 
         int error = gyre_spawn(server->accepting, accept_run, accepting);
 

@@ -26,6 +26,10 @@ struct exchange;
 
 #define SERVE_LISTEN_MAX 16
 
+/* Accepts in flight for each address: how many clients one turn can take, and
+ * how many may be held without a slot. */
+#define SERVE_ACCEPTORS 4
+
 struct serve_options {
     const char *directory;
     struct listen_address listens[SERVE_LISTEN_MAX];
@@ -72,10 +76,10 @@ struct server {
     struct wall_clock wall;
     struct server_counts counts;
 
-    /* A slot is taken before a connection is accepted. */
+    /* A slot is a connection that is served. */
     unsigned slots;
     unsigned slots_max;
-    unsigned slot_waiters; /* acceptors with a client at the door */
+    unsigned slot_waiters; /* acceptors with a client in hand */
     struct event slot_free;
     /* Files open for responses: bounded too, so that opening one never fails
      * for want of a descriptor; a response waits for its turn instead. */
