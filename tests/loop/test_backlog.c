@@ -4,8 +4,10 @@
  * short of room
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "rig.h"
 
@@ -526,3 +528,70 @@ TEST(J7_ready_work_is_run_in_portions)
     CHECK_EQ(scripted_sleeps(rig.s), 0);
     rig_close(&rig);
 }
+
+/* ---- what a backlog costs ------------------------------------------------- */
+
+#ifndef GYRE_VERIFY /* which walks the backlog each turn */
+
+static double cpu_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static unsigned long ended;
+
+static void count_end(gyre_op *op, gyre_result result)
+{
+    (void)op, (void)result;
+    ended++;
+}
+
+/* CPU per op when `batch` are started at a time on a queue of 64. */
+static double cost_of(unsigned batch, unsigned total, bool cancel)
+{
+    struct rig rig;
+    gyre_op *ops = aligned_alloc(16, batch * sizeof *ops);
+    double start;
+
+    CHECK(ops != NULL);
+    rig_open_with(&rig,
+                  &(gyre_loop_options){ .entries = 64, .cq_entries = 128 });
+    scripted_set_policy(rig.s, scripted_answer_len, NULL);
+    ended = 0;
+    start = cpu_seconds();
+    for (unsigned done = 0; done < total; done += batch) {
+        for (unsigned i = 0; i < batch; i++) {
+            gyre_op_recv(&ops[i], (int)(i % 50), ops, 1, 0);
+            gyre_op_start(rig.loop, &ops[i], count_end, NULL);
+        }
+        for (unsigned i = 0; cancel && i < batch; i++)
+            CHECK_OK(gyre_op_cancel(&ops[i * 7 % batch]));
+        CHECK_OK(gyre_loop_run(rig.loop, GYRE_RUN_UNTIL_DONE));
+    }
+    start = (cpu_seconds() - start) / total;
+    CHECK_EQ(ended, total);
+    rig_close(&rig);
+    free(ops);
+    return start;
+}
+
+TEST(J8_an_op_costs_the_same_behind_a_hundred_queues)
+{
+    unsigned total = 256000 / test_scale();
+
+    for (int cancel = 0; cancel < 2; cancel++) {
+        double fits = cost_of(64, total / 6400 * 6400, cancel);
+        double waits = cost_of(6400, total / 6400 * 6400, cancel);
+
+        printf("%s: %.0f ns an op when it fits, %.0f ns at 100 times that, "
+               "ratio %.2f\n",
+               cancel ? "cancelled" : "completed", fits * 1e9, waits * 1e9,
+               waits / fits);
+        CHECK_LE(waits, 10 * fits); /* a list that is searched: thousands */
+    }
+}
+
+#endif
