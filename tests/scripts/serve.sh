@@ -511,6 +511,34 @@ test_status()
     stop
 }
 
+test_addresses()
+{
+    start --listen "unix:$work/socket" --listen 127.0.0.1:0 --max-connections 1
+    same W2_unix_sockets_are_served 200 "$(status --unix-socket \
+        "$work/socket" http://unix/hello.txt)"
+    other=$(sed -n 's/^gyre: serving .* at http:.*:\([0-9]*\)\/$/\1/p' \
+        "$work/out" | tail -n 1)
+    same W2_every_address_gets_its_turn "good=20 good=20 good=20" \
+        "$("$load" fetch "$other" 20 /sub/1) $("$load" fetch "$port" 20 \
+            /sub/1) $("$load" fetch "$other" 20 /sub/1)"
+    stop
+    if [ -e "$work/socket" ]; then
+        not_ok W2_unix_sockets_are_removed_at_the_end "$work/socket is there"
+    else
+        ok W2_unix_sockets_are_removed_at_the_end
+    fi
+    if grep -q '^00000000000000000000000000000001' /proc/net/if_inet6 \
+        2>/dev/null; then
+        start --listen '[::1]:0'
+        six=$(sed -n 's/^gyre: serving .* at \(http:...::1.*\)/\1/p' \
+            "$work/out")
+        same W2_ipv6_is_served 200 "$(status -g "$six"hello.txt)"
+        stop
+    else
+        skip W2_ipv6_is_served "no IPv6 here"
+    fi
+}
+
 # ---- the end -----------------------------------------------------------------
 
 # COUNT clients that have read half of a large file, and wait. They go on at
@@ -671,6 +699,7 @@ test_kernel()
     test_timeouts
     test_descriptors
     test_status
+    test_addresses
     test_drain
     test_second_signal
     test_stuck_log
