@@ -620,6 +620,20 @@ test_second_signal()
     end_half
 }
 
+# A client that stops reading is cut, by either of two timeouts.
+test_stalled_clients()
+{
+    for option in --send-timeout --response-timeout; do
+        start $option 1
+        start_half 1
+        sleep 2
+        end_half
+        same "W2_a_client_that_stops_reading_is_cut_by_$option" "good=0" \
+            "$(tail -n 1 "$work/half")"
+        stop
+    done
+}
+
 # A log whose reader does not read must not hold up anybody.
 test_stuck_log()
 {
@@ -702,6 +716,7 @@ test_kernel()
     test_addresses
     test_drain
     test_second_signal
+    test_stalled_clients
     test_stuck_log
     [ -z "${GYRE_LONG:-}" ] || test_long
     kernel=
