@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include <gyre/op.h>
 #include <gyre/task.h>
 
 #define NOINLINE __attribute__((noinline))
@@ -22,8 +23,12 @@ void stop_here(void)
 
 static NOINLINE int third_call(int x)
 {
+    gyre_op op;
+
+    /* Through a turn of the loop: yielding would stay among the tasks. */
     stop_here();
-    gyre_yield();
+    gyre_op_nop(&op);
+    gyre_await(&op);
     stop_here();
     return x + after;
 }
@@ -46,8 +51,14 @@ static NOINLINE int first_call(int x)
 
 static int task_of_three_calls(void *arg)
 {
-    int result = first_call(*(int *)arg);
+    gyre_op op;
+    int result;
 
+    /* The first wait makes what later ones find made; gdb steps through the
+     * second, instruction by instruction. */
+    gyre_op_nop(&op);
+    gyre_await(&op);
+    result = first_call(*(int *)arg);
     after = after + 1;
     return result;
 }
