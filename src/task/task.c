@@ -110,9 +110,10 @@ static _Noreturn void task_main(void *arg)
     ASSERT_API(task->scope == home,
                "a task returned with a scope of its own still open");
     task->finished = true;
-    scope_child_ended(home, task);
+    /* The joiner first: the scope may close next, and free the handle. */
     if (task->joiner != NULL)
         task_wake(task->joiner);
+    scope_child_ended(home, task);
     context_exit(&task->context, &task->tasks->host);
 }
 
@@ -190,6 +191,7 @@ static void join_cancel(gyre_task *task)
     gyre_task *target = task->waits_for;
 
     target->joiner = NULL;
+    task->waits_for = NULL; /* it may be gone before the joiner runs */
     task_wake(task);
 }
 
@@ -208,8 +210,9 @@ int gyre_join(gyre_task *target, int *result)
         target->joiner = task;
         task->waits_for = target;
         task_wait(task, join_cancel);
-        if (!target->finished)
+        if (task->waits_for == NULL)
             return task_cancelled(task);
+        ASSERT(target->finished);
     }
     if (result != NULL)
         *result = target->result;
