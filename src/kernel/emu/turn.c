@@ -129,19 +129,32 @@ static void turn_pool_results(struct emu *emu)
     }
 }
 
+/* Sleep until an event or `until_ns`, and serve who waited for what is ready:
+ * the number of events, or an error. */
+static int turn_serve(struct emu *emu, uint64_t until_ns)
+{
+    int count = turn_epoll(emu, until_ns);
+
+    for (int i = 0; i < count; i++)
+        if (emu->ready[i].data.u64 < EMU_KEYS_OWN)
+            wait_event(emu, &emu->ready[i]);
+    return count;
+}
+
 /* Collect all that has finished, after a sleep until `until_ns`. */
 static int turn_collect(struct emu *emu, uint64_t until_ns)
 {
     int count = 0;
 
     /* Nothing can be ready if nobody waits; but somebody who polls us wants
-     * the descriptor quiet. */
+     * the descriptor quiet. He is told of what becomes ready, not of what is
+     * left, so nothing may be. */
     if (until_ns != KERNEL_NO_WAIT || emu->waiting > 0 || emu->pooled > 0 ||
-        emu->timer_fd >= 0)
-        count = turn_epoll(emu, until_ns);
-    for (int i = 0; i < count; i++)
-        if (emu->ready[i].data.u64 < EMU_KEYS_OWN)
-            wait_event(emu, &emu->ready[i]);
+        emu->timer_fd >= 0) {
+        count = turn_serve(emu, until_ns);
+        for (int more = count; more == EMU_EVENTS;)
+            more = turn_serve(emu, KERNEL_NO_WAIT);
+    }
     turn_pool_results(emu);
     timeout_run(emu);
     return count < 0 ? count : 0;
