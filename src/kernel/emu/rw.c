@@ -23,6 +23,8 @@
 
 #include "kernel/emu/internal.h"
 
+#define RW_MAX 0x7ffff000U /* Linux moves no more by one request */
+
 int rw_check(const struct io_uring_sqe *sqe)
 {
     return sqe->attr_type_mask != 0 ? -EINVAL : 0;
@@ -124,6 +126,7 @@ static bool rw_is_over(struct request *r, int result, bool stream, int *answer)
 {
     struct iovec one;
     struct vector rest = rw_rest(r, &one);
+    size_t wanted;
     bool all, over;
 
     if (result <= 0) {
@@ -132,8 +135,9 @@ static bool rw_is_over(struct request *r, int result, bool stream, int *answer)
                               vector_total(rest.iov, rest.count) > 0;
         return true;
     }
-    all = (size_t)result == vector_total(rest.iov, rest.count);
-    over = all || stream || !rw_is_file(r->sqe.fd) ||
+    wanted = vector_total(rest.iov, rest.count);
+    all = (size_t)result == wanted;
+    over = all || stream || wanted > RW_MAX || !rw_is_file(r->sqe.fd) ||
            rw_advance(r, (size_t)result) != 0;
     r->done += (uint32_t)result;
     r->short_is_failure = !all;
