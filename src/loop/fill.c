@@ -7,11 +7,13 @@
  * use. Numbers and layouts: io_uring_enter(2).
  */
 #include <endian.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "loop/loop.h"
+#include "loop/optable.h"
 
 _Static_assert(sizeof(gyre_op) == 128, "an op is 128 bytes");
 _Static_assert(_Alignof(gyre_op) == 16,
@@ -39,7 +41,7 @@ static inline void op_clear(gyre_op *op)
     op->generation_ = 0;
     op->state_ = OP_IDLE;
     op->flags_ = 0;
-    op->reserved_ = 0;
+    op->position_ = 0;
 }
 
 void gyre_op_raw(gyre_op *op, uint8_t opcode)
@@ -116,8 +118,9 @@ void gyre_op_statx(gyre_op *op, int dirfd, const char *path, int flags,
                    unsigned mask, struct statx *result)
 {
     struct io_uring_sqe *sqe =
-        fill(op, IORING_OP_STATX, dirfd, path, mask, (uintptr_t)result);
+        fill(op, IORING_OP_STATX, dirfd, path, 0, (uintptr_t)result);
 
+    sqe->len = mask;
     sqe->statx_flags = (uint32_t)flags;
 }
 
@@ -222,5 +225,7 @@ int gyre_op_try(gyre_loop *loop, gyre_op *op)
 {
     loop_assert_owner(loop);
     ASSERT_API(op->state_ == OP_IDLE, "only an idle op can be tried");
+    if (!op_table[gyre_op_sqe(op)->opcode].tried)
+        return -EAGAIN;
     return loop->kernel->class->try_now(loop->kernel, gyre_op_sqe(op));
 }

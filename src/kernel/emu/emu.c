@@ -53,10 +53,11 @@ int emu_try(const struct io_uring_sqe *sqe)
 {
     struct request r;
     int saved = errno;
-    int result = request_refusal(sqe);
+    int result;
 
-    if (result != 0)
-        return result;
+    /* Refused here, but maybe not by Linux. */
+    if (request_refusal(sqe) != 0)
+        return -EAGAIN;
     memset(&r, 0, sizeof r);
     r.sqe = *sqe;
     r.op = op_find(sqe->opcode);
