@@ -42,7 +42,8 @@ uint64_t loop_clock(gyre_loop *loop)
 uint64_t gyre_loop_now(gyre_loop *loop)
 {
     loop_assert_owner(loop);
-    return loop->now_is_old ? gyre_loop_update_now(loop) : loop->now_ns;
+    return loop->now_is_old || !loop->turning ? gyre_loop_update_now(loop)
+                                              : loop->now_ns;
 }
 
 uint64_t gyre_loop_update_now(gyre_loop *loop)
