@@ -85,9 +85,10 @@ static int uring_attach(struct kernel *kernel)
     uring->owner = &this_thread;
     register_ring_fd(uring);
     uring->watch[URING_WATCH_WAKE] = WATCH_WANTED;
-    err = uring_watch_arm(uring);
-    /* Short of memory, the first enter() tries again before it sleeps. */
-    return err == -EAGAIN || err == -ENOMEM ? 0 : err;
+    /* If it fails, the first enter() tries again before it sleeps, and says
+     * so. The ring has its owner, so this must not fail any more. */
+    (void)uring_watch_arm(uring);
+    return 0;
 }
 
 static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqe)
