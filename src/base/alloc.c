@@ -8,6 +8,7 @@
  */
 #include "base/alloc.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -43,12 +44,18 @@ bool alloc_must_fail(void)
 
 void *alloc_zeroed(size_t count, size_t size)
 {
+    int saved = errno;
+    void *memory;
+
     ASSERT(count > 0 && size > 0);
-    return alloc_must_fail() ? NULL : calloc(count, size);
+    memory = alloc_must_fail() ? NULL : calloc(count, size);
+    errno = saved; /* no call of gyre's changes it */
+    return memory;
 }
 
 void *alloc_aligned(size_t align, size_t size)
 {
+    int saved = errno;
     void *memory;
 
     ASSERT(align > 0 && (align & (align - 1)) == 0);
@@ -57,6 +64,7 @@ void *alloc_aligned(size_t align, size_t size)
     /* aligned_alloc() wants a multiple of the alignment. */
     size = (size + align - 1) & ~(align - 1);
     memory = aligned_alloc(align, size);
+    errno = saved;
     return memory == NULL ? NULL : memset(memory, 0, size);
 }
 
