@@ -43,6 +43,19 @@ static void mark_vector(const struct iovec *iov, size_t count, size_t bytes)
     }
 }
 
+/* The iovecs of a read are held until submission only, so all that they lead to
+ * is marked before it, also what the kernel will not fill. */
+void mark_vectors(const struct op_list *queued)
+{
+    for (const gyre_op *op = queued->first; op != NULL; op = op->next_) {
+        const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
+
+        if (op_table[sqe->opcode].output == OP_OUTPUT_VECTOR)
+            mark_vector((const struct iovec *)(uintptr_t)sqe->addr, sqe->len,
+                        SIZE_MAX);
+    }
+}
+
 /* memcheck does not see what the kernel writes between two system calls. */
 static void mark_written(const gyre_op *op, int32_t res)
 {
@@ -54,12 +67,10 @@ static void mark_written(const gyre_op *op, int32_t res)
         return;
     switch ((enum op_output)op_table[sqe->opcode].output) {
     case OP_OUTPUT_NONE:
+    case OP_OUTPUT_VECTOR: /* done by mark_vectors() */
         break;
     case OP_OUTPUT_BYTES:
         VALGRIND_MAKE_MEM_DEFINED(at, (size_t)res);
-        break;
-    case OP_OUTPUT_VECTOR:
-        mark_vector(at, sqe->len, (size_t)res);
         break;
     case OP_OUTPUT_MESSAGE:
         VALGRIND_MAKE_MEM_DEFINED(message, sizeof *message);

@@ -162,6 +162,8 @@ unsigned loop_dispatch(gyre_loop *loop, unsigned limit);
 
 /* Does memcheck watch this process? */
 bool loop_on_valgrind(void);
+/* Under it: what the iovecs of these lead to will be written. */
+void mark_vectors(const struct op_list *queued);
 
 /* ---- what a request is called in the kernel ------------------------------ */
 
