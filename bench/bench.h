@@ -87,7 +87,7 @@ struct series {
 
 int bench_main(int argc, char **argv);
 
-/* ---- run.c ---------------------------------------------------------------- */
+/* ---- run.c -------------------------------------------------------------- */
 
 /* Take `rounds` samples of each contender; series[i] is of contender i. 0, or a
  * negative errno. */
@@ -102,7 +102,7 @@ uint64_t cpu_ns(void); /* of this process, all threads */
 void measure(const struct budget *budget, uint64_t (*chunk)(void *arg),
              void *arg, struct sample *sample);
 
-/* ---- report.c ------------------------------------------------------------- */
+/* ---- report.c ----------------------------------------------------------- */
 
 void report_begin(const struct bench *bench, bool json, unsigned rounds,
                   double seconds);
@@ -110,7 +110,7 @@ void report_case(const struct bench_case *of, const struct series *series,
                  bool json, bool first);
 void report_end(bool json);
 
-/* ---- instructions.c ------------------------------------------------------- */
+/* ---- instructions.c ----------------------------------------------------- */
 
 /* Fill in series[].instructions. 0; -ENOENT: there is no valgrind. */
 int count_instructions(const struct bench *bench, unsigned case_index,
@@ -120,7 +120,7 @@ int count_instructions(const struct bench *bench, unsigned case_index,
 int take_for_callgrind(const struct bench *bench, unsigned case_index,
                        unsigned contender, uint64_t ops);
 
-/* ---- by hand and by others ------------------------------------------------ */
+/* ---- by hand and by others ---------------------------------------------- */
 
 int nop_by_hand(const struct bench_case *of, const struct budget *budget,
                 struct sample *sample);

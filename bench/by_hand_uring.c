@@ -63,7 +63,7 @@ int hand_open(struct hand_ring *ring, unsigned entries, unsigned cq_entries)
     return register_descriptor(ring);
 }
 
-/* ---- NOPs ----------------------------------------------------------------- */
+/* ---- NOPs --------------------------------------------------------------- */
 
 #define NOP_CHUNK 16384
 

@@ -19,7 +19,7 @@ static uint64_t enters(gyre_loop *loop)
     return gyre_loop_ring_fd(loop) >= 0 ? stats.enters : CALLS_UNKNOWN;
 }
 
-/* ---- callbacks ------------------------------------------------------------- */
+/* ---- callbacks ---------------------------------------------------------- */
 
 struct connection {
     gyre_op recv;
@@ -93,7 +93,7 @@ int serve_callbacks(struct echo_job *job)
     return err;
 }
 
-/* ---- tasks ------------------------------------------------------------------ */
+/* ---- tasks -------------------------------------------------------------- */
 
 struct client {
     int fd;

@@ -2,12 +2,12 @@
 /*
  * echo_by_uring.c - the echo server on a ring of one's own, twice
  *
- * Plain has the requests that gyre's server has, a receive and a send each time:
- * what gyre costs more than this is gyre's own. Best has all that helps: direct
- * descriptors, one multishot receive for each connection into buffers that the
- * kernel takes from a ring, sends that report only failure. Such a send has been
- * done when the enter that took it returns (the socket has room for it), so its
- * buffer goes back then.
+ * Plain has the requests that gyre's server has, a receive and a send each
+ * time: what gyre costs more than this is gyre's own. Best has all that helps:
+ * direct descriptors, one multishot receive for each connection into buffers
+ * that the kernel takes from a ring, sends that report only failure. Such a
+ * send has been done when the enter that took it returns (the socket has room
+ * for it), so its buffer goes back then.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #define ENTRIES 1024
 #define SEND UINT64_C(1) /* in user_data, beside the connection */
 
-/* ---- plain ----------------------------------------------------------------- */
+/* ---- plain -------------------------------------------------------------- */
 
 struct plain {
     struct hand_ring ring;
@@ -89,7 +89,7 @@ int serve_uring_plain(struct echo_job *job)
     return 0;
 }
 
-/* ---- best ------------------------------------------------------------------ */
+/* ---- best --------------------------------------------------------------- */
 
 struct best {
     struct hand_ring ring;

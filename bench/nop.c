@@ -2,10 +2,10 @@
 /*
  * nop.c - requests that do nothing: what the way there and back costs
  *
- * `batch` ops are in flight at a time and each is started again as soon as it is
- * done, so a turn submits, waits for and dispatches `batch` of them. With tasks,
- * as many tasks wait for one op each, and the cost has two context switches and
- * the run queue in it.
+ * `batch` ops are in flight at a time and each is started again as soon as it
+ * is done, so a turn submits, waits for and dispatches `batch` of them. With
+ * tasks, as many tasks wait for one op each, and the cost has the context
+ * switches and the run queue in it.
  */
 #include <errno.h>
 #include <gyre/gyre.h>

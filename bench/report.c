@@ -61,7 +61,7 @@ static struct summary limit_of(const struct bench_case *of,
     return (struct summary){ 0 };
 }
 
-/* ---- JSON ----------------------------------------------------------------- */
+/* ---- JSON --------------------------------------------------------------- */
 
 /* Names are ours: letters, digits, spaces. Nothing needs escaping. */
 static void json_contender(const struct contender *contender,
@@ -105,7 +105,7 @@ static void json_case(const struct bench_case *of, const struct series *series,
     printf("]}");
 }
 
-/* ---- a table -------------------------------------------------------------- */
+/* ---- a table ------------------------------------------------------------ */
 
 static void print_ratio(double value, double limit)
 {
@@ -148,7 +148,7 @@ static void table_case(const struct bench_case *of, const struct series *series)
         table_row(&of->contenders[i], &series[i], &limit);
 }
 
-/* ---- both ----------------------------------------------------------------- */
+/* ---- both --------------------------------------------------------------- */
 
 void report_begin(const struct bench *bench, bool json, unsigned rounds,
                   double seconds)

@@ -3,8 +3,9 @@
  * switch.c - stacks: leaving one for another, and beginning and ending on one
  *
  * The limit is gyre's bare switch, between two contexts and nothing else. Above
- * it stand the same through the loop's run queue, as tasks do it; beside it what
- * libc has: ucontext, which saves the signal mask by a system call, and threads.
+ * it stands the same through the loop's run queue, as tasks do it; beside it
+ * what libc has: ucontext, which saves the signal mask by a system call, and
+ * threads.
  */
 #include <errno.h>
 #include <gyre/gyre.h>
@@ -20,7 +21,7 @@
 #define SLOW_CHUNK 4096
 #define STACK_BYTES ((size_t)64 * 1024)
 
-/* ---- the bare switch ------------------------------------------------------- */
+/* ---- the bare switch ---------------------------------------------------- */
 
 struct bare {
     struct context host;
@@ -100,7 +101,7 @@ static int bare_life(const struct bench_case *of, const struct budget *budget,
     return 0;
 }
 
-/* ---- tasks ----------------------------------------------------------------- */
+/* ---- tasks -------------------------------------------------------------- */
 
 /* Several, or a yield would find nobody to yield to. */
 #define YIELDERS 8
@@ -173,7 +174,7 @@ static int task_life(const struct bench_case *of, const struct budget *budget,
     return on_loop(budget, sample, task_lives);
 }
 
-/* ---- libc's ---------------------------------------------------------------- */
+/* ---- libc's ------------------------------------------------------------- */
 
 static ucontext_t uc_host, uc_other;
 

@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <gyre/gyre.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 struct timers {
     gyre_loop *loop;
@@ -51,15 +49,6 @@ static void timers_close(struct timers *timers)
     free(timers->all);
 }
 
-static void sleep_until(uint64_t ns)
-{
-    struct timespec time = { .tv_sec = (time_t)(ns / NS_PER_S),
-                             .tv_nsec = (long)(ns % NS_PER_S) };
-
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) != 0)
-        ;
-}
-
 static int insert_and_fire(const struct bench_case *of,
                            const struct budget *budget, struct sample *sample)
 {
@@ -78,7 +67,7 @@ static int insert_and_fire(const struct bench_case *of,
         gyre_timer_start(&timers.all[i],
                          began + timers_delay(of, i, timers.count, spread));
     if ((of->size & TIMERS_LIVE) == 0)
-        sleep_until(began + spread);
+        timers_sleep_until(began + spread);
     err = gyre_loop_run(timers.loop, GYRE_RUN_UNTIL_DONE);
     sample->cpu_ns = cpu_ns() - sample->cpu_ns;
     sample->ops = timers.fired;

@@ -8,11 +8,13 @@
  * timer's way misses the cache. By a loop that runs while they pass ("live":
  * the sleeps are in it), or begins when all have passed.
  *
- * Re-arm: timers that all end so long from now, of which one after the other, in
- * no order, starts anew; what a deadline for each operation comes to.
+ * Re-arm: timers that all end so long from now, of which one after the other,
+ * in no order, starts anew; what a deadline for each operation comes to.
  */
 #ifndef BENCH_TIMERS_H
 #define BENCH_TIMERS_H
+
+#include <time.h>
 
 #include "bench.h"
 
@@ -52,6 +54,15 @@ static inline uint64_t timers_delay(const struct bench_case *of, uint64_t index,
     double part = (double)(index * stride % count) / (double)count;
 
     return (uint64_t)(part * (double)spread);
+}
+
+static inline void timers_sleep_until(uint64_t ns)
+{
+    struct timespec time = { .tv_sec = (time_t)(ns / NS_PER_S),
+                             .tv_nsec = (long)(ns % NS_PER_S) };
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) != 0)
+        ;
 }
 
 #endif

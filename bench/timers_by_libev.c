@@ -13,7 +13,6 @@
 #pragma GCC diagnostic ignored "-Wstrict-aliasing"
 #include <ev.h>
 #pragma GCC diagnostic pop
-#include <unistd.h>
 
 struct ev_timers {
     struct ev_loop *loop;
@@ -55,6 +54,7 @@ int timers_by_libev(const struct bench_case *of, const struct budget *budget,
 {
     uint64_t spread = timers_spread(budget);
     struct ev_timers timers;
+    uint64_t began;
     int err = open_timers(&timers, timers_count(of, budget, 1));
 
     if (err < 0)
@@ -65,11 +65,12 @@ int timers_by_libev(const struct bench_case *of, const struct budget *budget,
                 (double)NS_PER_S,
             0);
     sample->cpu_ns = cpu_ns();
+    began = wall_ns();
     ev_now_update(timers.loop);
     for (uint64_t i = 0; i < timers.count; i++)
         ev_timer_start(timers.loop, &timers.all[i]);
     if ((of->size & TIMERS_LIVE) == 0)
-        usleep((useconds_t)(spread / 1000));
+        timers_sleep_until(began + spread);
     ev_run(timers.loop, 0);
     sample->cpu_ns = cpu_ns() - sample->cpu_ns;
     sample->ops = timers.fired;

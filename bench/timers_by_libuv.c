@@ -9,7 +9,6 @@
 
 #ifdef BENCH_HAVE_LIBUV
 
-#include <unistd.h>
 #include <uv.h>
 
 struct uv_timers {
@@ -47,17 +46,19 @@ int timers_by_libuv(const struct bench_case *of, const struct budget *budget,
 {
     uint64_t spread = timers_spread(budget);
     struct uv_timers timers;
+    uint64_t began;
     int err = open_timers(&timers, timers_count(of, budget, 1));
 
     if (err < 0)
         return err;
     sample->cpu_ns = cpu_ns();
+    began = wall_ns();
     uv_update_time(&timers.loop);
     for (uint64_t i = 0; i < timers.count; i++)
         uv_timer_start(&timers.all[i], uv_fired,
                        timers_delay(of, i, timers.count, spread) / 1000000, 0);
     if ((of->size & TIMERS_LIVE) == 0)
-        usleep((useconds_t)(spread / 1000));
+        timers_sleep_until(began + spread);
     uv_run(&timers.loop, UV_RUN_DEFAULT);
     sample->cpu_ns = cpu_ns() - sample->cpu_ns;
     sample->ops = timers.fired;

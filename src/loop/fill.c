@@ -25,8 +25,8 @@ _Static_assert(offsetof(gyre_op, sqe_) == 0, "at its start");
 #define OPEN_HOW_SIZE 24U      /* struct open_how as of 5.6 */
 #define LENGTH_MAX 0x7ffff000U /* Linux moves no more in one call */
 
-/* In two parts: to clear 128 bytes compilers use `rep stos`, which costs as much
- * as the rest of starting an op. */
+/* In two parts: to clear 128 bytes compilers use `rep stos`, which costs as
+ * much as the rest of starting an op. */
 static inline void op_clear(gyre_op *op)
 {
     memset(op->sqe_, 0, sizeof op->sqe_);
