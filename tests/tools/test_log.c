@@ -73,7 +73,7 @@ KERNEL_TEST2(W2_waiting_for_an_event_ends_with_the_scope)
     CHECK_OK(gyre_run(NULL, wait_cancelled, NULL));
 }
 
-/* ---- the log -------------------------------------------------------------- */
+/* ---- the log ------------------------------------------------------------- */
 
 static struct log log_;
 
