@@ -71,7 +71,7 @@ struct gyre_op {
     uint16_t generation_;
     uint8_t state_;
     uint8_t flags_;
-    uint32_t reserved_;
+    uint32_t position_; /* in the submission queue */
 } __attribute__((aligned(16)));
 
 typedef enum gyre_op_status {

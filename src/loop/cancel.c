@@ -50,13 +50,25 @@ void gyre_op_cancel_op(gyre_op *op, gyre_op *target)
         op->flags_ |= OP_TARGET_SIDE;
 }
 
+/* Does the request lie in the SQ, and the kernel has not read it? What could
+ * not be submitted for want of memory, or behind a request that an old Linux
+ * refused, stays there beyond its turn. */
+static bool op_is_unread(const gyre_op *op)
+{
+    const struct sq *sq = &op->loop_->kernel->sq;
+    uint32_t used = sq_used(sq);
+
+    return (op->flags_ & OP_SIDE) == 0 &&
+           op->position_ - (sq->filled - used) < used;
+}
+
 gyre_op_status gyre_op_state(const gyre_op *op)
 {
     switch ((enum op_state)op->state_) {
     case OP_IDLE:
         return GYRE_OP_IDLE;
     case OP_FLYING:
-        return GYRE_OP_IN_FLIGHT;
+        return op_is_unread(op) ? GYRE_OP_QUEUED : GYRE_OP_IN_FLIGHT;
     case OP_QUEUED:
     case OP_ENDED:
     case OP_HELD:

@@ -212,6 +212,7 @@ void loop_flush(gyre_loop *loop)
             if (taken == room)
                 break;
             taken++;
+            op->position_ = kernel->sq.filled;
             sqe_copy(sq_next(&kernel->sq), op);
             op_take_off(loop, op);
         } else if (route == KERNEL_ROUTE_SIDE) {
