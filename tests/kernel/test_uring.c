@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "kernel/deny.h"
 #include "kernel/emu/emu.h"
 #include "kernel/memory.h"
 #include "kernel/uring_test.h"
@@ -540,4 +541,22 @@ RING_TEST(A1_after_destroy_a_port_is_free_at_once)
     CHECK_OK(bind(second, (struct sockaddr *)&address, size));
     CHECK_OK(listen(second, 1));
     close(second);
+}
+
+RING_TEST(X6_a_filter_that_comes_before_the_first_turn_is_told_each_time)
+{
+    struct kernel *kernel = open_ring(8, 0);
+    int err;
+
+    CHECK_OK(deny_io_uring("LATE"));
+    err = kernel->class->attach(kernel);
+    if ((kernel->setup_flags & IORING_SETUP_R_DISABLED) != 0) {
+        CHECK_ERR(err, -EPERM);
+        CHECK_ERR(kernel->class->attach(kernel), -EPERM);
+    } else {
+        CHECK_OK(err);
+        CHECK_ERR(enter(kernel, 0, 1, KERNEL_FOREVER), -EPERM);
+        CHECK_ERR(enter(kernel, 0, 1, KERNEL_FOREVER), -EPERM);
+    }
+    kernel->class->destroy(kernel);
 }
