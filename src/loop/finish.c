@@ -21,10 +21,12 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-/* Codes that Linux uses between its own parts (ERESTARTSYS and the like) and
- * that have been seen in CQEs of interrupted workers. */
-#define KERNEL_INTERNAL_FIRST 512
-#define KERNEL_INTERNAL_LAST 530
+/* Linux's own codes for "interrupted, do it again" (ERESTARTSYS and its kin),
+ * which have been seen in CQEs of interrupted workers. Others of these codes
+ * (ENOTSUPP, 524) are errors. */
+#define RESTART_FIRST 512
+#define RESTART_LAST 514
+#define RESTART_BLOCK 516
 
 #define STATX_BYTES 256U /* struct statx, for ever */
 
@@ -104,10 +106,15 @@ static bool op_is_retried(const gyre_op *op)
  * cancelled op may call itself an interruption. */
 static int32_t result_of(const gyre_op *op, int32_t res)
 {
-    bool internal = res <= -KERNEL_INTERNAL_FIRST &&
-                    res >= -KERNEL_INTERNAL_LAST;
+    bool internal;
 
-    if (LIKELY(!internal && res != -EINTR))
+    if (LIKELY(res > -RESTART_FIRST && res != -EINTR))
+        return res;
+    internal = (res <= -RESTART_FIRST && res >= -RESTART_LAST) ||
+               res == -RESTART_BLOCK;
+    /* An error; or not Linux's answer but that of somebody's function. */
+    if ((!internal && res != -EINTR) ||
+        gyre_op_sqe((gyre_op *)(uintptr_t)op)->opcode == KERNEL_OP_CALL)
         return res;
     if ((op->flags_ & OP_CANCEL_ASKED) != 0 && (internal || op_is_retried(op)))
         return -ECANCELED;
