@@ -68,6 +68,8 @@ GYRE_API const char *gyre_loop_create_error(void);
  * Cancel every op in flight, turn until each had its last completion (callbacks
  * are called, and may not start anything new), drop timers and posted work
  * without calling them, free the loop. NULL is allowed. Panics inside a turn.
+ * Calls of other threads that have begun to act (their work ran, their stop
+ * stopped a run) are waited for; none may begin after this.
  */
 GYRE_API void gyre_loop_destroy(gyre_loop *loop);
 
@@ -90,8 +92,8 @@ GYRE_API int gyre_loop_run(gyre_loop *loop, gyre_run_mode mode);
  * also inside callbacks and signal handlers. Stops one run; not permanent. */
 GYRE_API void gyre_loop_stop(gyre_loop *loop);
 
-/* The turn's clock, monotonic ns: read at most once a turn, on first use. The
- * second form reads the clock afresh. */
+/* The turn's clock, monotonic ns: read at most once a turn, on first use, and
+ * afresh outside of turns. The second form always reads it afresh. */
 GYRE_API uint64_t gyre_loop_now(gyre_loop *loop);
 GYRE_API uint64_t gyre_loop_update_now(gyre_loop *loop);
 

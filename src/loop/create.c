@@ -92,6 +92,7 @@ void gyre_loop_destroy(gyre_loop *loop)
         loop->tasks_end(loop);
     loop_drop_callbacks(loop);
     loop_drain(loop);
+    loop_await_callers(loop);
     ASSERT(counter_get(&loop->in_flight) == 0); /* I7 */
     loop->kernel->class->destroy(loop->kernel);
     live_destroy(loop);

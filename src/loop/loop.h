@@ -121,7 +121,8 @@ struct gyre_loop {
     _Atomic uint64_t wake_word;               /* 20/20/24 bits */
     atomic_bool sleeping; /* who swaps it to false wakes the kernel */
     atomic_bool stop;
-    atomic_bool woken; /* by gyre_loop_wake(), since the last sleep */
+    atomic_bool woken;   /* by gyre_loop_wake(), since the last sleep */
+    atomic_uint callers; /* inside a call for any thread */
 
     _Alignas(64) loop_counter ready;
     loop_counter queued;
@@ -213,6 +214,8 @@ static inline gyre_work *loop_take_ready(gyre_loop *loop)
 bool loop_may_sleep(gyre_loop *loop);
 void loop_slept(gyre_loop *loop);
 bool loop_has_posted(gyre_loop *loop);
+/* Until no other thread is inside a call. */
+void loop_await_callers(gyre_loop *loop);
 
 /* ---- turn.c ------------------------------------------------------------- */
 

@@ -156,6 +156,27 @@ static void wake_count(gyre_loop *loop, gyre_wake_reason reason, uint32_t count)
         ;
 }
 
+/* What a call sets off (work runs, a run stops) may be the reason for the loop
+ * to be destroyed before the call has returned. So each says when it is done
+ * with the loop, and the end waits for that. */
+static inline void caller_enters(gyre_loop *loop)
+{
+    atomic_fetch_add_explicit(&loop->callers, 1, memory_order_relaxed);
+}
+
+static inline void caller_leaves(gyre_loop *loop)
+{
+    atomic_fetch_sub_explicit(&loop->callers, 1, memory_order_release);
+}
+
+/* They are a few instructions from their end, or in a write() that does not
+ * block. */
+void loop_await_callers(gyre_loop *loop)
+{
+    while (atomic_load_explicit(&loop->callers, memory_order_acquire) != 0)
+        ;
+}
+
 static void loop_rouse(gyre_loop *loop)
 {
     if (!atomic_load(&loop->sleeping) ||
@@ -173,11 +194,13 @@ void gyre_loop_post(gyre_loop *loop, gyre_work *work,
 
     ASSERT_API(run != NULL, "posted work needs a function");
     work->run_ = run;
+    caller_enters(loop);
     do
         work->next_ = newest;
     while (!atomic_compare_exchange_weak(&loop->posted, &newest, work));
     wake_count(loop, GYRE_WAKE_TASK, 1);
     loop_rouse(loop);
+    caller_leaves(loop);
 }
 
 void gyre_op_start_remote(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
@@ -188,24 +211,30 @@ void gyre_op_start_remote(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
 
     op->done_ = done;
     op->user = user;
+    caller_enters(loop);
     do
         op->next_ = newest;
     while (!atomic_compare_exchange_weak(&loop->remote_ops, &newest, op));
     wake_count(loop, GYRE_WAKE_IO, 1);
     loop_rouse(loop);
+    caller_leaves(loop);
 }
 
 void gyre_loop_wake(gyre_loop *loop, gyre_wake_reason reason, uint32_t count)
 {
+    caller_enters(loop);
     wake_count(loop, reason, count);
     atomic_store(&loop->woken, true);
     loop_rouse(loop);
+    caller_leaves(loop);
 }
 
 void gyre_loop_stop(gyre_loop *loop)
 {
+    caller_enters(loop);
     atomic_store(&loop->stop, true);
     loop_rouse(loop);
+    caller_leaves(loop);
 }
 
 gyre_wake_counts gyre_loop_take_wakes(gyre_loop *loop)

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rig.h"
 
@@ -101,6 +102,64 @@ TEST(H1_a_bare_wake_ends_run_once)
     CHECK_EQ(scripted_sleeps(rig.s), 1);
     CHECK_EQ(p.calls, 0);
     rig_close(&rig);
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+static struct kernel_class lingering;
+static void (*plain_wake)(struct kernel *kernel);
+static void (*plain_destroy)(struct kernel *kernel);
+static atomic_bool left_wake;
+
+/* As a thread that loses the processor here. That it lingers finds an end that
+ * does not wait for it, but is not what the test needs to be right. */
+static void wake_and_linger(struct kernel *kernel)
+{
+    plain_wake(kernel);
+    usleep(20000);
+    atomic_store(&left_wake, true);
+}
+
+static void destroy_when_left(struct kernel *kernel)
+{
+    CHECK(atomic_load(&left_wake));
+    plain_destroy(kernel);
+}
+
+static void release_loop(gyre_work *work)
+{
+    (void)work;
+    gyre_loop_release(the_loop);
+}
+
+static void *post_release(void *arg)
+{
+    while (!atomic_load(&the_loop->sleeping))
+        ;
+    gyre_loop_post(the_loop, arg, release_loop);
+    return NULL;
+}
+
+TEST(H1_the_end_waits_for_a_poster_who_has_not_returned)
+{
+    struct rig rig;
+    gyre_work work;
+    pthread_t thread;
+
+    rig_open(&rig, 8);
+    the_loop = rig.loop;
+    scripted_sleep_for_true(rig.s);
+    lingering = *rig.loop->kernel->class;
+    plain_wake = lingering.wake;
+    plain_destroy = lingering.destroy;
+    lingering.wake = wake_and_linger;
+    lingering.destroy = destroy_when_left;
+    rig.loop->kernel->class = &lingering;
+    gyre_loop_hold(rig.loop);
+    CHECK_OK(pthread_create(&thread, NULL, post_release, &work));
+    CHECK_OK(gyre_loop_run(rig.loop, GYRE_RUN_UNTIL_DONE));
+    rig_close(&rig);
+    CHECK_OK(pthread_join(thread, NULL));
 }
 
 /* ---- reasons ------------------------------------------------------------- */
