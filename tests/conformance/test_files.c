@@ -327,7 +327,7 @@ KERNEL_TEST(A16_a_request_filled_by_hand_works_too)
     gyre_loop_destroy(loop);
 }
 
-KERNEL_TEST(L9_getdents_lists_the_directory)
+KERNEL_TEST(getdents_lists_the_directory)
 {
     enum { FILES = 300 };
     gyre_loop *loop = stage_open(8);
@@ -370,7 +370,7 @@ KERNEL_TEST(L9_getdents_lists_the_directory)
     gyre_loop_destroy(loop);
 }
 
-KERNEL_TEST(L9_sendfile_sends_a_file_in_slices)
+KERNEL_TEST(sendfile_sends_a_file_in_slices)
 {
     enum { SIZE = 300000 };
     gyre_loop *loop = stage_open(8);

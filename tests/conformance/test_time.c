@@ -195,16 +195,66 @@ KERNEL_TEST(F5_a_pure_timeout_is_not_ended_by_other_completions)
     gyre_loop_destroy(loop);
 }
 
+KERNEL_TEST(F5_a_counted_timeout_ends_after_that_many_others)
+{
+    static const uint32_t counts[] = { 1, 3 };
+    gyre_loop *loop = stage_open(8);
+    struct call nop;
+
+    gyre_op_nop(&nop.op);
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        struct call timeout = { .calls = 0 };
+        gyre_timeout_op op;
+
+        gyre_timeout_op_fill(&op, 3600 * GYRE_SECOND, counts[i], 0);
+        gyre_op_start(loop, &op.op, call_done, &timeout);
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        for (uint32_t n = 0; n < counts[i]; n++) {
+            CHECK_EQ(timeout.lasts, 0);
+            CHECK_EQ(call_run(loop, &nop), 0);
+        }
+        while (timeout.lasts == 0)
+            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+        CHECK_EQ(timeout.result.res, 0);
+
+        /* One too few: it ends by its time. */
+        gyre_timeout_op_fill(&op, 3 * GYRE_MS, counts[i], 0);
+        timeout.lasts = 0;
+        gyre_op_start(loop, &op.op, call_done, &timeout);
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        for (uint32_t n = 1; n < counts[i]; n++)
+            CHECK_EQ(call_run(loop, &nop), 0);
+        while (timeout.lasts == 0)
+            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+        CHECK_ERR(timeout.result.res, -ETIME);
+    }
+    gyre_loop_destroy(loop);
+}
+
+static void look_at_clock(gyre_op *op, gyre_result result)
+{
+    gyre_loop *loop = op->user;
+    uint64_t now = gyre_loop_now(loop), start = clock_ns();
+
+    CHECK_EQ(result.res, 0);
+    while (clock_ns() < start + 10 * GYRE_US)
+        ;
+    CHECK_EQ(gyre_loop_now(loop), now); /* one clock for the whole turn */
+    CHECK_GT(gyre_loop_update_now(loop), now);
+}
+
 KERNEL_TEST(F13_the_loop_clock_follows_the_monotonic_one)
 {
     gyre_loop *loop = stage_open(8);
     uint64_t before = clock_ns(), now;
+    gyre_op op;
 
     now = gyre_loop_update_now(loop);
     CHECK_GE(now, before);
     CHECK_LE(now, clock_ns());
-    CHECK_EQ(gyre_loop_now(loop), now);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    gyre_op_nop(&op);
+    gyre_op_start(loop, &op, look_at_clock, loop);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
     CHECK_GE(gyre_loop_now(loop), now);
     gyre_loop_destroy(loop);
 }

@@ -476,7 +476,7 @@ TEST_PANICS(E4_restarting_what_never_started_panics, "never started")
     gyre_op_restart(&op);
 }
 
-TEST(H4_completions_of_the_kernel_itself_go_back_to_it)
+TEST(completions_of_the_kernel_itself_go_back_to_it)
 {
     struct rig rig;
 

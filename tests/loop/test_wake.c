@@ -243,7 +243,7 @@ static void note_order(gyre_work *work)
     order[order_count++] = CONTAINER_OF(work, struct numbered, work)->number;
 }
 
-TEST(H9_posted_work_runs_in_order_at_the_next_turn)
+TEST(H1_posted_work_runs_in_order_at_the_next_turn)
 {
     struct rig rig;
     struct numbered n[20];
@@ -268,7 +268,7 @@ static void free_work(gyre_work *work)
     free(work);
 }
 
-TEST(H9_work_frees_itself)
+TEST(H1_work_frees_itself)
 {
     struct rig rig;
 
@@ -326,7 +326,7 @@ static void *post_all(void *arg)
     return NULL;
 }
 
-TEST(H1_H9_posts_of_four_threads_all_run_each_in_order)
+TEST(H1_H2_posts_of_four_threads_all_run_each_in_order)
 {
     struct rig rig;
     struct poster poster[THREADS];
