@@ -105,10 +105,19 @@ TEST(memory_is_zeroed_and_aligned)
     alloc_free(NULL);
 }
 
-/* Asked by the sanitizer at its start: a size that cannot be had is NULL here
- * too. */
-__attribute__((visibility("default"))) const char *__asan_default_options(void);
-const char *__asan_default_options(void)
+/* Asked by the sanitizers at their start: a size that cannot be had is NULL
+ * here too. */
+#define SANITIZER_OPTIONS __attribute__((visibility("default"))) const char *
+
+SANITIZER_OPTIONS __asan_default_options(void);
+SANITIZER_OPTIONS __tsan_default_options(void);
+
+SANITIZER_OPTIONS __asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+SANITIZER_OPTIONS __tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }

@@ -529,7 +529,7 @@ TEST(J7_ready_work_is_run_in_portions)
     rig_close(&rig);
 }
 
-/* ---- what a backlog costs ------------------------------------------------- */
+/* ---- what a backlog costs ----------------------------------------------- */
 
 #ifndef GYRE_VERIFY /* which walks the backlog each turn */
 
