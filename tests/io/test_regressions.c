@@ -391,6 +391,53 @@ KERNEL_TEST2(a_call_s_result_is_what_the_function_returned)
     must_run(call_odd, NULL);
 }
 
+static int write_abc(void *arg)
+{
+    return write(*(int *)arg, "abc", 3) == 3 ? 0 : -errno;
+}
+
+static int recv_in_vain(int fd)
+{
+    gyre_scope_options soon = { 0 };
+    gyre_scope scope;
+    char byte;
+    int result;
+
+    soon.deadline_ns = gyre_loop_update_now(gyre_loop_current()) + GYRE_MS;
+    gyre_scope_open(&scope, &soon);
+    result = (int)gyre_recv(fd, &byte, 1, 0);
+    CHECK_ERR(gyre_scope_close(&scope), -ETIME);
+    return result;
+}
+
+/* The first receive waits, the second takes all there is. */
+static int recv_from_file(void *arg)
+{
+    char bytes[16];
+    int pair[2];
+    int file;
+
+    (void)arg;
+    pair_open(pair);
+    CHECK_OK(gyre_call_blocking(write_abc, &pair[1]));
+    CHECK_EQ(gyre_recv(pair[0], bytes, sizeof bytes, 0), 3);
+    CHECK_ERR(recv_in_vain(pair[0]), -ETIME);
+    CHECK_OK(gyre_call_blocking(write_abc, &pair[1]));
+    CHECK_EQ(gyre_recv(pair[0], bytes, sizeof bytes, 0), 3);
+    file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    CHECK_GE(file, 0);
+    CHECK_EQ(dup3(file, pair[0], O_CLOEXEC), pair[0]);
+    CHECK_ERR(gyre_recv(pair[0], bytes, sizeof bytes, 0), -ENOTSOCK);
+    close(file);
+    pair_close(pair);
+    return 0;
+}
+
+KERNEL_TEST2(a_receive_from_what_became_a_file_says_so)
+{
+    must_run(recv_from_file, NULL);
+}
+
 /* ---- fairness --------------------------------------------------------------- */
 
 struct sender {

@@ -220,6 +220,16 @@ static int request_to_pool(struct emu *emu, struct request *r, bool serial)
     return error;
 }
 
+/* What epoll refuses never blocks for a peer, but may for a disk: 0, to the
+ * pool. Else there is nothing to poll for, or what a receive stood in line for
+ * was no socket any more. */
+static int request_unpollable(const struct request *r)
+{
+    if (r->op->work != NULL)
+        return 0;
+    return r->sqe.opcode == IORING_OP_POLL_ADD ? -EINVAL : -ENOTSOCK;
+}
+
 /* Do what an attempt, or a worker, has answered. */
 void request_settle(struct emu *emu, struct request *r, int verdict)
 {
@@ -238,10 +248,8 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
     error = request_hold(emu, r);
     if (error == 0 && verdict == EMU_WAIT) {
         error = wait_add(emu, r);
-        /* What epoll refuses never blocks for a peer, but may for a disk; and
-         * there is nothing to poll for. */
         if (error == -EPERM) {
-            error = r->op->work != NULL ? 0 : -EINVAL;
+            error = request_unpollable(r);
             verdict = EMU_POOL;
         }
     }
