@@ -9,7 +9,7 @@
  *     gyre_loop_destroy(loop);
  *
  * Life.     create, run as often as you like, destroy. A turn has five phases:
- *           run what is ready, put the backlog into the queue, expire timers,
+ *           run what is ready, expire timers, put the backlog into the queue,
  *           enter the kernel once, dispatch completions.
  *
  * Memory.   The loop is gyre's; ops, timers and work are the caller's.

@@ -245,9 +245,10 @@ enum gyre_timeout_flags {
 GYRE_API void gyre_op_timeout(gyre_op *op, const void *time, uint32_t count,
                               unsigned flags);
 
-/* A request that cancels `target`, which must be started, and reports what the
- * kernel said: 0 (it will end, mostly by -ECANCELED), -ENOENT (it has ended),
- * -EALREADY (it runs and may or may not be stopped). since 5.5 */
+/* A request that cancels `target`, which the kernel must have or be about to
+ * get (a close that waits is cancelled by gyre_op_cancel()), and reports what
+ * the kernel said: 0 (it will end, mostly by -ECANCELED), -ENOENT (it has
+ * ended), -EALREADY (it runs and may or may not be stopped). since 5.5 */
 GYRE_API void gyre_op_cancel_op(gyre_op *op, gyre_op *target);
 
 /* getdents64(2): directory entries into `buffer`. Result: bytes, 0 at the end.

@@ -61,7 +61,8 @@ GYRE_API void gyre_timer_start_repeating(gyre_timer *timer, uint64_t first_ns,
                                          uint64_t period_ns);
 
 /* Armed: move to the new deadline, without a callback for the old one. Idle:
- * arm. A repeating timer goes on with its period from there. */
+ * arm. A repeating timer goes on with its period from there. Panics between a
+ * cancel and its callback. */
 GYRE_API void gyre_timer_reset(gyre_timer *timer, uint64_t deadline_ns);
 
 /* Ask an armed timer to be called with -ECANCELED at the next turn. True: it

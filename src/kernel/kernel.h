@@ -19,7 +19,7 @@
  * has returned. Cancelling is itself a request (ASYNC_CANCEL).
  *
  * Threads. Everything but wake() is called by the thread that called attach(),
- * the owner. Before attach() nothing but wake() and destroy() may be called.
+ * the owner. Before attach() only wake(), now_ns() and destroy() may be called.
  *
  * user_data. The low four bits say whose CQE it is; the loop passes CQEs of
  * KERNEL_TAG_INTERNAL back by internal() and never looks into them.
@@ -139,9 +139,9 @@ struct kernel {
 };
 
 struct kernel_options {
-    unsigned entries;    /* SQ, 1..32768, rounded up to a power of two */
-    unsigned cq_entries; /* 0: twice the SQ */
-    bool clamp;          /* too many: take the most there is */
+    unsigned entries;     /* SQ, 1..32768, rounded up to a power of two */
+    unsigned cq_entries;  /* 0: twice the SQ */
+    bool clamp;           /* too many: take the most there is */
     unsigned threads_max; /* of the blocking pool; 0: KERNEL_THREADS_DEFAULT */
 };
 

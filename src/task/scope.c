@@ -194,7 +194,7 @@ int gyre_scope_close(gyre_scope *scope)
     scope_free_handles(scope);
     gyre_timer_stop(&scope->timer_);
     scope_move_member(scope->parent_, task);
-    ASSERT(list_is_empty(scope_list(scope->members_)));
+    ASSERT(list_is_empty(scope_list(scope->members_))); /* I10 */
     list_remove(scope_list(scope->link_));
     scope->owner_ = NULL;
     if (scope->error_ != 0)

@@ -257,7 +257,7 @@ KERNEL_TEST2(a_scope_that_closes_waits_for_who_comes_last)
     must_run(close_with_latecomer, &l);
 }
 
-/* ---- what an op says of itself -------------------------------------------- */
+/* ---- what an op says of itself ------------------------------------------- */
 
 struct order {
     gyre_op bad;
@@ -304,7 +304,7 @@ KERNEL_TEST(an_op_is_in_flight_when_its_arguments_have_been_read)
     gyre_loop_destroy(loop);
 }
 
-/* ---- try ------------------------------------------------------------------- */
+/* ---- try ----------------------------------------------------------------- */
 
 KERNEL_TEST(try_leaves_alone_what_it_is_not_for)
 {
@@ -325,7 +325,7 @@ KERNEL_TEST(try_leaves_alone_what_it_is_not_for)
     close(fd);
 }
 
-/* ---- arguments ------------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------- */
 
 static int statx_all_bits(void *arg)
 {
@@ -435,7 +435,7 @@ KERNEL_TEST2(a_receive_from_what_became_a_file_says_so)
     must_run(recv_from_file, NULL);
 }
 
-/* ---- fairness --------------------------------------------------------------- */
+/* ---- fairness ------------------------------------------------------------ */
 
 struct sender {
     int pair[2];
@@ -500,7 +500,7 @@ KERNEL_TEST2(a_long_sendfile_lets_others_run)
     close(s.file);
 }
 
-/* ---- clocks ----------------------------------------------------------------- */
+/* ---- clocks -------------------------------------------------------------- */
 
 static void fired(gyre_timer *timer, int status)
 {
@@ -528,7 +528,7 @@ KERNEL_TEST2(a_delay_counts_from_the_call_when_the_loop_does_not_turn)
     gyre_loop_destroy(loop);
 }
 
-/* ---- other threads ------------------------------------------------------------ */
+/* ---- other threads ------------------------------------------------------- */
 
 struct poster {
     gyre_loop *loop;
