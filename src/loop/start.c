@@ -2,7 +2,7 @@
 /*
  * start.c - from the caller to the submission queue
  *
- * A start only puts the op on the backlog; phase two of the turn copies the
+ * A start only puts the op on the backlog; phase three of the turn copies the
  * backlog into the SQ, in order of start (I2). So a start cannot fail, needs no
  * system call, and an op that has not been copied can be cancelled at once.
  * What does not fit stays, and the turn comes back for it without sleeping.
