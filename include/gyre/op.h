@@ -34,7 +34,8 @@
  *
  * Errors.   An op's errors come as r.res, negative, never from start. -EINTR
  *           is retried inside. An opcode that neither this Linux nor the
- *           emulator executes ends with -EOPNOTSUPP.
+ *           emulator executes ends with -EOPNOTSUPP; a request with
+ *           IOSQE_IO_DRAIN or IOSQE_CQE_SKIP_SUCCESS, with -EINVAL.
  */
 #ifndef GYRE_OP_H
 #define GYRE_OP_H

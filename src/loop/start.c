@@ -186,6 +186,18 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
     return true;
 }
 
+/* A drain never ends beside the kernel's own armed polls, and stops all behind
+ * it; a request that is silent about success is one that the loop would wait
+ * for, for ever. */
+#define UNUSABLE_FLAGS (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS)
+
+static inline uint8_t op_route(const struct kernel *kernel, const gyre_op *op)
+{
+    if ((op->flags_ & OP_TARGET_SIDE) != 0)
+        return KERNEL_ROUTE_SIDE;
+    return kernel->route[gyre_op_sqe((gyre_op *)(uintptr_t)op)->opcode];
+}
+
 void loop_flush(gyre_loop *loop)
 {
     struct kernel *kernel = loop->kernel;
@@ -203,11 +215,12 @@ void loop_flush(gyre_loop *loop)
     if (!loop_flush_cancels(loop, &room))
         return;
     while ((op = loop->backlog.first) != NULL) {
-        uint8_t opcode = gyre_op_sqe(op)->opcode;
-        uint8_t route = (op->flags_ & OP_TARGET_SIDE) != 0
-                            ? (uint8_t)KERNEL_ROUTE_SIDE
-                            : kernel->route[opcode];
+        uint8_t route = op_route(kernel, op);
 
+        if (UNLIKELY((gyre_op_sqe(op)->flags & UNUSABLE_FLAGS) != 0)) {
+            loop_end_op(loop, op, -EINVAL);
+            continue;
+        }
         if (LIKELY(route == KERNEL_ROUTE_SQ)) {
             if (taken == room)
                 break;

@@ -304,6 +304,35 @@ KERNEL_TEST(an_op_is_in_flight_when_its_arguments_have_been_read)
     gyre_loop_destroy(loop);
 }
 
+/* ---- flags that no loop can keep ----------------------------------------- */
+
+static void keep_result(gyre_op *op, gyre_result result)
+{
+    *(int *)op->user = result.res;
+}
+
+KERNEL_TEST(drains_and_silent_requests_are_refused)
+{
+    static const uint8_t flags[] = { 1 << 1, 1 << 6 };
+    gyre_loop *loop;
+
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    for (size_t i = 0; i < sizeof flags; i++) {
+        gyre_op flagged, plain;
+        int first = 1, second = 1;
+
+        gyre_op_nop(&flagged);
+        gyre_op_nop(&plain);
+        ((uint8_t *)flagged.sqe_)[1] = flags[i];
+        gyre_op_start(loop, &flagged, keep_result, &first);
+        gyre_op_start(loop, &plain, keep_result, &second);
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+        CHECK_ERR(first, -EINVAL);
+        CHECK_OK(second);
+    }
+    gyre_loop_destroy(loop);
+}
+
 /* ---- try ----------------------------------------------------------------- */
 
 KERNEL_TEST(try_leaves_alone_what_it_is_not_for)
