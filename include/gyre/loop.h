@@ -49,7 +49,7 @@ typedef struct gyre_loop_options {
      * the other phases have theirs; 0: 256. */
     unsigned dispatch_max;
     unsigned ready_max;
-    /* Threads for blocking calls and emulated ops; 0: 8. */
+    /* Threads for blocking calls and emulated ops; 0: 8, at most 1024. */
     unsigned blocking_threads_max;
 } gyre_loop_options;
 

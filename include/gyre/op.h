@@ -35,7 +35,8 @@
  * Errors.   An op's errors come as r.res, negative, never from start. -EINTR
  *           is retried inside. An opcode that neither this Linux nor the
  *           emulator executes ends with -EOPNOTSUPP; a request with
- *           IOSQE_IO_DRAIN or IOSQE_CQE_SKIP_SUCCESS, with -EINVAL.
+ *           IOSQE_IO_DRAIN, IO_LINK, IO_HARDLINK or CQE_SKIP_SUCCESS, with
+ *           -EINVAL: this version has no chains.
  */
 #ifndef GYRE_OP_H
 #define GYRE_OP_H
@@ -324,6 +325,7 @@ typedef struct gyre_msg_op {
 GYRE_API int gyre_msg_op_send(gyre_msg_op *op, int fd, const struct iovec *iov,
                               unsigned count, const struct sockaddr *to,
                               socklen_t to_size, int flags) GYRE_MUST_USE;
+/* Fill again before each start: a receive overwrites the sizes. */
 GYRE_API int gyre_msg_op_recv(gyre_msg_op *op, int fd, const struct iovec *iov,
                               unsigned count, int flags) GYRE_MUST_USE;
 

@@ -168,6 +168,8 @@ int gyre_send_all(int fd, const void *buffer, size_t size, int flags)
 {
     const char *at = buffer;
 
+    if (size == 0)
+        return gyre_cancelled();
     while (size > 0) {
         ssize_t n = gyre_send(fd, at, size, flags);
 
@@ -184,6 +186,8 @@ int gyre_recv_all(int fd, void *buffer, size_t size, int flags)
 {
     char *at = buffer;
 
+    if (size == 0)
+        return gyre_cancelled();
     while (size > 0) {
         ssize_t n = gyre_recv(fd, at, size, flags);
 

@@ -14,6 +14,7 @@
 
 #define ENTRIES_DEFAULT 256U
 #define CQ_ENTRIES_MIN 1024U
+#define THREADS_MAX 1024U
 
 static _Thread_local const char *create_error = "";
 
@@ -30,6 +31,11 @@ static int options_read(gyre_loop_options *to, const gyre_loop_options *from)
     if (from->size != 0 && from->size != sizeof *from) {
         create_error = "gyre_loop_options.size is not that of this library: "
                        "compile against its header";
+        return -EINVAL;
+    }
+    if (from->blocking_threads_max > THREADS_MAX) {
+        create_error = "gyre_loop_options.blocking_threads_max is more than "
+                       "1024: more threads than that help nobody";
         return -EINVAL;
     }
     *to = *from;

@@ -188,8 +188,11 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
 
 /* A drain never ends beside the kernel's own armed polls, and stops all behind
  * it; a request that is silent about success is one that the loop would wait
- * for, for ever. */
-#define UNUSABLE_FLAGS (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS)
+ * for, for ever; and a chain could be cut in two by a full SQ, or lie on two
+ * executors. */
+#define UNUSABLE_FLAGS                                                         \
+    (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK |                 \
+     IOSQE_IO_HARDLINK)
 
 static inline uint8_t op_route(const struct kernel *kernel, const gyre_op *op)
 {

@@ -128,6 +128,41 @@ static int nothing(void *arg)
     return 0;
 }
 
+TEST(E8_a_loop_of_too_many_threads_is_refused_by_name)
+{
+    gyre_loop_options options = { .blocking_threads_max = 1025 };
+    gyre_loop *loop;
+
+    CHECK_ERR(gyre_loop_create(&loop, &options), -EINVAL);
+    CHECK_STR_HAS(gyre_loop_create_error(), "blocking_threads_max");
+}
+
+static int send_nothing(gyre_scope *scope, void *arg)
+{
+    int *pair = arg;
+
+    CHECK_OK(gyre_send_all(pair[0], "", 0, 0));
+    CHECK_OK(gyre_recv_all(pair[0], pair, 0, 0));
+    gyre_scope_cancel(scope);
+    CHECK_ERR(gyre_send_all(pair[0], "", 0, 0), -ECANCELED);
+    CHECK_ERR(gyre_recv_all(pair[0], pair, 0, 0), -ECANCELED);
+    return 0;
+}
+
+static int all_of_nothing(void *arg)
+{
+    return gyre_scope_run(NULL, send_nothing, arg);
+}
+
+KERNEL_TEST2(all_of_nothing_still_hears_of_a_cancel)
+{
+    int pair[2];
+
+    pair_open(pair);
+    must_run(all_of_nothing, pair);
+    pair_close(pair);
+}
+
 TEST(E8_without_memory_a_loop_and_a_task_are_refused)
 {
     gyre_loop *loop;
