@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -260,6 +261,38 @@ TEST(emu_cancel_of_calls_depends_on_whether_they_run)
     atomic_store(&gate, 100);
     expect(k, 1, 42);
     CHECK_EQ(atomic_load(&gate), 100); /* the second never ran */
+    world_close(k);
+}
+
+/*
+ * A thread reads the file (of which Linux cannot tell that it is in memory),
+ * finds the socket full, and gives the request back to wait: whether the cancel
+ * comes before, meanwhile or after, the request ends.
+ */
+TEST(G4_emu_cancel_is_not_lost_on_what_returns_from_a_thread)
+{
+    struct kernel *k = world_open(8, 0, 1);
+    int fds[2], file = memfd_create("file", MFD_CLOEXEC);
+    char bytes[4096] = { 0 };
+    int results[2];
+
+    make_pair(SOCK_STREAM, fds);
+    CHECK_EQ(write(file, bytes, sizeof bytes), (ssize_t)sizeof bytes);
+    while (send(fds[0], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        ;
+    for (unsigned i = 0; i < 500; i++) {
+        put(k, KERNEL_OP_SENDFILE, fds[0], NULL, sizeof bytes, 0)
+            ->splice_fd_in = file;
+        enter(k, 0);
+        for (unsigned spin = 0; spin < i % 50; spin++)
+            sched_yield();
+        put(k, IORING_OP_ASYNC_CANCEL, -1, NULL, 0, 1);
+        collect(k, 2, results);
+        CHECK_ERR(results[0], -ECANCELED);
+        CHECK(results[1] == 0 || results[1] == -EALREADY);
+    }
+    close(file);
+    close_pair(fds);
     world_close(k);
 }
 

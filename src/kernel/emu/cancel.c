@@ -4,7 +4,8 @@
  *
  * What waits (for a descriptor, a time, a thread) is taken out and ends with
  * -ECANCELED, or with the bytes that had been moved. What runs on a thread
- * cannot be stopped: -EALREADY, and it ends by itself, once.
+ * cannot be stopped: -EALREADY, and it ends by itself, once; if the thread
+ * comes back with nothing but the wish to wait, it ends then.
  *
  * First all targets leave their places, then the cancel's own CQE is posted,
  * then theirs. So the order is Linux's, and nothing that a CQE sets off can
@@ -57,8 +58,10 @@ static bool cancel_take(struct emu *emu, struct request *r, struct list *ended)
         timeout_leave(emu, r);
     } else {
         ASSERT(r->place == EMU_POOLED);
-        if (!pool_take_back(emu->pool, r))
+        if (!pool_take_back(emu->pool, r)) {
+            r->cancelled = true;
             return false;
+        }
         emu->pooled--;
         r->place = EMU_NEW;
         if (r->serial)

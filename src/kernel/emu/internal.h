@@ -137,6 +137,7 @@ struct request {
     bool short_is_failure; /* for CQE_SKIP_SUCCESS: Linux fails short ones */
     bool started;          /* connect: is on its way */
     bool serial;           /* was given to the pool by EMU_POOL_SERIAL */
+    bool cancelled;        /* while it ran: it shall not wait again */
     bool running;          /* guarded by the pool's lock */
     struct list link;      /* of its place */
     struct list all;       /* emu->held */

@@ -245,6 +245,10 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
         request_complete(emu, r, request_cut_short(r, -EAGAIN));
         return;
     }
+    if (r->cancelled) {
+        request_complete(emu, r, request_cut_short(r, -ECANCELED));
+        return;
+    }
     error = request_hold(emu, r);
     if (error == 0 && verdict == EMU_WAIT) {
         error = wait_add(emu, r);
