@@ -191,7 +191,7 @@ typedef struct gyre_loop_stats {
     uint64_t turns;
     uint64_t enters;      /* calls of the kernel */
     uint64_t submitted;   /* requests, cancels among them */
-    uint64_t completions; /* CQEs */
+    uint64_t completions; /* CQEs that answer a request */
     uint64_t backlog_max; /* the longest the backlog was when flushed */
     uint64_t overflows;   /* turns that found the completion queue overflown */
     uint64_t eintr;

@@ -189,18 +189,19 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
         op_finish(loop, op, res, cqe->flags);
 }
 
-static void loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
+/* Does the CQE answer a request of the loop? The kernel's own do not count. */
+static bool loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
 {
     switch (cqe->user_data & KERNEL_TAG_MASK) {
     case KERNEL_TAG_OP:
         op_complete(loop, cqe);
-        break;
+        return true;
     case KERNEL_TAG_CANCEL:
         /* The target tells by its own last CQE what came of it. */
-        break;
+        return true;
     case KERNEL_TAG_INTERNAL:
         loop->kernel->class->internal(loop->kernel, cqe);
-        break;
+        return false;
     default:
         panic("a completion with unknown user_data %#llx: the ring is used by "
               "somebody else",
@@ -227,10 +228,15 @@ static unsigned loop_dispatch_cq(gyre_loop *loop, struct cq *cq, unsigned limit)
 {
     struct io_uring_cqe cqe;
     unsigned taken = 0;
+    unsigned answers = 0;
 
     while (taken < limit && cq_take(cq, &cqe)) {
         taken++;
-        loop_take_cqe(loop, &cqe);
+        answers += loop_take_cqe(loop, &cqe);
+    }
+    if (answers > 0) {
+        counter_add(&loop->completions, answers);
+        loop->completions_untaken += answers;
     }
     return taken;
 }
@@ -246,10 +252,6 @@ unsigned loop_dispatch(gyre_loop *loop, unsigned limit)
     taken = loop_dispatch_cq(loop, &kernel->cq, limit);
     if (UNLIKELY(kernel->side_cq != NULL))
         taken += loop_dispatch_cq(loop, kernel->side_cq, limit);
-    if (taken > 0) {
-        counter_add(&loop->completions, taken);
-        loop->completions_untaken += taken;
-    }
     return ended + taken;
 }
 

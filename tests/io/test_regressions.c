@@ -611,3 +611,34 @@ KERNEL_TEST2(a_loop_may_be_destroyed_by_what_was_posted_last)
         pthread_join(thread, NULL);
     }
 }
+
+/* ---- counts -------------------------------------------------------------- */
+
+KERNEL_TEST(H6_a_bare_wake_counts_no_completion)
+{
+    gyre_loop_stats stats = { .size = sizeof stats };
+    gyre_wake_counts wakes;
+    gyre_loop *loop;
+
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    gyre_loop_hold(loop);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    /* The kernel's own way of waking writes a CQE on some, none on others. */
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        struct poster p = { .loop = loop };
+
+        CHECK_OK(pthread_create(&thread, NULL, post_and_leave, &p));
+        while (!p.ran)
+            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+        gyre_loop_hold(loop); /* the work has released it */
+        CHECK_OK(pthread_join(thread, NULL));
+    }
+    wakes = gyre_loop_take_wakes(loop);
+    gyre_loop_get_stats(loop, &stats);
+    CHECK_EQ(wakes.tasks, 3u);
+    CHECK_EQ(wakes.completions, 0u);
+    CHECK_EQ(stats.completions, 0u);
+    gyre_loop_release(loop);
+    gyre_loop_destroy(loop);
+}
