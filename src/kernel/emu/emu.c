@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -116,26 +115,18 @@ static void emu_wake(struct kernel *kernel)
 static int emu_pollable_fd(struct kernel *kernel)
 {
     struct emu *emu = emu_of(kernel);
-    struct epoll_event event = { .events = EPOLLIN | EPOLLET,
-                                 .data.u64 = EMU_KEY_TIMER };
     int saved = errno;
-    int fd, error;
+    int fd;
 
     if (emu->timer_fd >= 0)
         return emu->epoll_fd;
-    fd =
-        emu_result(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    error = fd;
-    if (fd >= 0)
-        error = emu_result(epoll_ctl(emu->epoll_fd, EPOLL_CTL_ADD, fd, &event));
-    if (fd >= 0 && error == 0) {
+    fd = turn_timer_open(emu, EMU_KEY_TIMER);
+    if (fd >= 0) {
         emu->timer_fd = fd;
         turn_arm_timer(emu);
-    } else if (fd >= 0) {
-        close(fd);
     }
     errno = saved;
-    return error < 0 ? error : emu->epoll_fd;
+    return fd < 0 ? fd : emu->epoll_fd;
 }
 
 static int emu_reg(struct kernel *kernel, unsigned opcode, void *arg,
@@ -195,6 +186,8 @@ static void emu_free(struct emu *emu)
     request_deinit(emu);
     if (emu->timer_fd >= 0)
         close(emu->timer_fd);
+    if (emu->sleep_fd >= 0)
+        close(emu->sleep_fd);
     if (emu->event_fd >= 0)
         close(emu->event_fd);
     if (emu->epoll_fd >= 0)
@@ -273,7 +266,8 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
     struct kernel_options options;
     int error;
 
-    emu->epoll_fd = emu->event_fd = emu->timer_fd = -1;
+    emu->epoll_fd = emu->event_fd = -1;
+    emu->timer_fd = emu->sleep_fd = -1;
     emu->timer_ns = WHEEL_NEVER;
     list_init(&emu->orphans);
     list_init(&emu->counted);

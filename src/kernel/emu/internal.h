@@ -169,7 +169,8 @@ enum { EMU_EVENTS = 128 };
  * registration, or one of our own. */
 #define EMU_KEY_SIGNAL UINT64_MAX
 #define EMU_KEY_TIMER (UINT64_MAX - 1)
-#define EMU_KEYS_OWN EMU_KEY_TIMER
+#define EMU_KEY_SLEEP (UINT64_MAX - 2)
+#define EMU_KEYS_OWN EMU_KEY_SLEEP
 
 struct pool;
 struct chunk;
@@ -179,8 +180,10 @@ struct emu {
     const void *owner; /* identifies the thread */
     int epoll_fd;
     int event_fd; /* wakes, and results of the pool; edge-triggered */
-    int timer_fd; /* -1 until somebody polls us */
+    int timer_fd; /* for who polls us; -1 until somebody does */
     uint64_t timer_ns;
+    int sleep_fd; /* for our own sleeps; -1 until the first with a deadline */
+    uint64_t sleep_ns; /* when it expires, if that is yet to come */
     atomic_bool woken;
 
     /* What the queues' pointers point to. */
@@ -293,6 +296,7 @@ uint64_t timeout_next_ns(const struct emu *emu);
 int turn_enter(struct kernel *kernel, unsigned submit, unsigned want,
                uint64_t deadline_ns);
 void turn_own(struct emu *emu);
+int turn_timer_open(struct emu *emu, uint64_t key);
 void turn_arm_timer(struct emu *emu);
 
 /* The operations, by file. */

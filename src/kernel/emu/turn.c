@@ -5,10 +5,12 @@
  *   flush what had overflown -> start new requests -> look at epoll, the
  *   pool's results and the wheel; sleep in epoll if there is too little
  *
- * All sleeping is done in one epoll_pwait2(), with the caller's deadline or the
- * first timeout's, whichever is earlier. It ends also for the eventfd, which
- * is rung by wakes and by the pool; it is registered edge-triggered and never
- * read, so a ring costs its reader nothing but the event.
+ * All sleeping is done in one epoll_wait(), until the caller's deadline or the
+ * first timeout's, whichever is earlier. That moment comes by a timer in the
+ * epoll: the wait's own limit would be late by the thread's timer slack, 50 us
+ * and more. The sleep ends also for the eventfd, which is rung by wakes and by
+ * the pool. Both are registered edge-triggered and never read, so a ring costs
+ * its reader nothing but the event.
  *
  * A wake sets a flag and rings only if the flag was clear; a turn that finds it
  * set clears it and does not sleep. The order (flag, then ring; flag looked at,
@@ -17,7 +19,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -69,15 +70,57 @@ static int turn_submit(struct emu *emu, unsigned submit)
     return (int)taken;
 }
 
-static int turn_epoll_ms(struct emu *emu, uint64_t wait_ns)
+/* A timer in the epoll, edge-triggered and never read. Or a negative errno. */
+int turn_timer_open(struct emu *emu, uint64_t key)
 {
-    int ms = -1;
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = key };
+    int fd =
+        emu_result(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    int error;
 
-    if (wait_ns != KERNEL_FOREVER)
-        ms = wait_ns / NS_PER_MS >= INT_MAX
-                 ? INT_MAX
-                 : (int)((wait_ns + NS_PER_MS - 1) / NS_PER_MS);
-    return emu_result(epoll_wait(emu->epoll_fd, emu->ready, EMU_EVENTS, ms));
+    if (fd < 0)
+        return fd;
+    error = emu_result(epoll_ctl(emu->epoll_fd, EPOLL_CTL_ADD, fd, &event));
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+/* Set a timer to a point in time; WHEEL_NEVER disarms it. */
+static void turn_timer_set(int fd, uint64_t ns)
+{
+    struct itimerspec at = { 0 };
+
+    if (ns != WHEEL_NEVER) {
+        ns = ns == 0 ? 1 : ns; /* zero would mean disarmed */
+        at.it_value.tv_sec = (time_t)(ns / NS_PER_S);
+        at.it_value.tv_nsec = (long)(ns % NS_PER_S);
+    }
+    (void)timerfd_settime(fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/*
+ * Let the epoll wake us at `until_ns`, or earlier. A timer that is armed for an
+ * earlier moment, as often when deadlines only move on, is left alone: one
+ * return too many costs less than a system call for each sleep. False: there
+ * is no timer to be had.
+ */
+static bool turn_sleep_until(struct emu *emu, uint64_t now_ns,
+                             uint64_t until_ns)
+{
+    if (emu->sleep_fd < 0) {
+        emu->sleep_fd = turn_timer_open(emu, EMU_KEY_SLEEP);
+        if (emu->sleep_fd < 0) {
+            emu->sleep_fd = -1;
+            return false;
+        }
+    }
+    if (emu->sleep_ns > now_ns && emu->sleep_ns <= until_ns)
+        return true;
+    turn_timer_set(emu->sleep_fd, until_ns);
+    emu->sleep_ns = until_ns;
+    return true;
 }
 
 /* Sleep until an event or `until_ns`: the number of events, or an error. */
@@ -85,24 +128,16 @@ static int turn_epoll(struct emu *emu, uint64_t until_ns)
 {
     uint64_t now_ns = until_ns == KERNEL_NO_WAIT ? 0 : emu_now_ns();
     uint64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-    struct timespec limit;
-    static atomic_bool missing;
-    int count;
+    uint64_t ms = (wait_ns + NS_PER_MS - 1) / NS_PER_MS;
+    int timeout = -1;
 
-    if (until_ns == KERNEL_FOREVER || wait_ns == 0)
-        return turn_epoll_ms(emu, wait_ns == 0 ? 0 : KERNEL_FOREVER);
-#ifdef SYS_epoll_pwait2 /* Linux 5.11 */
-    if (!atomic_load_explicit(&missing, memory_order_relaxed)) {
-        limit.tv_sec = (time_t)(wait_ns / NS_PER_S);
-        limit.tv_nsec = (long)(wait_ns % NS_PER_S);
-        count = emu_result(syscall(SYS_epoll_pwait2, emu->epoll_fd, emu->ready,
-                                   EMU_EVENTS, &limit, NULL, 0));
-        if (count != -ENOSYS && count != -EPERM)
-            return count;
-        atomic_store_explicit(&missing, true, memory_order_relaxed);
-    }
-#endif
-    return turn_epoll_ms(emu, wait_ns);
+    if (wait_ns == 0)
+        timeout = 0;
+    else if (until_ns != KERNEL_FOREVER &&
+             !turn_sleep_until(emu, now_ns, until_ns))
+        timeout = ms >= INT_MAX ? INT_MAX : (int)ms;
+    return emu_result(
+        epoll_wait(emu->epoll_fd, emu->ready, EMU_EVENTS, timeout));
 }
 
 static void turn_pool_results(struct emu *emu)
@@ -193,7 +228,6 @@ static int turn_wait(struct emu *emu, unsigned want, uint64_t deadline_ns)
 void turn_arm_timer(struct emu *emu)
 {
     uint64_t next_ns;
-    struct itimerspec at = { 0 };
 
     if (emu->timer_fd < 0)
         return;
@@ -203,13 +237,7 @@ void turn_arm_timer(struct emu *emu)
     if (next_ns == emu->timer_ns)
         return;
     emu->timer_ns = next_ns;
-    if (next_ns != WHEEL_NEVER) {
-        /* Zero would mean disarmed. */
-        next_ns = next_ns == 0 ? 1 : next_ns;
-        at.it_value.tv_sec = (time_t)(next_ns / NS_PER_S);
-        at.it_value.tv_nsec = (long)(next_ns % NS_PER_S);
-    }
-    (void)timerfd_settime(emu->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+    turn_timer_set(emu->timer_fd, next_ns);
 }
 
 int turn_enter(struct kernel *kernel, unsigned submit, unsigned want,
