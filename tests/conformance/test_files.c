@@ -224,7 +224,9 @@ KERNEL_TEST(B11_openat2_stays_beneath)
     CHECK_OK(symlinkat("../there", dir, "out"));
     close(openat(dir, "in", O_CREAT | O_WRONLY, 0600));
     gyre_op_openat2(&call.op, dir, "in", &how);
-    CHECK_GE(call_run(loop, &call), 0);
+    if (call_run(loop, &call) == -ENOSYS)
+        TEST_SKIP("openat2 is unknown to this valgrind, or to this Linux");
+    CHECK_GE(call.result.res, 0);
     CHECK(is_cloexec(call.result.res));
     close(call.result.res);
     gyre_op_openat2(&call.op, dir, "../there", &how);

@@ -33,8 +33,9 @@ static int arguments(void *arg)
     pair_open(pair);
     CHECK_OK(pipe2(pipe_fds, O_CLOEXEC));
     CHECK_ERR(gyre_accept(pair[0], NULL, NULL, 0), -EINVAL);
-    CHECK_ERR(gyre_write(pipe_fds[1], (void *)8, 1, GYRE_CURRENT_POSITION),
-              -EFAULT);
+    if (!test_on_valgrind()) /* it takes the bad pointer for our bug */
+        CHECK_ERR(gyre_write(pipe_fds[1], (void *)8, 1, GYRE_CURRENT_POSITION),
+                  -EFAULT);
     CHECK_ERR(gyre_read(pipe_fds[1], &byte, 1, GYRE_CURRENT_POSITION), -EBADF);
     CHECK_ERR(gyre_recv(pair[0], &byte, 1, MSG_DONTWAIT), -EAGAIN);
     CHECK_ERR(gyre_open("/no/such/file", O_RDONLY, 0), -ENOENT);

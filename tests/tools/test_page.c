@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -13,10 +14,14 @@
 #include "mime.h"
 #include "runner/test.h"
 
+/* A listing looks at its files by openat2, which old tools do not know. */
 static int root_fd(void)
 {
-    int fd = open(test_directory(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd;
 
+    if (syscall(SYS_openat2, -1, "", NULL, 0) < 0 && errno == ENOSYS)
+        TEST_SKIP("openat2 is unknown to this valgrind, or to this Linux");
+    fd = open(test_directory(), O_PATH | O_DIRECTORY | O_CLOEXEC);
     CHECK(fd >= 0);
     return fd;
 }
