@@ -10,8 +10,8 @@
  *
  * Phase 4 is the only system call of a turn (I4), and the only place that
  * sleeps. It is left out when there is nothing to submit, no need to sleep, and
- * the kernel has nothing to hand over that only entering would bring
- * (SQ_TASKRUN, CQ_OVERFLOW). It does not sleep while anything is ready, ended,
+ * nothing that only entering would bring: results are at hand, without
+ * SQ_TASKRUN or CQ_OVERFLOW, or nothing is in flight. It does not sleep while anything is ready, ended,
  * queued or yet to be cancelled, or was posted.
  *
  * What enter() may answer besides success is dealt with here and counted: EINTR
@@ -182,6 +182,20 @@ static bool kernel_has_more(const struct kernel *kernel)
             (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
 }
 
+/*
+ * Is entering worth while with nothing to submit and nothing to wait for? Not
+ * if there are results at hand, or nothing is in flight. Else it is, flag or
+ * no flag: what the emulator's threads and sockets have to say is collected by
+ * entering alone, also beside a ring, and a task that yields again and again
+ * would keep the loop from it.
+ */
+static bool loop_must_look(const gyre_loop *loop)
+{
+    return kernel_has_more(loop->kernel) ||
+           (counter_get(&loop->in_flight) > 0 &&
+            !kernel_has_results(loop->kernel));
+}
+
 /* Phase four. */
 static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
 {
@@ -196,7 +210,7 @@ static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
     if (loop_wants_sleep(loop, mode))
         deadline = loop_sleep_until(loop);
     if (deadline == KERNEL_NO_WAIT && submit == 0 && mode != GYRE_RUN_NOWAIT &&
-        !kernel_has_more(kernel)) {
+        !loop_must_look(loop)) {
         loop->starved = false;
         loop->now_is_old = true;
         return 0;

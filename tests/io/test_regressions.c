@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/world.h"
@@ -528,6 +529,38 @@ KERNEL_TEST2(a_long_sendfile_lets_others_run)
     CHECK_GE(s.file, 0);
     must_run(run_sender, &s);
     close(s.file);
+}
+
+static int call_slowly(void *arg)
+{
+    struct timespec pause = { .tv_nsec = 2000000 };
+
+    (void)arg;
+    nanosleep(&pause, NULL);
+    return 77;
+}
+
+static int await_call(void *arg)
+{
+    *(int *)arg = gyre_call_blocking(call_slowly, NULL);
+    return 0;
+}
+
+static int yield_until_done(void *arg)
+{
+    int result = 0;
+
+    (void)arg;
+    CHECK_OK(gyre_spawn(gyre_scope_current(), await_call, &result));
+    while (result == 0)
+        CHECK_OK(gyre_yield());
+    CHECK_EQ(result, 77);
+    return 0;
+}
+
+KERNEL_TEST(J7_a_task_that_only_yields_keeps_no_result_from_the_others)
+{
+    must_run(yield_until_done, NULL);
 }
 
 /* ---- clocks -------------------------------------------------------------- */
