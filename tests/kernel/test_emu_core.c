@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -298,6 +299,15 @@ TEST(emu_side_use_submits_and_progresses)
     world_close(k);
 }
 
+/* Can this file system tell what is in the page cache? tmpfs cannot. */
+static bool has_nowait(int file)
+{
+    char byte;
+    struct iovec iov = { &byte, 1 };
+
+    return preadv2(file, &iov, 1, 0, RWF_NOWAIT) == 1;
+}
+
 TEST(emu_try_never_blocks_and_leaves_nothing)
 {
     struct io_uring_sqe sqe = { .opcode = IORING_OP_RECV, .len = 8 };
@@ -315,9 +325,11 @@ TEST(emu_try_never_blocks_and_leaves_nothing)
                                  .fd = fds[0],
                                  .splice_fd_in = file,
                                  .len = 10000 };
-    CHECK_EQ(emu_try(&sqe), 10000);
-    while (emu_try(&sqe) > 0)
-        ;
+    if (has_nowait(file)) {
+        CHECK_EQ(emu_try(&sqe), 10000);
+        while (emu_try(&sqe) > 0)
+            ;
+    }
     CHECK_ERR(emu_try(&sqe), -EAGAIN);
     sqe = (struct io_uring_sqe){ .opcode = KERNEL_OP_CALL };
     CHECK_ERR(emu_try(&sqe), -EAGAIN);

@@ -12,7 +12,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -336,6 +338,28 @@ TEST(emu_difference_12_timeouts_are_kept_in_ticks)
         expect(k, ID(1), -ETIME);
     CHECK_GE(now_ns() - start_ns, UINT64_C(99) * 32768);
     world_close(k);
+}
+
+/* A file in memory: its file system has no NOWAIT. */
+static void nowait_unknown(struct kernel *k, bool linux_s)
+{
+    char byte = 1;
+    int fd = memfd_create("gyre", MFD_CLOEXEC);
+    struct iovec iov = { &byte, 1 };
+
+    CHECK(fd >= 0);
+    if (pwritev2(fd, &iov, 1, 0, RWF_NOWAIT) >= 0) {
+        close(fd);
+        return; /* this Linux has taught it */
+    }
+    put(k, IORING_OP_WRITE, fd, &byte, 1, ID(1))->rw_flags = RWF_NOWAIT;
+    expect(k, ID(1), linux_s ? -EOPNOTSUPP : -EAGAIN);
+    close(fd);
+}
+
+TEST(emu_difference_17_a_file_without_nowait_says_EAGAIN)
+{
+    on_both(nowait_unknown);
 }
 
 static void cancel_by_number(struct kernel *k, bool linux_s)
