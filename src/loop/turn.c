@@ -11,8 +11,8 @@
  * Phase 4 is the only system call of a turn (I4), and the only place that
  * sleeps. It is left out when there is nothing to submit, no need to sleep, and
  * nothing that only entering would bring: results are at hand, without
- * SQ_TASKRUN or CQ_OVERFLOW, or nothing is in flight. It does not sleep while anything is ready, ended,
- * queued or yet to be cancelled, or was posted.
+ * SQ_TASKRUN or CQ_OVERFLOW, or nothing is in flight. It does not sleep while
+ * anything is ready, ended, queued or yet to be cancelled, or was posted.
  *
  * What enter() may answer besides success is dealt with here and counted: EINTR
  * and ETIME end the sleep; EAGAIN and EBUSY mean "reap first", so the next turn
