@@ -45,8 +45,9 @@ void gyre_op_cancel_op(gyre_op *op, gyre_op *target)
     sqe = gyre_op_sqe(op);
     sqe->fd = -1;
     sqe->addr = op_user_data(target);
-    if (target->loop_->kernel->route[gyre_op_sqe(target)->opcode] ==
-        KERNEL_ROUTE_SIDE)
+    if ((target->flags_ & OP_RESCUED) != 0 ||
+        target->loop_->kernel->route[gyre_op_sqe(target)->opcode] ==
+            KERNEL_ROUTE_SIDE)
         op->flags_ |= OP_TARGET_SIDE;
 }
 

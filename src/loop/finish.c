@@ -127,6 +127,20 @@ static bool op_wants_retry(const gyre_op *op, int32_t res)
            (op->flags_ & OP_CANCEL_ASKED) == 0;
 }
 
+/*
+ * Did the ring give up on an op that nobody asked it to? Linux does when it
+ * cannot make a worker: a signal came meanwhile, or RLIMIT_NPROC is reached.
+ * The co-processor, if there is one, then does it.
+ */
+static bool op_was_dropped(const gyre_loop *loop, const gyre_op *op,
+                           int32_t res)
+{
+    return UNLIKELY(res == -ECANCELED) && op_is_retried(op) &&
+           (op->flags_ & (OP_CANCEL_ASKED | OP_SIDE | OP_RESCUED)) == 0 &&
+           !loop->others_cancel &&
+           loop->kernel->route[KERNEL_OP_CALL] == KERNEL_ROUTE_SIDE;
+}
+
 /* Take a flying op out of the loop's books. */
 static inline void op_land(gyre_loop *loop, gyre_op *op)
 {
@@ -183,10 +197,14 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
         return;
     }
     op_land(loop, op);
-    if (op_wants_retry(op, res))
+    if (UNLIKELY(op_was_dropped(loop, op, res))) {
+        op->flags_ |= OP_RESCUED;
         op_retry(loop, op);
-    else
+    } else if (op_wants_retry(op, res)) {
+        op_retry(loop, op);
+    } else {
         op_finish(loop, op, res, cqe->flags);
+    }
 }
 
 /* Does the CQE answer a request of the loop? The kernel's own do not count. */

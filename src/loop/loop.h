@@ -40,6 +40,7 @@ enum op_flag {
     OP_SIDE = 1 << 2,         /* the co-processor has it */
     OP_TARGET_SIDE = 1 << 3,  /* a cancel op whose target is there */
     OP_STRAY = 1 << 4,        /* on a descriptor that has no slot */
+    OP_RESCUED = 1 << 5,      /* dropped by the ring, done by the side */
 };
 
 struct op_list {
@@ -85,6 +86,7 @@ struct gyre_loop {
     uint32_t slot_count;
     uint32_t strays;     /* ops on a descriptor that has no slot */
     uint16_t generation; /* of the op started last */
+    bool others_cancel;  /* a request that cancels others was started */
     bool attached;
     bool turning;     /* inside a turn: no nested run */
     bool closing;     /* being destroyed: nothing new starts */

@@ -27,6 +27,7 @@ struct op_info {
     bool retry;       /* -EINTR means: nothing happened, do it again */
     bool wrapped;     /* gyre has a call for it */
     bool tried;       /* gyre_op_try() may execute it */
+    bool cancels;     /* it ends other requests */
     bool stream;      /* 0 is the end of the stream if len > 0 */
     uint8_t output;   /* enum op_output */
 };

@@ -50,6 +50,8 @@ static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
     op->flags_ &= OP_TARGET_SIDE;
     op->deadline_ = NULL;
     slot_choose(loop, op);
+    if (op->slot_ == SLOT_OTHER && op_table[gyre_op_sqe(op)->opcode].cancels)
+        loop->others_cancel = true;
     live_add(loop, op);
     if (UNLIKELY(slot_must_wait(loop, op))) {
         op_hold(loop, op);
@@ -196,7 +198,7 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
 
 static inline uint8_t op_route(const struct kernel *kernel, const gyre_op *op)
 {
-    if ((op->flags_ & OP_TARGET_SIDE) != 0)
+    if ((op->flags_ & (OP_TARGET_SIDE | OP_RESCUED)) != 0)
         return KERNEL_ROUTE_SIDE;
     return kernel->route[gyre_op_sqe((gyre_op *)(uintptr_t)op)->opcode];
 }

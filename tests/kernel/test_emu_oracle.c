@@ -506,6 +506,21 @@ static void compare(const struct world *ring, const struct world *emu,
     }
 }
 
+/* From Linux 6.12 on both kernels end the same requests in the same step. */
+static bool ring_is_young(void)
+{
+    struct kernel_options options = { .entries = 4 };
+    struct kernel *ring;
+    bool young;
+
+    if (kernel_uring_refusal() != NULL)
+        return true; /* that is another reason to skip */
+    CHECK_OK(uring_open(&ring, &options));
+    young = (ring->features & IORING_FEAT_MIN_TIMEOUT) != 0;
+    ring->class->destroy(ring);
+    return young;
+}
+
 TEST(emu_random_programs_end_as_on_linux_s_ring)
 {
     struct kernel_options options = { .entries = 16 };
@@ -516,6 +531,9 @@ TEST(emu_random_programs_end_as_on_linux_s_ring)
 
     if (test_on_valgrind())
         TEST_SKIP("its bad pointers are what valgrind reports");
+    /* 6.1 was seen to end a cancelled receive one step after its cancel. */
+    if (!ring_is_young())
+        TEST_SKIP("an older Linux ends cancelled requests a step later");
     if (kernel_uring_refusal() != NULL)
         TEST_SKIP("needs io_uring");
     CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);

@@ -750,6 +750,35 @@ TEST(A13_ops_of_both_executors_end_on_one_loop)
     rig_close(&rig);
 }
 
+TEST(A13_what_the_ring_drops_unasked_is_done_by_the_side)
+{
+    struct rig rig;
+    struct probe dropped, asked;
+
+    rig_open(&rig, 8);
+    CHECK(scripted_add_side(rig.s, 8));
+    probe_fly(&dropped, &rig, 1, 7);
+    scripted_complete_all(rig.s, -ECANCELED); /* no worker could be made */
+    rig_turn(&rig);
+    rig_turn(&rig);
+    CHECK_EQ(dropped.calls, 0u);
+    CHECK_EQ(scripted_pending(rig.s), 1);
+    CHECK_EQ(rig_stats(&rig).emulated, 1);
+    scripted_complete_all(rig.s, 5);
+    rig_turn(&rig);
+    CHECK_ENDED(&dropped, 5);
+
+    /* Dropped by both, or asked to end: it has ended. */
+    probe_fly(&asked, &rig, 1, 7);
+    scripted_complete_all(rig.s, -ECANCELED);
+    rig_turn(&rig);
+    rig_turn(&rig);
+    scripted_complete_all(rig.s, -ECANCELED);
+    rig_turn(&rig);
+    CHECK_ENDED(&asked, -ECANCELED);
+    rig_close(&rig);
+}
+
 TEST(A13_what_the_side_refuses_ends_with_its_error)
 {
     struct rig rig;
