@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -43,12 +44,17 @@ int rw_keep(struct request *r)
     return copy_vector(r, &r->kept.vector, r->sqe.addr, r->sqe.len);
 }
 
-/* What is still to be moved; `one` is room for it. */
+/* What is still to be moved; `one` is room for it. A pipe that polls as
+ * writable takes PIPE_BUF bytes without blocking, so a thread offers it no
+ * more: one that is stuck in a write cannot be stopped. */
 static struct vector rw_rest(const struct request *r, struct iovec *one)
 {
     if (!rw_is_vectored(r)) {
         one->iov_base = (char *)emu_pointer(r->sqe.addr) + r->done;
         one->iov_len = r->sqe.len - r->done;
+        if (r->serial && r->sqe.opcode == IORING_OP_WRITE &&
+            one->iov_len > PIPE_BUF)
+            one->iov_len = PIPE_BUF;
         return (struct vector){ .iov = one, .count = 1 };
     }
     if (r->copied)
