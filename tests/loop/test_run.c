@@ -18,7 +18,7 @@ static bool complete_first(struct scripted *s, uint64_t deadline_ns, void *arg)
 
 /* ---- the modes ----------------------------------------------------------- */
 
-TEST(L1_until_done_ends_when_no_op_is_left)
+TEST(L1_L8_until_done_ends_when_no_op_is_left)
 {
     struct rig rig;
     struct probe p[5];
