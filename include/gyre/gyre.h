@@ -5,16 +5,20 @@
  * An asynchronous I/O runtime for Linux. Two tiers, to be mixed freely:
  *
  *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h
- *   tasks        gyre/task.h, gyre/scope.h, gyre/io.h
+ *   tasks        gyre/task.h, gyre/scope.h, gyre/io.h,
+ *                gyre/sync.h, gyre/channel.h, gyre/select.h
  */
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
 
+#include <gyre/channel.h>
 #include <gyre/error.h>
 #include <gyre/io.h>
 #include <gyre/loop.h>
 #include <gyre/op.h>
 #include <gyre/scope.h>
+#include <gyre/select.h>
+#include <gyre/sync.h>
 #include <gyre/task.h>
 #include <gyre/timer.h>
 #include <gyre/types.h>

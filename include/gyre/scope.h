@@ -48,7 +48,65 @@ typedef struct gyre_scope_options {
     size_t size;          /* sizeof(gyre_scope_options), or 0 */
     uint64_t deadline_ns; /* monotonic; 0: the parent's alone */
     gyre_error_policy on_error;
+    /* A part that must finish (a commit, a rollback): neither a cancel nor a
+     * deadline from above reaches it. It needs a deadline_ns of its own, if
+     * need be GYRE_NEVER; a cancel of the scope itself works. */
+    bool shield;
+    gyre_full_policy when_full; /* there are max_tasks */
+    uint32_t max_tasks;         /* children at a time; 0: no bound */
 } gyre_scope_options;
+
+/* ---- where an error comes from ------------------------------------------ */
+
+/*
+ * Kept with a task for the last call that failed in it, and with a scope for
+ * its first error; it goes up with the error through joins and closes. All
+ * strings but `task` are static.
+ */
+typedef struct gyre_failure {
+    int error;        /* negative; 0: no failure */
+    int fd;           /* of the call; -1: none */
+    const char *call; /* "RECV"; NULL: it was no operation */
+    const char *text; /* these by GYRE_FAIL(), else NULL and 0 */
+    const char *file;
+    const char *function;
+    int line;
+    char task[28]; /* the name of the task it arose in, cut to fit */
+} gyre_failure;
+
+/* Note a failure of one's own with its place, and give the error back:
+ *     return GYRE_FAIL(-EPROTO, "the header has no length");
+ */
+#define GYRE_FAIL(error, text)                                                 \
+    gyre_fail_at((error), (text), __FILE__, __LINE__, __func__)
+
+GYRE_API int gyre_fail_at(int error, const char *text, const char *file,
+                          int line, const char *function);
+
+/* The last failure noted in the running task, its own or one that came up with
+ * a join or a close. `error` is 0 if there was none. */
+GYRE_API void gyre_task_failure(gyre_failure *failure);
+
+/* "RECV on fd 7: Connection reset by peer (task 'client')". Cut to fit; returns
+ * the length it would have, as snprintf() does. */
+GYRE_API int gyre_failure_text(const gyre_failure *failure, char *text,
+                               size_t size);
+
+/* ---- the scope ---------------------------------------------------------- */
+
+/* Something to be done when a scope closes; see gyre_scope_defer(). */
+typedef struct gyre_deferred {
+    struct gyre_deferred *next_;
+    void (*fn_)(void *arg);
+    void *arg_;
+} gyre_deferred;
+
+/* A value for a task and what is below it; see gyre_local_bind(). */
+typedef struct gyre_local {
+    struct gyre_local *next_;
+    const void *key_;
+    void *value_;
+} gyre_local;
 
 /* Private. */
 struct gyre_scope {
@@ -61,13 +119,21 @@ struct gyre_scope {
     void *handles_[2]; /* finished children that may yet be joined */
     gyre_timer timer_;
     uint64_t deadline_ns_;
+    void *spawners_[2]; /* who waits for room among the children */
+    gyre_deferred *deferred_;
+    gyre_local *locals_;
+    gyre_failure failure_;
     uint32_t children_; /* spawned and not yet returned */
+    uint32_t promised_; /* room given to spawners that are yet to run */
+    uint32_t max_tasks_;
     int32_t error_;
     int32_t cancelled_; /* 0, -ECANCELED, -ETIME */
     uint8_t policy_;
+    uint8_t when_full_;
+    bool shield_;
     bool closing_; /* the owner waits for the children */
     bool overdue_; /* its own deadline cancelled it */
-    uint8_t reserved_;
+    uint8_t unused_[3];
 };
 
 /*
@@ -79,7 +145,8 @@ GYRE_API int gyre_scope_run(const gyre_scope_options *options,
                             int (*fn)(gyre_scope *scope, void *arg), void *arg);
 
 /* The same as a pair. The deadline in force is the earlier of the option and
- * the enclosing scope's. A deadline that has passed cancels at once. */
+ * the enclosing scope's (but for a shield). A deadline that has passed cancels
+ * at once. */
 GYRE_API void gyre_scope_open(gyre_scope *scope,
                               const gyre_scope_options *options);
 
@@ -88,8 +155,8 @@ GYRE_API void gyre_scope_open(gyre_scope *scope,
  * else 0. */
 GYRE_API int gyre_scope_close(gyre_scope *scope) GYRE_MUST_USE;
 
-/* Cancel the scope and all below; does not wait. By any task or callback of the
- * loop, as often as it likes. */
+/* Cancel the scope and all below, but for shields; does not wait. By any task or
+ * callback of the loop, as often as it likes. */
 GYRE_API void gyre_scope_cancel(gyre_scope *scope);
 
 /* Tighten the deadline; a later one than is in force changes nothing. */
@@ -104,8 +171,37 @@ GYRE_API int gyre_scope_cancelled(const gyre_scope *scope);
 /* The first error so far, or 0. */
 GYRE_API int gyre_scope_error(const gyre_scope *scope);
 
+/* Where its first error comes from; failure->error is 0 if there is none. */
+GYRE_API void gyre_scope_failure(const gyre_scope *scope,
+                                 gyre_failure *failure);
+
 /* The innermost scope of the running task; NULL outside of tasks. */
 GYRE_API gyre_scope *gyre_scope_current(void);
+
+/*
+ * When the scope closes and its children have returned, call fn(arg), the
+ * latest first, on the task that closes it: to give back what children of a
+ * cancelled scope may have left. Calls that wait are cancelled there if the
+ * scope is; gyre_close() and a shield work. `deferred` is held until then. By
+ * any task or callback of the loop; a loop's outermost scope has none.
+ */
+GYRE_API void gyre_scope_defer(gyre_scope *scope, gyre_deferred *deferred,
+                               void (*fn)(void *arg), void *arg);
+
+/* Take it back: fn will not be called. False: it has been. */
+GYRE_API bool gyre_scope_undefer(gyre_scope *scope, gyre_deferred *deferred);
+
+/*
+ * Bind a value to a key (any address that means something to the caller) for
+ * the running task and every task below it: until the innermost scope that the
+ * task has opened closes; if it has opened none, until the task returns. The
+ * latest binding of a key hides earlier ones. `local` is held until then. A
+ * lookup walks up the scopes.
+ */
+GYRE_API void gyre_local_bind(gyre_local *local, const void *key, void *value);
+
+/* The value bound to the key, or NULL. Only inside a task. */
+GYRE_API void *gyre_local_get(const void *key);
 
 #ifdef __cplusplus
 }

@@ -42,11 +42,26 @@ extern "C" {
 /* The result: >= 0, or a negative errno, which is an error of its scope. */
 typedef int gyre_task_fn(void *arg);
 
+/* What happens to a spawn when as many tasks as are allowed are there. */
+typedef enum gyre_full_policy {
+    GYRE_FULL_WAITS,   /* the spawner waits, first come, first served, until
+                          one has ended; outside of tasks: -EAGAIN */
+    GYRE_FULL_REFUSES, /* -EAGAIN; the argument stays with the caller */
+    GYRE_FULL_INLINE   /* the new task runs, and the spawner waits for its end:
+                          each spawner adds one to the bound at most */
+} gyre_full_policy;
+
+struct gyre_failure;
+
 /* Zero is the default of every member. */
 typedef struct gyre_run_options {
     size_t size; /* sizeof(gyre_run_options), or 0 */
     const gyre_loop_options *loop;
-    size_t stack_size; /* bytes for each task; 0: 64 KiB */
+    size_t stack_size;          /* bytes for each task; 0: 64 KiB */
+    uint32_t max_tasks;         /* at a time; 0: as many as memory holds */
+    gyre_full_policy when_full; /* there are max_tasks */
+    /* If the run fails, where (see gyre/scope.h); may be NULL. */
+    struct gyre_failure *failure;
 } gyre_run_options;
 
 /*
@@ -65,8 +80,10 @@ typedef struct gyre_task_options {
 /*
  * Start fn(arg) in `scope`, on its loop; it runs at the next turn. The task is
  * forgotten when it returns; its result counts for the scope. 0; -ENOMEM: no
- * stack; -ECANCELED: the loop is being destroyed. Only the loop's thread, but
- * not necessarily a task.
+ * stack; -ECANCELED: the loop is being destroyed. With a bound on the tasks of
+ * the scope or the loop that is reached: -EAGAIN, or the call waits, and can
+ * then return -ECANCELED and -ETIME. Whenever it fails, the argument stays the
+ * caller's. Only the loop's thread, but not necessarily a task.
  */
 GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn,
                         void *arg) GYRE_MUST_USE;
@@ -76,6 +93,11 @@ GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn,
 GYRE_API int gyre_spawn_with(gyre_scope *scope,
                              const gyre_task_options *options, gyre_task_fn *fn,
                              void *arg, gyre_task **task) GYRE_MUST_USE;
+
+/* Cancel one task and the scopes it has opened, but not its siblings. Does not
+ * wait: the task is still to be joined, or its scope closed. -ECANCELED as its
+ * result is then no error of its scope. By any task or callback of the loop. */
+GYRE_API void gyre_task_cancel(gyre_task *task);
 
 /*
  * Wait for a task and take its result. 0: *result (may be NULL) is set and the
@@ -94,11 +116,23 @@ GYRE_API gyre_scope *gyre_loop_scope(gyre_loop *loop);
  * 16 KiB or more than 1 GiB. */
 GYRE_API int gyre_loop_set_stack_size(gyre_loop *loop, size_t size);
 
+/* At most `max` tasks at a time on the loop (0: no bound), in all its scopes.
+ * Those there are stay. -ENOMEM: no memory for the loop's first use of tasks.
+ */
+GYRE_API int gyre_loop_set_max_tasks(gyre_loop *loop, uint32_t max,
+                                     gyre_full_policy when_full);
+
 /* ---- inside a task ------------------------------------------------------ */
 
 /* The running task, or NULL outside of tasks. */
 GYRE_API gyre_task *gyre_task_current(void);
 GYRE_API const char *gyre_task_name(const gyre_task *task);
+
+/* The task that opened the scope it was spawned into; NULL: the loop's own. */
+GYRE_API gyre_task *gyre_task_parent(const gyre_task *task);
+
+/* The instruction after the call that spawned it (for addr2line, dladdr). */
+GYRE_API const void *gyre_task_site(const gyre_task *task);
 
 /* Let the other ready tasks and the kernel have their turn. 0, -ECANCELED,
  * -ETIME; it yields in each case. */

@@ -7,8 +7,10 @@
  */
 #include "kernel/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,4 +65,34 @@ int proc_seccomp(void)
         return -1;
     line = strstr(text, label);
     return line == NULL ? -1 : (int)strtol(line + sizeof label - 1, NULL, 10);
+}
+
+/* io_uring's workers are "iou-wrk-...", "iou-sqp-..."; ours "gyre-...". */
+static bool is_helper_thread(const char *name)
+{
+    return strncmp(name, "iou-", 4) == 0 || strncmp(name, "gyre-", 5) == 0;
+}
+
+bool proc_has_other_threads(void)
+{
+    int saved = errno;
+    pid_t self = gettid();
+    DIR *threads = opendir("/proc/self/task");
+    bool found = threads == NULL;
+    struct dirent *entry;
+
+    while (!found && (entry = readdir(threads)) != NULL) {
+        char path[64], name[32];
+
+        if (entry->d_name[0] == '.' || atoi(entry->d_name) == self)
+            continue;
+        (void)snprintf(path, sizeof path, "/proc/self/task/%.16s/comm",
+                       entry->d_name);
+        found = proc_read(path, name, sizeof name) == 0 &&
+                !is_helper_thread(name);
+    }
+    if (threads != NULL)
+        (void)closedir(threads);
+    errno = saved;
+    return found;
 }

@@ -8,6 +8,7 @@
 #ifndef KERNEL_PROC_H
 #define KERNEL_PROC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The file's text without its last newline; -errno if it cannot be read. A
@@ -20,5 +21,9 @@ long proc_number(const char *path, long otherwise);
 /* The mode of seccomp of this process: 0 none, 1 strict, 2 filtered; -1 if
  * that cannot be told. */
 int proc_seccomp(void);
+
+/* Does the process have threads besides the caller, io_uring's workers and
+ * gyre's own (which are named "gyre-..." )? True also if that cannot be told. */
+bool proc_has_other_threads(void);
 
 #endif

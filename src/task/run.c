@@ -10,8 +10,27 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "kernel/proc.h"
 #include "loop/loop.h"
 #include "task/task.h"
+
+/*
+ * Tasks wait and nothing is in flight in this loop. Those that wait for what is
+ * shared with other threads may be woken by one, and the loop sleeps until it
+ * is posted to. If there is no such thread, nobody ever will.
+ */
+static int wait_for_others(struct tasks *tasks)
+{
+    int err;
+
+    ASSERT_API(tasks->outside > 0 && proc_has_other_threads(),
+               "deadlock: tasks wait, and nothing is in flight that could wake "
+               "them");
+    gyre_loop_hold(tasks->loop);
+    err = gyre_loop_run(tasks->loop, GYRE_RUN_ONCE);
+    gyre_loop_release(tasks->loop);
+    return err;
+}
 
 /* Cancel everything and turn until no task is left. */
 static void tasks_finish(struct tasks *tasks)
@@ -19,13 +38,12 @@ static void tasks_finish(struct tasks *tasks)
     tasks->ending = true;
     scope_cancel_for(&tasks->root, -ECANCELED);
     while (tasks->root.children_ > 0) {
-        int err = gyre_loop_run(tasks->loop, GYRE_RUN_ONCE);
+        int err = loop_is_done(tasks->loop)
+                      ? wait_for_others(tasks)
+                      : gyre_loop_run(tasks->loop, GYRE_RUN_ONCE);
 
         ASSERT_API(err >= 0,
                    "the kernel refuses to finish what tasks wait for");
-        ASSERT_API(tasks->root.children_ == 0 || !loop_is_done(tasks->loop),
-                   "deadlock: tasks wait for each other and nothing is in "
-                   "flight that could wake them");
     }
     scope_free_handles(&tasks->root);
 }
@@ -51,6 +69,7 @@ static struct tasks *tasks_create(gyre_loop *loop, size_t stack_size)
     context_init_thread(&tasks->host);
     stack_pool_init(&tasks->stacks, stack_size, 0);
     scope_init(&tasks->root, loop);
+    list_init(&tasks->spawners);
     tasks->root.policy_ = GYRE_ERROR_CONTINUES;
     loop->tasks = tasks;
     loop->tasks_end = tasks_end;
@@ -80,10 +99,24 @@ int gyre_loop_set_stack_size(gyre_loop *loop, size_t size)
     return tasks_create(loop, size) == NULL ? -ENOMEM : 0;
 }
 
+int gyre_loop_set_max_tasks(gyre_loop *loop, uint32_t max,
+                            gyre_full_policy when_full)
+{
+    struct tasks *tasks = tasks_of(loop);
+
+    if (tasks == NULL)
+        return -ENOMEM;
+    tasks->max_tasks = max;
+    tasks->when_full = (uint8_t)when_full;
+    bound_raised(tasks);
+    return 0;
+}
+
 /* The first task of a run: what it does, and what came of it. */
 struct first {
     gyre_task_fn *fn;
     void *arg;
+    gyre_failure failure;
     int result;
     bool finished;
 };
@@ -93,18 +126,46 @@ static int first_main(void *arg)
     struct first *first = arg;
 
     first->result = first->fn(first->arg);
+    if (first->result < 0)
+        first->failure = failure_of(task_running(), first->result);
     first->finished = true;
     return first->result;
 }
 
-/* The first task and all it leaves behind, on a loop made for it. */
-static int run_on(gyre_loop *loop, size_t stack_size, struct first *first)
+/* Until no task is left, or somebody stops the loop. */
+static int run_tasks(gyre_loop *loop, struct tasks *tasks)
 {
-    gyre_scope *root;
+    for (;;) {
+        int err = gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE);
+
+        if (err == 0 && tasks->root.children_ > 0)
+            err = wait_for_others(tasks);
+        else if (err == 0)
+            return 0;
+        if (err != 0)
+            return err;
+    }
+}
+
+static int prepare(gyre_loop *loop, const gyre_run_options *options)
+{
     int err = 0;
 
-    if (stack_size != 0)
-        err = gyre_loop_set_stack_size(loop, stack_size);
+    if (options->stack_size != 0)
+        err = gyre_loop_set_stack_size(loop, options->stack_size);
+    if (err == 0 && options->max_tasks != 0)
+        err = gyre_loop_set_max_tasks(loop, options->max_tasks,
+                                      options->when_full);
+    return err;
+}
+
+/* The first task and all it leaves behind, on a loop made for it. */
+static int run_on(gyre_loop *loop, const gyre_run_options *options,
+                  struct first *first)
+{
+    gyre_scope *root;
+    int err = prepare(loop, options);
+
     if (err < 0)
         return err;
     root = gyre_loop_scope(loop);
@@ -113,12 +174,9 @@ static int run_on(gyre_loop *loop, size_t stack_size, struct first *first)
     err = gyre_spawn(root, first_main, first);
     if (err < 0)
         return err;
-    err = gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE);
+    err = run_tasks(loop, loop->tasks);
     if (err < 0)
         return err;
-    ASSERT_API(err == 1 || root->children_ == 0,
-               "deadlock: tasks wait, and nothing is in flight that could wake "
-               "them");
     /* Stopped: the tasks that are left hear of it as a cancel. */
     tasks_finish(loop->tasks);
     ASSERT(first->finished);
@@ -140,7 +198,9 @@ int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
     result = gyre_loop_create(&loop, o.loop);
     if (result < 0)
         return result;
-    result = run_on(loop, o.stack_size, &first);
+    result = run_on(loop, &o, &first);
     gyre_loop_destroy(loop);
+    if (o.failure != NULL)
+        *o.failure = first.failure;
     return result;
 }

@@ -8,8 +8,9 @@
  * A task that opens a scope moves from one list to the other.
  *
  * A cancel marks every scope below, so that asking "am I cancelled?" looks at
- * one word; a scope opened under a cancelled one begins cancelled (I9). Only a
- * scope whose deadline is earlier than all above it has a timer.
+ * one word; a scope opened under a cancelled one begins cancelled (I9). It
+ * passes over shields and what is below them. Only a scope whose deadline is
+ * earlier than all above it has a timer.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,6 +42,7 @@ void scope_init(gyre_scope *scope, gyre_loop *loop)
     list_init(scope_list(scope->scopes_));
     list_init(scope_list(scope->members_));
     list_init(scope_list(scope->handles_));
+    list_init(scope_list(scope->spawners_));
     gyre_timer_init(&scope->timer_, loop, scope_overdue, NULL);
 }
 
@@ -58,19 +60,22 @@ static void scope_move_member(gyre_scope *scope, gyre_task *task)
 
 /* ---- cancel -------------------------------------------------------------- */
 
+static void cancel_wait_of(gyre_task *task)
+{
+    void (*cancel_wait)(gyre_task *) = task->cancel_wait;
+
+    task->cancel_wait = NULL;
+    if (cancel_wait != NULL)
+        cancel_wait(task);
+}
+
 static void scope_cancel_members(gyre_scope *scope, int reason)
 {
     struct list *members = scope_list(scope->members_);
 
     scope->cancelled_ = reason;
-    for (struct list *at = members->next; at != members; at = at->next) {
-        gyre_task *task = CONTAINER_OF(at, gyre_task, member);
-        void (*cancel_wait)(gyre_task *) = task->cancel_wait;
-
-        task->cancel_wait = NULL;
-        if (cancel_wait != NULL)
-            cancel_wait(task);
-    }
+    for (struct list *at = members->next; at != members; at = at->next)
+        cancel_wait_of(CONTAINER_OF(at, gyre_task, member));
 }
 
 /* The next scope of the tree below `top`, parents first. Without recursion, for
@@ -98,12 +103,12 @@ void scope_cancel_for(gyre_scope *scope, int reason)
 
     while (at != NULL) {
         /* Below a cancelled scope everything is cancelled already. */
-        bool fresh = at->cancelled_ == 0;
+        bool enter = at->cancelled_ == 0 && (at == scope || !at->shield_);
 
-        if (fresh)
+        if (enter)
             scope_cancel_members(at, reason);
-        ASSERT(at->cancelled_ != 0); /* I9 */
-        at = scope_after(at, scope, fresh);
+        ASSERT(at->cancelled_ != 0 || at->shield_); /* I9 */
+        at = scope_after(at, scope, enter);
     }
 }
 
@@ -113,34 +118,56 @@ void gyre_scope_cancel(gyre_scope *scope)
     scope_cancel_for(scope, -ECANCELED);
 }
 
-/* ---- children ------------------------------------------------------------ */
-
-static bool is_mere_cancel(const gyre_scope *scope, int result)
+void gyre_task_cancel(gyre_task *task)
 {
-    return scope->cancelled_ != 0 && (result == -ECANCELED || result == -ETIME);
+    loop_assert_owner(task->tasks->loop);
+    if (task->finished || task->cancelled != 0)
+        return;
+    task->cancelled = -ECANCELED;
+    if (task->scope == task->home) {
+        if (task->home->cancelled_ == 0)
+            cancel_wait_of(task);
+        return;
+    }
+    for (gyre_scope *own = task->scope;; own = own->parent_) {
+        if (own->parent_ != task->home)
+            continue;
+        if (!own->shield_)
+            scope_cancel_for(own, -ECANCELED);
+        return;
+    }
 }
 
-static void scope_note_result(gyre_scope *scope, int result)
+/* ---- children ------------------------------------------------------------ */
+
+static bool is_cancel(int result)
 {
-    if (result >= 0 || scope->error_ != 0 || is_mere_cancel(scope, result))
+    return result == -ECANCELED || result == -ETIME;
+}
+
+/* `task` returned the result, as a child or from the function of a run. */
+static void scope_note_result(gyre_scope *scope, const gyre_task *task,
+                              int result)
+{
+    if (result >= 0 || scope->error_ != 0)
+        return;
+    if (is_cancel(result) && (scope->cancelled_ != 0 || task->cancelled != 0))
         return;
     scope->error_ = result;
+    scope->failure_ = failure_of(task, result);
     if (scope->policy_ == GYRE_ERROR_CANCELS)
         scope_cancel_for(scope, -ECANCELED);
 }
 
 void scope_child_ended(gyre_scope *scope, gyre_task *task)
 {
-    ASSERT(scope->children_ > 0);
     list_remove(&task->member);
     task->scope = NULL;
     task->home = NULL;
     if (task->has_handle)
         list_append(scope_list(scope->handles_), &task->member);
-    scope_note_result(scope, task->result);
-    scope->children_--;
-    if (scope->children_ == 0 && scope->closing_ && scope->owner_ != NULL)
-        task_wake(scope->owner_);
+    scope_note_result(scope, task, task->result);
+    bound_give(scope);
 }
 
 void scope_free_handles(gyre_scope *scope)
@@ -151,13 +178,30 @@ void scope_free_handles(gyre_scope *scope)
         gyre_task *task = CONTAINER_OF(link, gyre_task, member);
 
         ASSERT_API(
-            task->joiner == NULL,
+            task->ended == NULL || task->joiner == NULL,
             "a scope was closed while one of its tasks was being joined");
         task_free(task);
     }
 }
 
 /* ---- open and close ------------------------------------------------------ */
+
+static void scope_apply(gyre_scope *scope, const gyre_scope_options *options)
+{
+    ASSERT_API(options->size == 0 || options->size == sizeof *options,
+               "gyre_scope_options.size is not that of this library");
+    ASSERT_API(!options->shield || options->deadline_ns != 0,
+               "a shield needs a deadline_ns of its own, if need be "
+               "GYRE_NEVER");
+    scope->policy_ = (uint8_t)options->on_error;
+    scope->max_tasks_ = options->max_tasks;
+    scope->when_full_ = (uint8_t)options->when_full;
+    scope->shield_ = options->shield;
+    if (scope->shield_)
+        scope->cancelled_ = 0;
+    if (options->deadline_ns != 0)
+        gyre_scope_set_deadline(scope, options->deadline_ns);
+}
 
 void gyre_scope_open(gyre_scope *scope, const gyre_scope_options *options)
 {
@@ -167,16 +211,30 @@ void gyre_scope_open(gyre_scope *scope, const gyre_scope_options *options)
     scope_init(scope, parent->loop_);
     scope->parent_ = parent;
     scope->owner_ = task;
-    scope->cancelled_ = parent->cancelled_;
+    scope->cancelled_ = task_cancelled(task);
     list_append(scope_list(parent->scopes_), scope_list(scope->link_));
     scope_move_member(scope, task);
-    if (options == NULL)
-        return;
-    ASSERT_API(options->size == 0 || options->size == sizeof *options,
-               "gyre_scope_options.size is not that of this library");
-    scope->policy_ = (uint8_t)options->on_error;
-    if (options->deadline_ns != 0)
-        gyre_scope_set_deadline(scope, options->deadline_ns);
+    if (options != NULL)
+        scope_apply(scope, options);
+}
+
+/* A deferred function may spawn, or defer once more. */
+static void scope_empty(gyre_scope *scope, gyre_task *task)
+{
+    gyre_deferred *deferred;
+
+    for (;;) {
+        while (scope->children_ + scope->promised_ > 0) {
+            scope->closing_ = true;
+            task_wait(task, NULL, "children", scope);
+            scope->closing_ = false;
+        }
+        deferred = scope->deferred_;
+        if (deferred == NULL)
+            return;
+        scope->deferred_ = deferred->next_;
+        deferred->fn_(deferred->arg_);
+    }
 }
 
 int gyre_scope_close(gyre_scope *scope)
@@ -186,19 +244,20 @@ int gyre_scope_close(gyre_scope *scope)
     ASSERT_API(scope->owner_ == task, "a scope is closed by its opener");
     ASSERT_API(task->scope == scope,
                "scopes close in the reverse order of opening");
-    scope->closing_ = true;
-    /* Again, if somebody spawned after the last child had ended. */
-    while (scope->children_ > 0)
-        task_wait(task, NULL);
+    scope_empty(scope, task);
     ASSERT(list_is_empty(scope_list(scope->scopes_)));
+    ASSERT_API(list_is_empty(scope_list(scope->spawners_)),
+               "a scope was closed while a task waited to spawn into it");
     scope_free_handles(scope);
     gyre_timer_stop(&scope->timer_);
     scope_move_member(scope->parent_, task);
     ASSERT(list_is_empty(scope_list(scope->members_))); /* I10 */
     list_remove(scope_list(scope->link_));
     scope->owner_ = NULL;
-    if (scope->error_ != 0)
+    if (scope->error_ != 0) {
+        task->failure = scope->failure_;
         return scope->error_;
+    }
     return scope->overdue_ ? -ETIME : 0;
 }
 
@@ -210,9 +269,37 @@ int gyre_scope_run(const gyre_scope_options *options,
 
     gyre_scope_open(&scope, options);
     result = fn(&scope, arg);
-    scope_note_result(&scope, result);
+    scope_note_result(&scope, task_running(), result);
     err = gyre_scope_close(&scope);
     return err != 0 ? err : result;
+}
+
+/* ---- deferred functions -------------------------------------------------- */
+
+void gyre_scope_defer(gyre_scope *scope, gyre_deferred *deferred,
+                      void (*fn)(void *arg), void *arg)
+{
+    loop_assert_owner(scope->loop_);
+    ASSERT_API(scope->owner_ != NULL,
+               "a loop's outermost scope is closed by no task, so nothing can "
+               "be deferred to its close");
+    deferred->fn_ = fn;
+    deferred->arg_ = arg;
+    deferred->next_ = scope->deferred_;
+    scope->deferred_ = deferred;
+}
+
+bool gyre_scope_undefer(gyre_scope *scope, gyre_deferred *deferred)
+{
+    loop_assert_owner(scope->loop_);
+    for (gyre_deferred **at = &scope->deferred_; *at != NULL;
+         at = &(*at)->next_) {
+        if (*at == deferred) {
+            *at = deferred->next_;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- deadlines and questions --------------------------------------------- */
@@ -221,9 +308,12 @@ uint64_t gyre_scope_deadline(const gyre_scope *scope)
 {
     uint64_t deadline = GYRE_NEVER;
 
-    for (; scope != NULL; scope = scope->parent_)
+    for (; scope != NULL; scope = scope->parent_) {
         if (scope->deadline_ns_ < deadline)
             deadline = scope->deadline_ns_;
+        if (scope->shield_)
+            break;
+    }
     return deadline;
 }
 
@@ -249,6 +339,11 @@ int gyre_scope_cancelled(const gyre_scope *scope)
 int gyre_scope_error(const gyre_scope *scope)
 {
     return scope->error_;
+}
+
+void gyre_scope_failure(const gyre_scope *scope, gyre_failure *failure)
+{
+    *failure = scope->failure_;
 }
 
 gyre_scope *gyre_scope_current(void)

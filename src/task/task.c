@@ -77,11 +77,15 @@ static void task_leave(gyre_task *task)
     context_switch(&task->context, &next->context);
 }
 
-void task_wait(gyre_task *task, void (*cancel_wait)(gyre_task *task))
+void task_wait(gyre_task *task, void (*cancel_wait)(gyre_task *task),
+               const char *reason, const void *on)
 {
     ASSERT(task == running && !task->waiting);
     task->waiting = true;
     task->cancel_wait = cancel_wait;
+    task->wait_reason = reason;
+    task->waits_on = on;
+    task->since_ns = task->tasks->loop->now_ns;
     task_leave(task);
     ASSERT(task == running && !task->waiting);
 }
@@ -94,9 +98,34 @@ void task_wake(gyre_task *task)
     loop_make_ready(task->tasks->loop, &task->work);
 }
 
+/* Posted by another thread; now on the loop's own. */
+static void task_resume_posted(gyre_work *work)
+{
+    gyre_task *task = CONTAINER_OF(work, gyre_task, work);
+
+    ASSERT(task->waiting); /* I8 */
+    task->waiting = false;
+    task->cancel_wait = NULL;
+    work->run_ = task_resume;
+    task_resume(work);
+}
+
+void task_wake_from_anywhere(gyre_task *task)
+{
+    gyre_loop *loop = task->tasks->loop;
+
+    if (loop_owner(loop) == loop_thread())
+        task_wake(task);
+    else
+        gyre_loop_post(loop, &task->work, task_resume_posted);
+}
+
+/* In a scope of its own the task was told by that scope. */
 int task_cancelled(const gyre_task *task)
 {
-    return task->scope->cancelled_;
+    if (task->scope->cancelled_ != 0 || task->scope != task->home)
+        return task->scope->cancelled_;
+    return task->cancelled;
 }
 
 /* ---- spawn, end, join ---------------------------------------------------- */
@@ -111,8 +140,8 @@ static _Noreturn void task_main(void *arg)
                "a task returned with a scope of its own still open");
     task->finished = true;
     /* The joiner first: the scope may close next, and free the handle. */
-    if (task->joiner != NULL)
-        task_wake(task->joiner);
+    if (task->ended != NULL)
+        task->ended(task);
     scope_child_ended(home, task);
     context_exit(&task->context, &task->tasks->host);
 }
@@ -142,57 +171,113 @@ static inline void task_init(gyre_task *task, gyre_scope *scope,
     task->cancel_wait = NULL;
     task->waits_for = NULL;
     task->wait_result = (gyre_result){ 0, 0 };
+    task->ended = NULL;
     task->joiner = NULL;
     task->fn = NULL;
     task->arg = NULL;
     task->name = "task";
     task->result = 0;
+    task->cancelled = 0;
     task->has_handle = has_handle;
     task->finished = false;
     task->waiting = false;
+    task->wait_reason = "its first turn";
+    task->waits_on = NULL;
+    task->since_ns = scope->loop_->now_ns;
+    task->born_ns = scope->loop_->now_ns;
+    task->locals = NULL;
+    task->failure.error = 0;
 }
 
-int gyre_spawn_with(gyre_scope *scope, const gyre_task_options *options,
-                    gyre_task_fn *fn, void *arg, gyre_task **handle)
+static void joiner_wake(gyre_task *task)
 {
-    struct tasks *tasks = scope->loop_->tasks;
-    struct stack *stack;
-    gyre_task *task;
-
-    loop_assert_owner(scope->loop_);
-    ASSERT_API(fn != NULL, "a task needs a function");
-    if (tasks->ending)
-        return -ECANCELED;
-    stack = stack_get(&tasks->stacks);
-    if (stack == NULL)
-        return -ENOMEM;
-    task = stack_reserve_top(stack, sizeof *task);
-    task_init(task, scope, stack, handle != NULL);
-    task->fn = fn;
-    task->arg = arg;
-    if (options != NULL && options->name != NULL)
-        task->name = options->name;
-    scope->children_++;
-    scope_add_member(scope, task);
-    context_make(&task->context, stack, task_main, task);
-    loop_make_ready(tasks->loop, &task->work);
-    if (handle != NULL)
-        *handle = task;
-    return 0;
-}
-
-int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn, void *arg)
-{
-    return gyre_spawn_with(scope, NULL, fn, arg, NULL);
+    task_wake(task->joiner);
 }
 
 static void join_cancel(gyre_task *task)
 {
     gyre_task *target = task->waits_for;
 
-    target->joiner = NULL;
+    target->ended = NULL;
     task->waits_for = NULL; /* it may be gone before the joiner runs */
     task_wake(task);
+}
+
+static void join_wait(gyre_task *task, gyre_task *target,
+                      void (*cancel)(gyre_task *))
+{
+    target->joiner = task;
+    target->ended = joiner_wake;
+    task->waits_for = target;
+    task_wait(task, cancel, "join", target);
+}
+
+/* Over the bound: the spawner stands aside until the new task has ended, also
+ * when it is cancelled, as a call of the function would. */
+static void run_inline(gyre_task *target, bool has_handle)
+{
+    gyre_task *task = task_running();
+
+    target->has_handle = true;
+    join_wait(task, target, NULL);
+    target->ended = NULL;
+    target->has_handle = has_handle;
+    if (!has_handle)
+        task_free(target);
+}
+
+static int spawn_from(const void *site, gyre_scope *scope,
+                      const gyre_task_options *options, gyre_task_fn *fn,
+                      void *arg, gyre_task **handle)
+{
+    struct tasks *tasks = scope->loop_->tasks;
+    bool aside = false;
+    struct stack *stack;
+    gyre_task *task;
+    int err;
+
+    loop_assert_owner(scope->loop_);
+    ASSERT_API(fn != NULL, "a task needs a function");
+    if (tasks->ending)
+        return -ECANCELED;
+    err = bound_take(scope, &aside);
+    if (UNLIKELY(err < 0))
+        return err;
+    stack = stack_get(&tasks->stacks);
+    if (stack == NULL) {
+        bound_give(scope);
+        return -ENOMEM;
+    }
+    task = stack_reserve_top(stack, sizeof *task);
+    task_init(task, scope, stack, handle != NULL);
+    task->fn = fn;
+    task->arg = arg;
+    task->site = site;
+    if (options != NULL && options->name != NULL)
+        task->name = options->name;
+    scope_add_member(scope, task);
+    context_make(&task->context, stack, task_main, task);
+    loop_make_ready(tasks->loop, &task->work);
+    if (handle != NULL)
+        *handle = task;
+    if (UNLIKELY(aside))
+        run_inline(task, handle != NULL);
+    return 0;
+}
+
+int gyre_spawn_with(gyre_scope *scope, const gyre_task_options *options,
+                    gyre_task_fn *fn, void *arg, gyre_task **handle)
+{
+    ASSERT_API(options == NULL || options->size == 0 ||
+                   options->size == sizeof *options,
+               "gyre_task_options.size is not that of this library");
+    return spawn_from(__builtin_return_address(0), scope, options, fn, arg,
+                      handle);
+}
+
+int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn, void *arg)
+{
+    return spawn_from(__builtin_return_address(0), scope, NULL, fn, arg, NULL);
 }
 
 int gyre_join(gyre_task *target, int *result)
@@ -203,21 +288,32 @@ int gyre_join(gyre_task *target, int *result)
     ASSERT_API(target->has_handle,
                "only a handle from gyre_spawn_with() can be "
                "joined");
-    ASSERT_API(target->joiner == NULL, "the task is being joined already");
+    ASSERT_API(target->ended == NULL || target->finished,
+               "the task is being joined already");
     if (!target->finished) {
         if (task_cancelled(task) != 0)
             return task_cancelled(task);
-        target->joiner = task;
-        task->waits_for = target;
-        task_wait(task, join_cancel);
+        join_wait(task, target, join_cancel);
         if (task->waits_for == NULL)
             return task_cancelled(task);
         ASSERT(target->finished);
     }
+    if (target->result < 0)
+        task->failure = target->failure;
     if (result != NULL)
         *result = target->result;
     task_free(target);
     return 0;
+}
+
+gyre_task *gyre_task_parent(const gyre_task *task)
+{
+    return task->home == NULL ? NULL : task->home->owner_;
+}
+
+const void *gyre_task_site(const gyre_task *task)
+{
+    return task->site;
 }
 
 /* ---- waiting inside a task ----------------------------------------------- */
@@ -232,6 +328,7 @@ int gyre_yield(void)
     gyre_task *task = task_running();
 
     task->waiting = true;
+    task->wait_reason = "yield";
     task_wake(task);
     task_leave(task);
     return task_cancelled(task);
@@ -257,7 +354,9 @@ static gyre_result await_op(gyre_task *task, gyre_op *op,
 {
     task->waits_for = op;
     gyre_op_start(task->tasks->loop, op, await_done, task);
-    task_wait(task, cancel);
+    task_wait(task, cancel, "op", op);
+    if (UNLIKELY(task->wait_result.res < 0))
+        task_note_failure(task, op, task->wait_result.res);
     return task->wait_result;
 }
 
@@ -302,7 +401,7 @@ int gyre_sleep_until(uint64_t deadline_ns)
     gyre_timer_start(&timer, deadline_ns);
     task->waits_for = &timer;
     task->wait_result.res = 0;
-    task_wait(task, sleep_cancel);
+    task_wait(task, sleep_cancel, "sleep", &timer);
     /* Cancelled in the moment it woke: the sleep is over, the next call tells.
      */
     return loop_clock(task->tasks->loop) >= deadline_ns ? 0

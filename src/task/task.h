@@ -33,7 +33,13 @@ struct tasks {
     struct context host; /* the loop's own flow of control */
     struct stack_pool stacks;
     gyre_scope root;
-    bool ending; /* the loop is being destroyed */
+    uint32_t alive;     /* tasks that have not returned */
+    uint32_t promised;  /* room given to spawners that are yet to run */
+    uint32_t max_tasks; /* 0: no bound */
+    uint8_t when_full;
+    bool ending;          /* the loop is being destroyed */
+    uint32_t outside;     /* tasks that other threads may wake: sync/ */
+    struct list spawners; /* who waits for room among all tasks */
 };
 
 struct gyre_task {
@@ -47,14 +53,24 @@ struct gyre_task {
     void (*cancel_wait)(gyre_task *task);
     void *waits_for; /* what cancel_wait works on */
     gyre_result wait_result;
-    gyre_task *joiner;
+    void (*ended)(gyre_task *task); /* tells who joins it; NULL: nobody does */
+    void *joiner;                   /* for `ended` */
     gyre_task_fn *fn;
     void *arg;
     const char *name;
     int result;
+    int cancelled; /* this task alone: 0 or -ECANCELED */
     bool has_handle;
     bool finished;
     bool waiting;
+    /* For dumps and debuggers. */
+    const char *wait_reason; /* of the wait under way, or the last; static */
+    const void *waits_on;    /* the op, the timer, the task, the mutex ... */
+    uint64_t since_ns;       /* when that wait began, by the turn's clock */
+    uint64_t born_ns;
+    const void *site; /* after the call that spawned it */
+    gyre_local *locals;
+    gyre_failure failure;
 };
 
 /* The tasks of a loop, made on first use; NULL: no memory. */
@@ -63,11 +79,17 @@ struct tasks *tasks_of(gyre_loop *loop);
 /* The running task; panics outside of tasks. */
 gyre_task *task_running(void);
 
-/* Switch away until task_wake(). `cancel_wait` may be NULL. */
-void task_wait(gyre_task *task, void (*cancel_wait)(gyre_task *task));
+/* Switch away until task_wake(). `cancel_wait` may be NULL. `reason` is a
+ * static string, `on` what is waited for: dumps show them. */
+void task_wait(gyre_task *task, void (*cancel_wait)(gyre_task *task),
+               const char *reason, const void *on);
 
 /* End the task's wait: it is ready. Only while it waits. */
 void task_wake(gyre_task *task);
+
+/* Likewise by any thread, once for a wait that nobody else may end: the caller
+ * has made sure of that (sync/waiter.h). The task may be about to wait. */
+void task_wake_from_anywhere(gyre_task *task);
 
 /* 0, -ECANCELED or -ETIME, as the task's innermost scope says. */
 int task_cancelled(const gyre_task *task);
@@ -78,6 +100,18 @@ gyre_result task_await_shielded(gyre_op *op);
 
 /* Give a finished task's stack back. */
 void task_free(gyre_task *task);
+
+/* failure.c: an op of the running task has failed. */
+void task_note_failure(gyre_task *task, const gyre_op *op, int error);
+/* What is known of an error that the task returned. */
+gyre_failure failure_of(const gyre_task *task, int error);
+
+/* bound.c: room for one more task in the scope and on its loop, or an error. */
+int bound_take(gyre_scope *scope, bool *inline_wanted);
+/* A task has ended, or never was: the room goes to who waits for it. */
+void bound_give(gyre_scope *scope);
+/* The loop's bound was changed: those who wait may have room now. */
+void bound_raised(struct tasks *tasks);
 
 /* scope.c: a task enters and leaves its scopes. */
 void scope_init(gyre_scope *scope, gyre_loop *loop);

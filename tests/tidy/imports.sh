@@ -47,7 +47,7 @@ objects_of()
 }
 
 # Above kernel/, and below ring/.
-rooms='base loop mem watch task engine io'
+rooms='base loop mem watch task sync engine io'
 
 # A stale object of a file that has since moved would be judged as well, so
 # only those whose source is there count.

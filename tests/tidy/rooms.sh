@@ -12,7 +12,7 @@ includes_point_down()
     (cd "$1" && find src include tools -name '*.[chS]' | sort |
         xargs awk '
         BEGIN {
-            count = split("base ring kernel loop mem watch task engine io",
+            count = split("base ring kernel loop mem watch task sync engine io",
                           rooms, " ")
             for (i = 1; i <= count; i++)
                 rank[rooms[i]] = i
@@ -43,11 +43,12 @@ public_includes_point_down()
 {
     (cd "$1" && find src -name '*.[chS]' | sort | xargs awk '
         BEGIN {
-            split("base ring kernel loop mem watch task engine io", rooms, " ")
+            split("base ring kernel loop mem watch task sync engine io", rooms, " ")
             for (i in rooms)
                 rank[rooms[i]] = i + 0
             home["op"] = home["loop"] = home["timer"] = "loop"
-            home["task"] = home["scope"] = home["sync"] = "task"
+            home["task"] = home["scope"] = "task"
+            home["sync"] = home["channel"] = home["select"] = "sync"
             home["io"] = home["net"] = home["fs"] = "io"
         }
         FNR == 1 { split(FILENAME, path, "/"); room = path[2] }

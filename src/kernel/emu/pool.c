@@ -123,6 +123,7 @@ static void *worker_main(void *arg)
     struct worker *worker = arg;
     struct pool *pool = worker->pool;
 
+    (void)pthread_setname_np(pthread_self(), "gyre-worker");
     pool_lock(pool);
     while (worker_wait(pool)) {
         struct request *r =

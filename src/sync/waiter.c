@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * waiter.c - queues, claims, and the two ways to sleep: a task by its loop, a
+ * plain thread by a futex
+ */
+#include "sync/waiter.h"
+
+#include "kernel/thread.h"
+#include "loop/loop.h"
+
+void sync_init(gyre_sync_ *sync, unsigned flags)
+{
+    ASSERT_API((flags & ~(unsigned)GYRE_LOCAL) == 0,
+               "the only flag is GYRE_LOCAL");
+    *sync = (gyre_sync_){ .flags_ = flags };
+}
+
+void sync_destroy(const gyre_sync_ *sync, const char *what)
+{
+    if (UNLIKELY(sync->first_ != NULL))
+        panic("%s is destroyed while somebody waits for it", what);
+}
+
+/* ---- queue --------------------------------------------------------------- */
+
+void waiter_enqueue(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait)
+{
+    waiter->wait = wait;
+    waiter->next = NULL;
+    waiter->prev = sync->last_;
+    if (waiter->prev != NULL)
+        waiter->prev->next = waiter;
+    else
+        sync->first_ = waiter;
+    sync->last_ = waiter;
+    waiter->queued = true;
+}
+
+void waiter_dequeue(gyre_sync_ *sync, struct waiter *waiter)
+{
+    ASSERT(waiter->queued);
+    if (waiter->prev != NULL)
+        waiter->prev->next = waiter->next;
+    else
+        sync->first_ = waiter->next;
+    if (waiter->next != NULL)
+        waiter->next->prev = waiter->prev;
+    else
+        sync->last_ = waiter->prev;
+    waiter->queued = false;
+}
+
+/* ---- wake ---------------------------------------------------------------- */
+
+void wait_wake(struct wait *wait)
+{
+    if (wait->task != NULL) {
+        task_wake_from_anywhere(wait->task);
+        return;
+    }
+    /* The frame may be gone as soon as the word is set: the futex call then
+     * wakes, at worst, somebody else's sleeper without need. */
+    __atomic_store_n(&wait->word, 1, __ATOMIC_RELEASE);
+    thread_wake(&wait->word);
+}
+
+void wakes_run(struct wakes *wakes)
+{
+    struct waiter *waiter = wakes->first;
+
+    while (waiter != NULL) {
+        struct waiter *next = waiter->next;
+
+        wait_wake(waiter->wait);
+        waiter = next;
+    }
+    wakes->first = wakes->last = NULL;
+}
+
+/* ---- wait ---------------------------------------------------------------- */
+
+void wait_begin_shielded(struct wait *wait, bool local)
+{
+    wait->task = gyre_task_current();
+    wait->outcome = WAIT_UNDECIDED;
+    wait->word = 0;
+    wait->local = local;
+    ASSERT_API(wait->task != NULL || gyre_loop_current() == NULL,
+               "this call may wait, which a callback of a loop must not: use "
+               "the try_ form, or a task");
+    ASSERT_API(wait->task != NULL || !local,
+               "what was made with GYRE_LOCAL is for the tasks of one loop; a "
+               "plain thread cannot wait for it");
+}
+
+int wait_begin(struct wait *wait, bool local)
+{
+    wait_begin_shielded(wait, local);
+    return wait->task != NULL ? task_cancelled(wait->task) : 0;
+}
+
+static void wait_cancel(gyre_task *task)
+{
+    if (wait_claim(task->waits_for, task_cancelled(task)))
+        task_wake(task);
+}
+
+static void wait_overdue(gyre_timer *timer, int status)
+{
+    gyre_task *task = timer->user;
+
+    ASSERT(status == 0);
+    if (wait_claim(task->waits_for, -ETIMEDOUT))
+        task_wake(task);
+}
+
+static void task_side(struct wait *wait, uint64_t deadline_ns,
+                      const char *reason, const void *on, bool shielded)
+{
+    gyre_task *task = wait->task;
+    gyre_timer timer;
+
+    task->waits_for = wait;
+    task->tasks->outside += !wait->local;
+    if (deadline_ns != GYRE_NEVER) {
+        gyre_timer_init(&timer, task->tasks->loop, wait_overdue, task);
+        gyre_timer_start(&timer, deadline_ns);
+    }
+    task_wait(task, shielded ? NULL : wait_cancel, reason, on);
+    if (deadline_ns != GYRE_NEVER)
+        gyre_timer_stop(&timer);
+    task->tasks->outside -= !wait->local;
+}
+
+static void thread_side(struct wait *wait, uint64_t deadline_ns)
+{
+    while (__atomic_load_n(&wait->word, __ATOMIC_ACQUIRE) == 0) {
+        if (thread_wait(&wait->word, 0, deadline_ns) != -ETIMEDOUT)
+            continue;
+        if (wait_claim(wait, -ETIMEDOUT))
+            return;
+        deadline_ns = GYRE_NEVER; /* claimed: the wake is on its way */
+    }
+}
+
+static int32_t run(struct wait *wait, uint64_t deadline_ns, const char *reason,
+                   const void *on, bool shielded)
+{
+    int32_t outcome;
+
+    if (wait->task != NULL)
+        task_side(wait, deadline_ns, reason, on, shielded);
+    else
+        thread_side(wait, deadline_ns);
+    outcome = __atomic_load_n(&wait->outcome, __ATOMIC_ACQUIRE);
+    ASSERT(outcome != WAIT_UNDECIDED); /* I12 */
+    return outcome;
+}
+
+int32_t wait_run(struct wait *wait, uint64_t deadline_ns, const char *reason,
+                 const void *on)
+{
+    return run(wait, deadline_ns, reason, on, false);
+}
+
+int32_t wait_run_shielded(struct wait *wait, const char *reason, const void *on)
+{
+    return run(wait, GYRE_NEVER, reason, on, true);
+}
+
+bool wait_is_overdue(const struct wait *wait, uint64_t deadline_ns)
+{
+    uint64_t now;
+
+    if (deadline_ns == GYRE_NEVER)
+        return false;
+    now = wait->task != NULL ? loop_clock(wait->task->tasks->loop)
+                             : thread_clock();
+    return deadline_ns <= now;
+}
+
+int wait_in_queue(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait,
+                  uint64_t deadline_ns, const char *reason,
+                  void (*left)(gyre_sync_ *sync, struct wakes *wakes))
+{
+    struct wakes wakes = { 0 };
+    int32_t outcome;
+
+    if (wait_is_overdue(wait, deadline_ns)) {
+        sync_unlock(sync);
+        return -ETIMEDOUT;
+    }
+    waiter_enqueue(sync, waiter, wait);
+    sync_unlock(sync);
+    outcome = wait_run(wait, deadline_ns, reason, sync);
+    if (outcome > 0)
+        return 0;
+    sync_lock(sync);
+    if (waiter->queued)
+        waiter_dequeue(sync, waiter);
+    if (left != NULL)
+        left(sync, &wakes);
+    sync_unlock(sync);
+    wakes_run(&wakes);
+    return outcome;
+}
+
+const void *sync_caller(void)
+{
+    const gyre_task *task = gyre_task_current();
+
+    return task != NULL ? (const void *)task : loop_thread();
+}
