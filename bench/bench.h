@@ -12,10 +12,11 @@
  *
  *   main.c          the command line
  *   run.c           rounds of samples, each in a child
+ *   peer.c peers/   contenders that are programs of their own, in any language
  *   report.c        medians, minima, ratios; a table, or JSON
  *   instructions.c  user-space instructions, by callgrind
- *   nop.c timers.c switch.c echo.c   the benches, with gyre's contenders
- *   by_hand_uring.c, *_by_*.c        the others
+ *   nop.c timers.c switch.c spawn.c echo.c   the benches, gyre's contenders
+ *   by_hand_uring.c, *_by_*.c                the others
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -35,9 +36,10 @@ struct budget {
 
 struct sample {
     uint64_t ops;
-    uint64_t cpu_ns;
-    uint64_t calls; /* of the kernel; CALLS_UNKNOWN: nobody counted */
-    int64_t pid;    /* of the process that did the work */
+    uint64_t cpu_ns;  /* or bytes, if the case says so */
+    uint64_t wall_ns; /* 0: nobody looked */
+    uint64_t calls;   /* of the kernel; CALLS_UNKNOWN: nobody counted */
+    int64_t pid;      /* of the process that did the work */
 };
 
 #define CALLS_UNKNOWN UINT64_MAX
@@ -46,9 +48,12 @@ struct bench_case;
 
 struct contender {
     const char *name;
-    /* Take a sample: 0, or a negative errno if it cannot be had here. */
+    /* Take a sample: 0, or a negative errno if it cannot be had here. NULL: ask
+     * the program `peer` (peers/) for its test of this name. */
     int (*take)(const struct bench_case *of, const struct budget *budget,
                 struct sample *sample);
+    const char *peer;
+    const char *test;
     const char *kernel; /* GYRE_KERNEL for it; NULL: as it comes */
     bool is_limit;
 };
@@ -60,6 +65,8 @@ struct bench_case {
     /* What these mean is the bench's own affair. */
     unsigned n;
     unsigned size;
+    unsigned chunk; /* operations between two looks at the clock */
+    bool in_bytes;  /* of memory, not in ns of CPU time */
 };
 
 struct bench {
@@ -75,6 +82,7 @@ struct bench {
 extern const struct bench bench_nop;
 extern const struct bench bench_timers;
 extern const struct bench bench_switch;
+extern const struct bench bench_spawn;
 extern const struct bench bench_echo;
 
 /* What was measured of one contender of one case. */
@@ -101,6 +109,20 @@ uint64_t cpu_ns(void); /* of this process, all threads */
  * and again until the budget is used up; after one that is not counted. */
 void measure(const struct budget *budget, uint64_t (*chunk)(void *arg),
              void *arg, struct sample *sample);
+
+/* Let a contender of `of` take its sample. */
+int take_sample(const struct bench_case *of, const struct contender *contender,
+                const struct budget *budget, struct sample *sample);
+
+/* ---- peer.c ------------------------------------------------------------- */
+
+/* A sample of a contender that has a `peer`. -ENOENT: the peer was not built;
+ * -ENOTSUP: it has no such test; -EPROTO: it is another's peer. */
+int peer_take(const struct bench_case *of, const struct contender *contender,
+              const struct budget *budget, struct sample *sample);
+
+/* The Debian package that a peer is built with. */
+const char *peer_package(const char *peer);
 
 /* ---- report.c ----------------------------------------------------------- */
 

@@ -5,7 +5,8 @@
  * A virtual machine often has no counter of instructions, callgrind has: this
  * program runs itself under it twice, the second time for twice as many
  * operations, and the difference is what the operations cost, without start,
- * warm-up and end. The kernel's instructions are not among them.
+ * warm-up and end. The kernel's instructions are not among them, and what peers
+ * execute in programs of their own is not counted.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,11 +24,8 @@ int take_for_callgrind(const struct bench *bench, unsigned case_index,
     const struct bench_case *of = &bench->cases[case_index];
     struct budget budget = { .ops = ops };
     struct sample sample = { .calls = CALLS_UNKNOWN, .pid = getpid() };
-    int err;
+    int err = take_sample(of, &of->contenders[contender], &budget, &sample);
 
-    if (of->contenders[contender].kernel != NULL)
-        setenv("GYRE_KERNEL", of->contenders[contender].kernel, 1);
-    err = of->contenders[contender].take(of, &budget, &sample);
     if (err == 0)
         printf("%llu %lld\n", (unsigned long long)sample.ops,
                (long long)sample.pid);
@@ -150,12 +148,12 @@ int count_instructions(const struct bench *bench, unsigned case_index,
     char directory[] = "/tmp/gyre-bench-XXXXXX";
     int err = 0;
 
-    if (bench->instruction_ops == 0)
+    if (bench->instruction_ops == 0 || of->in_bytes)
         return 0;
     if (mkdtemp(directory) == NULL)
         return -errno;
     for (unsigned i = 0; i < of->count && err != -ENOENT; i++)
-        if (series[i].count > 0)
+        if (series[i].count > 0 && of->contenders[i].take != NULL)
             err = count_one(bench, case_index, i, directory,
                             &series[i].instructions);
     remove_directory(directory);

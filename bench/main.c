@@ -2,7 +2,7 @@
 /*
  * main.c - gyre bench: the command line
  *
- *     gyre bench nop|timers|switch|echo [--json] [--time S] [--rounds N]
+ *     gyre bench nop|timers|switch|spawn|echo [--json] [--time S] [--rounds N]
  *                [--case TEXT] [--instructions]
  *
  * Without a name all benches run. `--take` is for callgrind's sake, which runs
@@ -18,10 +18,7 @@
 #define ROUNDS_MAX 255
 
 static const struct bench *const benches[] = {
-    &bench_nop,
-    &bench_timers,
-    &bench_switch,
-    &bench_echo,
+    &bench_nop, &bench_timers, &bench_switch, &bench_spawn, &bench_echo,
 };
 #define BENCHES (sizeof benches / sizeof benches[0])
 
@@ -37,7 +34,7 @@ struct options {
 };
 
 static const char usage[] =
-    "usage: gyre bench [nop|timers|switch|echo] [options]\n"
+    "usage: gyre bench [nop|timers|switch|spawn|echo] [options]\n"
     "  --json          all samples, as JSON\n"
     "  --time S        seconds of one sample\n"
     "  --rounds N      samples of each contender, at most 255\n"

@@ -6,6 +6,7 @@
  * statistic; the table has medians and minima, and their ratios to the limit of
  * the case.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 struct summary {
     double median;
     double minimum;
+    double wall;  /* of the median; 0: unknown */
     double calls; /* for each operation; < 0: unknown */
 };
 
@@ -46,6 +48,7 @@ static struct summary summarize(const struct series *series)
                          ? cost(&sorted[middle])
                          : (cost(&sorted[middle - 1]) + cost(&sorted[middle])) /
                                2;
+    summary.wall = (double)sorted[middle].wall_ns / (double)sorted[middle].ops;
     if (sorted[middle].calls != CALLS_UNKNOWN)
         summary.calls = (double)sorted[middle].calls /
                         (double)sorted[middle].ops;
@@ -61,32 +64,46 @@ static struct summary limit_of(const struct bench_case *of,
     return (struct summary){ 0 };
 }
 
+/* Why there are no samples. */
+static void print_reason(const struct contender *contender, int error)
+{
+    if (contender->peer != NULL && error == -ENOENT)
+        printf("not built (%s)", peer_package(contender->peer));
+    else
+        printf("%s", strerror(-error));
+}
+
 /* ---- JSON --------------------------------------------------------------- */
 
 /* Names are ours: letters, digits, spaces. Nothing needs escaping. */
 static void json_contender(const struct contender *contender,
                            const struct series *series,
-                           const struct summary *limit)
+                           const struct summary *limit, const char *in)
 {
     struct summary summary = summarize(series);
 
     printf("{\"name\":\"%s\",\"limit\":%s", contender->name,
            contender->is_limit ? "true" : "false");
-    if (series->error != 0)
-        printf(",\"error\":\"%s\"", strerror(-series->error));
+    if (series->error != 0) {
+        printf(",\"error\":\"");
+        print_reason(contender, series->error);
+        printf("\"");
+    }
     if (series->count > 0) {
-        printf(",\"median_ns\":%.3f,\"minimum_ns\":%.3f", summary.median,
-               summary.minimum);
+        printf(",\"median_%s\":%.3f,\"minimum_%s\":%.3f", in, summary.median,
+               in, summary.minimum);
         if (limit->minimum > 0)
             printf(",\"ratio_medians\":%.4f,\"ratio_minima\":%.4f",
                    summary.median / limit->median,
                    summary.minimum / limit->minimum);
+        if (summary.wall > 0)
+            printf(",\"wall_ns\":%.3f", summary.wall);
         if (summary.calls >= 0)
             printf(",\"calls\":%.5f", summary.calls);
     }
     if (series->instructions > 0)
         printf(",\"instructions\":%.1f", series->instructions);
-    printf(",\"samples_ns\":[");
+    printf(",\"samples_%s\":[", in);
     for (unsigned i = 0; i < series->count; i++)
         printf("%s%.3f", i == 0 ? "" : ",", cost(&series->samples[i]));
     printf("]}");
@@ -100,7 +117,8 @@ static void json_case(const struct bench_case *of, const struct series *series,
     printf("%s\n{\"case\":\"%s\",\"contenders\":[", first ? "" : ",", of->name);
     for (unsigned i = 0; i < of->count; i++) {
         printf("%s\n ", i == 0 ? "" : ",");
-        json_contender(&of->contenders[i], &series[i], &limit);
+        json_contender(&of->contenders[i], &series[i], &limit,
+                       of->in_bytes ? "bytes" : "ns");
     }
     printf("]}");
 }
@@ -122,7 +140,9 @@ static void table_row(const struct contender *contender,
 
     printf("  %-28s", contender->name);
     if (series->count == 0) {
-        printf(" not here: %s\n", strerror(-series->error));
+        printf(" not here: ");
+        print_reason(contender, series->error);
+        printf("\n");
         return;
     }
     printf(" %10.1f %10.1f", summary.median, summary.minimum);

@@ -49,6 +49,16 @@ void measure(const struct budget *budget, uint64_t (*chunk)(void *arg),
     while ((budget->ns == 0 || wall_ns() - wall_began < budget->ns) &&
            (budget->ops == 0 || sample->ops < budget->ops));
     sample->cpu_ns = cpu_ns() - cpu_began;
+    sample->wall_ns = wall_ns() - wall_began;
+}
+
+int take_sample(const struct bench_case *of, const struct contender *contender,
+                const struct budget *budget, struct sample *sample)
+{
+    if (contender->kernel != NULL)
+        setenv("GYRE_KERNEL", contender->kernel, 1);
+    return contender->take != NULL ? contender->take(of, budget, sample)
+                                   : peer_take(of, contender, budget, sample);
 }
 
 struct answer {
@@ -65,9 +75,7 @@ static _Noreturn void child(const struct bench_case *of,
                              .sample.pid = getpid() };
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (contender->kernel != NULL)
-        setenv("GYRE_KERNEL", contender->kernel, 1);
-    answer.error = contender->take(of, &budget, &answer.sample);
+    answer.error = take_sample(of, contender, &budget, &answer.sample);
     if (answer.error == 0 && answer.sample.ops == 0)
         answer.error = -ENODATA;
     _exit(write(to, &answer, sizeof answer) != (ssize_t)sizeof answer);

@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * switch.c - stacks: leaving one for another, and beginning and ending on one
+ * switch.c - leaving one stack for another
  *
- * The limit is gyre's bare switch, between two contexts and nothing else. Above
- * it stands the same through the loop's run queue, as tasks do it; beside it
- * what libc has: ucontext, which saves the signal mask by a system call, and
- * threads.
+ * There and back: two contexts and nothing else. Between tasks: each yields to
+ * the next by way of the run queue, of which two lie in the cache, and of a
+ * thousand not even the tops of the stacks do. Beside gyre stand Boost.Context
+ * and Boost.Fiber, Go, libdill, and libc's ucontext, which saves the signal
+ * mask by a system call.
  */
 #include <errno.h>
-#include <gyre/gyre.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
-#include "bench.h"
 #include "task/stack.h"
 #include "task/switch.h"
+#include "tasks.h"
 
-#define CHUNK 65536
-#define SLOW_CHUNK 4096
 #define STACK_BYTES ((size_t)64 * 1024)
 
-/* ---- the bare switch ---------------------------------------------------- */
+/* ---- there and back ----------------------------------------------------- */
 
 struct bare {
     struct context host;
     struct context context;
-    struct stack_pool pool;
+    unsigned chunk;
 };
 
 static void bare_main(void *arg)
@@ -41,140 +38,29 @@ static uint64_t bare_pairs(void *arg)
 {
     struct bare *bare = arg;
 
-    for (unsigned i = 0; i < CHUNK; i++)
+    for (unsigned i = 0; i < bare->chunk; i++)
         context_switch(&bare->host, &bare->context);
-    return CHUNK;
+    return bare->chunk;
 }
 
 static int bare_pair(const struct bench_case *of, const struct budget *budget,
                      struct sample *sample)
 {
-    struct bare bare;
+    struct bare bare = { .chunk = of->chunk };
+    struct stack_pool pool;
     struct stack *stack;
 
-    (void)of;
-    stack_pool_init(&bare.pool, STACK_BYTES, 0);
-    stack = stack_get(&bare.pool);
+    stack_pool_init(&pool, STACK_BYTES, 0);
+    stack = stack_get(&pool);
     if (stack == NULL)
         return -ENOMEM;
     context_init_thread(&bare.host);
     context_make(&bare.context, stack, bare_main, &bare);
     measure(budget, bare_pairs, &bare, sample);
-    stack_put(&bare.pool, stack);
-    stack_pool_deinit(&bare.pool);
+    stack_put(&pool, stack);
+    stack_pool_deinit(&pool);
     return 0;
 }
-
-static void bare_end(void *arg)
-{
-    struct bare *bare = arg;
-
-    context_exit(&bare->context, &bare->host);
-}
-
-static uint64_t bare_lives(void *arg)
-{
-    struct bare *bare = arg;
-
-    for (unsigned i = 0; i < CHUNK; i++) {
-        struct stack *stack = stack_get(&bare->pool);
-
-        if (stack == NULL)
-            abort();
-        context_make(&bare->context, stack, bare_end, bare);
-        context_switch(&bare->host, &bare->context);
-        stack_put(&bare->pool, stack);
-    }
-    return CHUNK;
-}
-
-static int bare_life(const struct bench_case *of, const struct budget *budget,
-                     struct sample *sample)
-{
-    struct bare bare;
-
-    (void)of;
-    stack_pool_init(&bare.pool, STACK_BYTES, 0);
-    context_init_thread(&bare.host);
-    measure(budget, bare_lives, &bare, sample);
-    stack_pool_deinit(&bare.pool);
-    return 0;
-}
-
-/* ---- tasks -------------------------------------------------------------- */
-
-/* Several, or a yield would find nobody to yield to. */
-#define YIELDERS 8
-
-static int yielder(void *arg)
-{
-    (void)arg;
-    for (unsigned i = 0; i < CHUNK / YIELDERS; i++)
-        gyre_yield();
-    return 0;
-}
-
-static uint64_t task_pairs(void *arg)
-{
-    gyre_loop *loop = arg;
-
-    for (unsigned i = 0; i < YIELDERS; i++)
-        if (gyre_spawn(gyre_loop_scope(loop), yielder, NULL) != 0)
-            abort();
-    if (gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE) != 0)
-        abort();
-    return CHUNK;
-}
-
-static int nothing(void *arg)
-{
-    (void)arg;
-    return 0;
-}
-
-/* One at a time, each on the stack of the one before. */
-static uint64_t task_lives(void *arg)
-{
-    gyre_loop *loop = arg;
-    gyre_scope *scope = gyre_loop_scope(loop);
-
-    for (unsigned i = 0; i < CHUNK; i++)
-        if (gyre_spawn(scope, nothing, NULL) != 0 ||
-            !gyre_loop_run_one_ready(loop))
-            abort();
-    return CHUNK;
-}
-
-static int on_loop(const struct budget *budget, struct sample *sample,
-                   uint64_t (*chunk)(void *arg))
-{
-    gyre_loop *loop;
-    int err = gyre_loop_create(&loop, NULL);
-
-    if (err < 0)
-        return err;
-    if (gyre_loop_run(loop, GYRE_RUN_NOWAIT) < 0)
-        return -EIO;
-    measure(budget, chunk, loop, sample);
-    gyre_loop_destroy(loop);
-    return 0;
-}
-
-static int task_pair(const struct bench_case *of, const struct budget *budget,
-                     struct sample *sample)
-{
-    (void)of;
-    return on_loop(budget, sample, task_pairs);
-}
-
-static int task_life(const struct bench_case *of, const struct budget *budget,
-                     struct sample *sample)
-{
-    (void)of;
-    return on_loop(budget, sample, task_lives);
-}
-
-/* ---- libc's ------------------------------------------------------------- */
 
 static ucontext_t uc_host, uc_other;
 
@@ -184,114 +70,86 @@ static void uc_main(void)
         swapcontext(&uc_other, &uc_host);
 }
 
-static void uc_end(void)
-{
-}
-
-static void uc_make(void *stack, void (*fn)(void))
-{
-    getcontext(&uc_other);
-    uc_other.uc_stack.ss_sp = stack;
-    uc_other.uc_stack.ss_size = STACK_BYTES;
-    uc_other.uc_link = &uc_host;
-    makecontext(&uc_other, fn, 0);
-}
-
 static uint64_t uc_pairs(void *arg)
 {
-    (void)arg;
-    for (unsigned i = 0; i < SLOW_CHUNK; i++)
+    const struct bench_case *of = arg;
+    unsigned count = of->chunk / 16;
+
+    for (unsigned i = 0; i < count; i++)
         swapcontext(&uc_host, &uc_other);
-    return SLOW_CHUNK;
-}
-
-static uint64_t uc_lives(void *stack)
-{
-    for (unsigned i = 0; i < SLOW_CHUNK; i++) {
-        uc_make(stack, uc_end);
-        swapcontext(&uc_host, &uc_other);
-    }
-    return SLOW_CHUNK;
-}
-
-static int uc_take(const struct budget *budget, struct sample *sample,
-                   uint64_t (*chunk)(void *arg))
-{
-    void *stack = malloc(STACK_BYTES);
-
-    if (stack == NULL)
-        return -ENOMEM;
-    uc_make(stack, uc_main);
-    measure(budget, chunk, stack, sample);
-    free(stack);
-    return 0;
+    return count;
 }
 
 static int uc_pair(const struct bench_case *of, const struct budget *budget,
                    struct sample *sample)
 {
-    (void)of;
-    return uc_take(budget, sample, uc_pairs);
-}
+    void *stack = malloc(STACK_BYTES);
 
-static int uc_life(const struct bench_case *of, const struct budget *budget,
-                   struct sample *sample)
-{
-    (void)of;
-    return uc_take(budget, sample, uc_lives);
-}
-
-static void *thread_main(void *arg)
-{
-    return arg;
-}
-
-static uint64_t thread_lives(void *arg)
-{
-    for (unsigned i = 0; i < 64; i++) {
-        pthread_t thread;
-
-        if (pthread_create(&thread, NULL, thread_main, arg) != 0)
-            abort();
-        pthread_join(thread, NULL);
-    }
-    return 64;
-}
-
-static int thread_life(const struct bench_case *of, const struct budget *budget,
-                       struct sample *sample)
-{
-    (void)of;
-    measure(budget, thread_lives, NULL, sample);
+    if (stack == NULL)
+        return -ENOMEM;
+    getcontext(&uc_other);
+    uc_other.uc_stack.ss_sp = stack;
+    uc_other.uc_stack.ss_size = STACK_BYTES;
+    makecontext(&uc_other, uc_main, 0);
+    measure(budget, uc_pairs, (void *)(uintptr_t)of, sample);
+    free(stack);
     return 0;
 }
 
+/* ---- between tasks ------------------------------------------------------ */
+
+static int yielder(void *arg)
+{
+    const struct bench_case *of = arg;
+
+    for (unsigned i = 0; i < of->chunk / of->n; i++)
+        gyre_yield();
+    return 0;
+}
+
+static uint64_t yields(struct on_loop *on)
+{
+    spawn_many(on, on->of->n, yielder, (void *)(uintptr_t)on->of);
+    run_all(on);
+    return on->of->chunk / on->of->n * on->of->n;
+}
+
+static int task_yield(const struct bench_case *of, const struct budget *budget,
+                      struct sample *sample)
+{
+    return on_loop(of, budget, sample, yields);
+}
+
+/* ---- the bench ---------------------------------------------------------- */
+
 static const struct contender pairs[] = {
-    { .name = "bare switch", .take = bare_pair, .is_limit = true },
-    { .name = "gyre yield", .take = task_pair },
+    { .name = "gyre, bare", .take = bare_pair, .is_limit = true },
+    { .name = "Boost fiber_context", .peer = "boost-context", .test = "fiber" },
+    { .name = "Boost callcc", .peer = "boost-context", .test = "callcc" },
     { .name = "ucontext", .take = uc_pair },
 };
 
-static const struct contender lives[] = {
-    { .name = "bare switch", .take = bare_life, .is_limit = true },
-    { .name = "gyre spawn", .take = task_life },
-    { .name = "ucontext", .take = uc_life },
-    { .name = "thread", .take = thread_life },
+static const struct contender yielding[] = {
+    { .name = "gyre yield", .take = task_yield, .is_limit = true },
+    { .name = "Boost.Fiber", .peer = "boost-fiber", .test = "yield" },
+    { .name = "Go", .peer = "go", .test = "yield" },
+    { .name = "libdill", .peer = "dill", .test = "yield" },
 };
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
 static const struct bench_case cases[] = {
-    { "resume and yield", pairs, COUNT(pairs), 0, 0 },
-    { "spawn, run, finish", lives, COUNT(lives), 0, 0 },
+    { "there and back", pairs, CASE_COUNT(pairs), .chunk = 65536 },
+    { "yield, 2 tasks", yielding, CASE_COUNT(yielding), .n = 2,
+      .chunk = 65536 },
+    { "yield, 1000 tasks", yielding, CASE_COUNT(yielding), .n = 1000,
+      .chunk = 262144 },
 };
 
 const struct bench bench_switch = {
     .name = "switch",
-    .unit = "a pair, or a life",
+    .unit = "two switches, there and back, or one yield",
     .cases = cases,
-    .count = COUNT(cases),
+    .count = CASE_COUNT(cases),
     .seconds = 0.04,
     .rounds = 15,
-    .instruction_ops = CHUNK,
+    .instruction_ops = 65536,
 };

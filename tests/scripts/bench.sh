@@ -28,8 +28,9 @@ not_ok()
     failed=1
 }
 
-# One contender stands on a line. Its samples are positive numbers; only those
-# by hand may be missing, with the reason, where there is no io_uring for them.
+# One contender stands on a line. Its samples are positive numbers; only others
+# than gyre may be missing, with the reason: those by hand where there is no
+# io_uring for them, and peers that were not built.
 check_json()
 {
     awk '
@@ -40,9 +41,9 @@ check_json()
         /"case":/ { cases++ }
         /"name":/ {
             contenders++
-            if ($0 ~ /"samples_ns":\[[0-9]/ &&
-                $0 !~ /"m(edian|inimum)_ns":0\.000/ &&
-                $0 ~ /"median_ns":[0-9]/)
+            if ($0 ~ /"samples_(ns|bytes)":\[[0-9]/ &&
+                $0 !~ /"m(edian|inimum)_(ns|bytes)":0\.000/ &&
+                $0 ~ /"median_(ns|bytes)":[0-9]/)
                 measured++
             else if ($0 !~ /"name":"gyre/ && $0 ~ /"error":"/)
                 excused++
@@ -65,7 +66,11 @@ if [ ! -x "$gyre" ]; then
     exit 1
 fi
 
-for bench in nop timers switch echo; do
+# Peers that are there must not rot either, so they are built for this.
+cmake --build "$build" --target bench_peers > "$work/peers.log" 2>&1 ||
+    not_ok bench_peers_build "$(grep -m 1 -i error "$work/peers.log")"
+
+for bench in nop timers switch spawn echo; do
     name=bench_${bench}_measures_every_contender
     if "$gyre" bench $bench --json --time 0.01 --rounds 2 \
         > "$work/json" 2> "$work/errors"; then
@@ -87,6 +92,56 @@ if "$gyre" bench switch --time 0.01 --rounds 1 > "$work/table" 2>&1 &&
     ok $name
 else
     not_ok $name "$(grep yield "$work/table")"
+fi
+
+# Without peers all is measured but they, and the table says who is missing.
+name=bench_names_the_peers_that_are_missing
+if GYRE_BENCH_PEERS_DIR=$work/none "$gyre" bench spawn --time 0.01 --rounds 1 \
+    --case 'at a time' > "$work/table" 2>&1 &&
+    grep -q '^  gyre spawn  *[0-9]' "$work/table" &&
+    grep -q '^  Go  *not here: not built (golang-go)$' "$work/table" &&
+    grep -q '^  Boost.Fiber  *not here: not built (libboost-fiber-dev)$' \
+        "$work/table"; then
+    ok $name
+else
+    not_ok $name "$(grep Go "$work/table")"
+fi
+
+# Peers made up for this: one answers, one does not know the test, one dies.
+mkdir "$work/peers"
+# shellcheck disable=SC2016 # for those scripts to expand
+{
+    echo '#!/bin/sh
+        while read -r test n ops; do
+            echo "$test $n $ops" >> "${0%/*}/asked"
+            echo "ns $ops $((ops * 7)) 10000000"
+        done' > "$work/peers/go"
+    echo '#!/bin/sh
+        while read -r line; do echo unknown; done' > "$work/peers/dill"
+    printf '#!/bin/sh\nread -r line\n' > "$work/peers/boost-fiber"
+}
+chmod +x "$work/peers/"*
+GYRE_BENCH_PEERS_DIR=$work/peers "$gyre" bench spawn --time 0.02 --rounds 1 \
+    --case 'at a time' --json > "$work/json" 2> "$work/errors"
+
+# A question that is not counted, and two of 10 ms each for a sample of 20 ms.
+name=bench_asks_a_peer_until_the_time_is_up
+if [ "$(sort "$work/peers/asked" | uniq -c | tr -s ' ')" = \
+    ' 3 spawn 1000 65000' ] &&
+    grep -q '"name":"Go",.*"median_ns":7\.000,.*"wall_ns":153\.846' \
+        "$work/json"; then
+    ok $name
+else
+    not_ok $name "$(grep '"Go"' "$work/json") $(cat "$work/peers/asked")"
+fi
+
+name=bench_goes_on_without_a_peer_that_cannot
+if grep -q '"name":"libdill",.*"error":"Operation not supported"' \
+    "$work/json" &&
+    grep -q '"name":"Boost.Fiber",.*"error":"Broken pipe"' "$work/json"; then
+    ok $name
+else
+    not_ok $name "$(grep '"error"' "$work/json")"
 fi
 
 name=bench_refuses_wrong_arguments_by_name
