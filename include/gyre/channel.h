@@ -68,18 +68,20 @@ GYRE_API void gyre_channel_destroy(gyre_channel *channel);
 /* Copy *element into the channel. 0; -EPIPE; -ENOMEM (unbounded only); the
  * errors of a wait. */
 GYRE_API int gyre_channel_send(gyre_channel *channel,
-                               const void *element) GYRE_MUST_USE;
+                               const void *element) GYRE_WAITS GYRE_MUST_USE;
 GYRE_API int gyre_channel_send_until(gyre_channel *channel, const void *element,
-                                     uint64_t deadline_ns) GYRE_MUST_USE;
+                                     uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 GYRE_API int gyre_channel_try_send(gyre_channel *channel,
                                    const void *element) GYRE_MUST_USE;
 
 /* Take the oldest element into *element. 0; GYRE_EOF: closed, and nothing is
  * left; the errors of a wait. */
 GYRE_API int gyre_channel_recv(gyre_channel *channel,
-                               void *element) GYRE_MUST_USE;
+                               void *element) GYRE_WAITS GYRE_MUST_USE;
 GYRE_API int gyre_channel_recv_until(gyre_channel *channel, void *element,
-                                     uint64_t deadline_ns) GYRE_MUST_USE;
+                                     uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 GYRE_API int gyre_channel_try_recv(gyre_channel *channel,
                                    void *element) GYRE_MUST_USE;
 
@@ -124,9 +126,10 @@ GYRE_API int gyre_oneshot_send(gyre_oneshot *oneshot,
 /* 0; GYRE_EOF: the sender has closed without a value; the errors of a wait,
  * after which it can be tried again. */
 GYRE_API int gyre_oneshot_recv(gyre_oneshot *oneshot,
-                               void **value) GYRE_MUST_USE;
+                               void **value) GYRE_WAITS GYRE_MUST_USE;
 GYRE_API int gyre_oneshot_recv_until(gyre_oneshot *oneshot, void **value,
-                                     uint64_t deadline_ns) GYRE_MUST_USE;
+                                     uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 GYRE_API int gyre_oneshot_try_recv(gyre_oneshot *oneshot,
                                    void **value) GYRE_MUST_USE;
 
@@ -139,7 +142,8 @@ GYRE_API bool gyre_oneshot_close_recv(gyre_oneshot *oneshot, void **value);
 
 /* For the sender: wait until the receiver has closed (0) or received (0), to
  * stop work nobody wants. */
-GYRE_API int gyre_oneshot_wait_closed(gyre_oneshot *oneshot) GYRE_MUST_USE;
+GYRE_API int gyre_oneshot_wait_closed(gyre_oneshot *oneshot)
+    GYRE_WAITS GYRE_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -142,7 +142,8 @@ struct gyre_scope {
  * deadline cut it; else what fn returned.
  */
 GYRE_API int gyre_scope_run(const gyre_scope_options *options,
-                            int (*fn)(gyre_scope *scope, void *arg), void *arg);
+                            int (*fn)(gyre_scope *scope, void *arg),
+                            void *arg) GYRE_WAITS;
 
 /* The same as a pair. The deadline in force is the earlier of the option and
  * the enclosing scope's (but for a shield). A deadline that has passed cancels
@@ -153,7 +154,7 @@ GYRE_API void gyre_scope_open(gyre_scope *scope,
 /* Wait for all children, also when cancelled. Only by the opener, and only its
  * innermost scope. The first error; -ETIME: the scope's own deadline cut it;
  * else 0. */
-GYRE_API int gyre_scope_close(gyre_scope *scope) GYRE_MUST_USE;
+GYRE_API int gyre_scope_close(gyre_scope *scope) GYRE_WAITS GYRE_MUST_USE;
 
 /* Cancel the scope and all below, but for shields; does not wait. By any task or
  * callback of the loop, as often as it likes. */

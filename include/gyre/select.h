@@ -79,7 +79,8 @@ GYRE_API gyre_case gyre_on_timer(uint64_t deadline_ns);
 GYRE_API gyre_case gyre_on_event(gyre_event *event, void **value);
 
 /* Wait for one of `count` cases (1 to 65535). Its index, or an error. */
-GYRE_API int gyre_select(gyre_case *cases, unsigned count) GYRE_MUST_USE;
+GYRE_API int gyre_select(gyre_case *cases,
+                         unsigned count) GYRE_WAITS GYRE_MUST_USE;
 
 /* Likewise, of what is there at once; -EAGAIN: nothing is. Ops are tried, not
  * started. */
@@ -101,18 +102,20 @@ typedef struct gyre_branch {
  * -ENOMEM: no stack for some branch; then none of them is left running, and
  * those that never ran say -ECANCELED.
  */
-GYRE_API int gyre_all(gyre_branch *branches, unsigned count) GYRE_MUST_USE;
+GYRE_API int gyre_all(gyre_branch *branches,
+                      unsigned count) GYRE_WAITS GYRE_MUST_USE;
 
 /* Likewise, but nobody is cancelled for an error: the first is returned. */
 GYRE_API int gyre_all_settled(gyre_branch *branches,
-                              unsigned count) GYRE_MUST_USE;
+                              unsigned count) GYRE_WAITS GYRE_MUST_USE;
 
 /*
  * Run each as a task; when the first has returned >= 0, cancel the others, wait
  * for them, and return the index of the first. If all fail: the first error.
  * -ECANCELED, -ETIME: the caller's scope ended it.
  */
-GYRE_API int gyre_race(gyre_branch *branches, unsigned count) GYRE_MUST_USE;
+GYRE_API int gyre_race(gyre_branch *branches,
+                       unsigned count) GYRE_WAITS GYRE_MUST_USE;
 
 #ifdef __cplusplus
 }

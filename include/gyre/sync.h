@@ -105,9 +105,9 @@ GYRE_API void gyre_mutex_init(gyre_mutex *mutex, unsigned flags);
 GYRE_API void gyre_mutex_destroy(gyre_mutex *mutex);
 
 /* 0: the caller holds it. Locking twice panics: it would wait for itself. */
-GYRE_API int gyre_mutex_lock(gyre_mutex *mutex) GYRE_MUST_USE;
-GYRE_API int gyre_mutex_lock_until(gyre_mutex *mutex,
-                                   uint64_t deadline_ns) GYRE_MUST_USE;
+GYRE_API int gyre_mutex_lock(gyre_mutex *mutex) GYRE_WAITS GYRE_MUST_USE;
+GYRE_API int gyre_mutex_lock_until(gyre_mutex *mutex, uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 
 /* Take it if it is free and nobody waits for it. Never waits. */
 GYRE_API bool gyre_mutex_try_lock(gyre_mutex *mutex) GYRE_MUST_USE;
@@ -131,7 +131,7 @@ typedef struct gyre_guard {
     int error; /* what gyre_mutex_lock() returned */
 } gyre_guard;
 
-GYRE_API gyre_guard gyre_guard_begin(gyre_mutex *mutex);
+GYRE_API gyre_guard gyre_guard_begin(gyre_mutex *mutex) GYRE_WAITS;
 GYRE_API void gyre_guard_end(gyre_guard *guard); /* unlocks, unless in error */
 
 #define GYRE_GUARD(name, mutex)                                                \
@@ -156,14 +156,14 @@ typedef struct gyre_rwlock {
 
 GYRE_API void gyre_rwlock_init(gyre_rwlock *lock, unsigned flags);
 GYRE_API void gyre_rwlock_destroy(gyre_rwlock *lock);
-GYRE_API int gyre_rwlock_read(gyre_rwlock *lock) GYRE_MUST_USE;
-GYRE_API int gyre_rwlock_read_until(gyre_rwlock *lock,
-                                    uint64_t deadline_ns) GYRE_MUST_USE;
+GYRE_API int gyre_rwlock_read(gyre_rwlock *lock) GYRE_WAITS GYRE_MUST_USE;
+GYRE_API int gyre_rwlock_read_until(gyre_rwlock *lock, uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 GYRE_API bool gyre_rwlock_try_read(gyre_rwlock *lock) GYRE_MUST_USE;
 GYRE_API void gyre_rwlock_read_unlock(gyre_rwlock *lock);
-GYRE_API int gyre_rwlock_write(gyre_rwlock *lock) GYRE_MUST_USE;
-GYRE_API int gyre_rwlock_write_until(gyre_rwlock *lock,
-                                     uint64_t deadline_ns) GYRE_MUST_USE;
+GYRE_API int gyre_rwlock_write(gyre_rwlock *lock) GYRE_WAITS GYRE_MUST_USE;
+GYRE_API int gyre_rwlock_write_until(gyre_rwlock *lock, uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 GYRE_API bool gyre_rwlock_try_write(gyre_rwlock *lock) GYRE_MUST_USE;
 GYRE_API void gyre_rwlock_write_unlock(gyre_rwlock *lock);
 
@@ -188,15 +188,17 @@ GYRE_API void gyre_cond_destroy(gyre_cond *cond);
 
 /* Unlock the mutex, wait for a notify, lock it again. The mutex is held when
  * the call returns, whatever it returns; locking it again is not cut short. */
-GYRE_API int gyre_cond_wait(gyre_cond *cond, gyre_mutex *mutex) GYRE_MUST_USE;
+GYRE_API int gyre_cond_wait(gyre_cond *cond,
+                            gyre_mutex *mutex) GYRE_WAITS GYRE_MUST_USE;
 GYRE_API int gyre_cond_wait_until(gyre_cond *cond, gyre_mutex *mutex,
-                                  uint64_t deadline_ns) GYRE_MUST_USE;
+                                  uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 
 /* Wait until holds(arg), which is called with the mutex held, is true. 0: it
  * holds. An error: it did not when the wait ended. */
 GYRE_API int gyre_cond_wait_for(gyre_cond *cond, gyre_mutex *mutex,
                                 bool (*holds)(void *arg), void *arg,
-                                uint64_t deadline_ns) GYRE_MUST_USE;
+                                uint64_t deadline_ns) GYRE_WAITS GYRE_MUST_USE;
 
 /* With or without the mutex. */
 GYRE_API void gyre_cond_notify_one(gyre_cond *cond);
@@ -221,10 +223,10 @@ GYRE_API void gyre_semaphore_destroy(gyre_semaphore *semaphore);
 /* Take `units` at once, or wait until that many are there. Who wants many is
  * not overtaken by who wants few. */
 GYRE_API int gyre_semaphore_acquire(gyre_semaphore *semaphore,
-                                    uint64_t units) GYRE_MUST_USE;
+                                    uint64_t units) GYRE_WAITS GYRE_MUST_USE;
 GYRE_API int gyre_semaphore_acquire_until(gyre_semaphore *semaphore,
-                                          uint64_t units,
-                                          uint64_t deadline_ns) GYRE_MUST_USE;
+                                          uint64_t units, uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 GYRE_API bool gyre_semaphore_try_acquire(gyre_semaphore *semaphore,
                                          uint64_t units) GYRE_MUST_USE;
 
@@ -258,9 +260,11 @@ GYRE_API int gyre_event_set(gyre_event *event, void *value);
 GYRE_API bool gyre_event_is_set(const gyre_event *event);
 
 /* 0: it is set; *value (may be NULL) is its value. */
-GYRE_API int gyre_event_wait(gyre_event *event, void **value) GYRE_MUST_USE;
+GYRE_API int gyre_event_wait(gyre_event *event,
+                             void **value) GYRE_WAITS GYRE_MUST_USE;
 GYRE_API int gyre_event_wait_until(gyre_event *event, void **value,
-                                   uint64_t deadline_ns) GYRE_MUST_USE;
+                                   uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 
 /* Make it unset again. Those who have been woken keep the value they got. */
 GYRE_API void gyre_event_reset(gyre_event *event);
@@ -285,9 +289,9 @@ GYRE_API void gyre_latch_destroy(gyre_latch *latch);
 /* Panics if `n` is more than is left. */
 GYRE_API void gyre_latch_count_down(gyre_latch *latch, uint64_t n);
 GYRE_API bool gyre_latch_is_open(const gyre_latch *latch);
-GYRE_API int gyre_latch_wait(gyre_latch *latch) GYRE_MUST_USE;
-GYRE_API int gyre_latch_wait_until(gyre_latch *latch,
-                                   uint64_t deadline_ns) GYRE_MUST_USE;
+GYRE_API int gyre_latch_wait(gyre_latch *latch) GYRE_WAITS GYRE_MUST_USE;
+GYRE_API int gyre_latch_wait_until(gyre_latch *latch, uint64_t deadline_ns)
+    GYRE_WAITS GYRE_MUST_USE;
 
 /* Lets `parties` go on together when the last of them has come; again and
  * again. */
@@ -309,9 +313,9 @@ GYRE_API void gyre_barrier_destroy(gyre_barrier *barrier);
 
 /* 1 for the last to come, 0 for the others. Who is cancelled while he waits
  * takes his arrival back: the others go on waiting for a full number. */
-GYRE_API int gyre_barrier_wait(gyre_barrier *barrier) GYRE_MUST_USE;
-GYRE_API int gyre_barrier_wait_until(gyre_barrier *barrier,
-                                     uint64_t deadline_ns) GYRE_MUST_USE;
+GYRE_API int gyre_barrier_wait(gyre_barrier *barrier) GYRE_WAITS GYRE_MUST_USE;
+GYRE_API int gyre_barrier_wait_until(
+    gyre_barrier *barrier, uint64_t deadline_ns) GYRE_WAITS GYRE_MUST_USE;
 
 /* Work in progress: counts up and down; who waits is woken at 0. Can be used
  * again. */
@@ -333,9 +337,10 @@ GYRE_API void gyre_wait_group_add(gyre_wait_group *group, uint64_t n);
 GYRE_API void gyre_wait_group_done(gyre_wait_group *group);
 
 /* 0: the count was 0 at the call, or has become so since. */
-GYRE_API int gyre_wait_group_wait(gyre_wait_group *group) GYRE_MUST_USE;
-GYRE_API int gyre_wait_group_wait_until(gyre_wait_group *group,
-                                        uint64_t deadline_ns) GYRE_MUST_USE;
+GYRE_API int gyre_wait_group_wait(gyre_wait_group *group)
+    GYRE_WAITS GYRE_MUST_USE;
+GYRE_API int gyre_wait_group_wait_until(
+    gyre_wait_group *group, uint64_t deadline_ns) GYRE_WAITS GYRE_MUST_USE;
 
 /* Done by the first who comes; the others wait until it is done. */
 typedef struct gyre_once {
@@ -357,7 +362,7 @@ typedef struct gyre_once {
  * in line tries with its own fn and arg. From inside fn, it panics.
  */
 GYRE_API int gyre_once_run(gyre_once *once, int (*fn)(void *arg),
-                           void *arg) GYRE_MUST_USE;
+                           void *arg) GYRE_WAITS GYRE_MUST_USE;
 GYRE_API bool gyre_once_is_done(const gyre_once *once);
 
 #ifdef __cplusplus

@@ -86,13 +86,14 @@ typedef struct gyre_task_options {
  * caller's. Only the loop's thread, but not necessarily a task.
  */
 GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn,
-                        void *arg) GYRE_MUST_USE;
+                        void *arg) GYRE_WAITS GYRE_MUST_USE;
 
 /* Likewise, with options (may be NULL) and a handle for gyre_join(), which is
  * valid until it is joined or the scope has closed. */
 GYRE_API int gyre_spawn_with(gyre_scope *scope,
                              const gyre_task_options *options, gyre_task_fn *fn,
-                             void *arg, gyre_task **task) GYRE_MUST_USE;
+                             void *arg,
+                             gyre_task **task) GYRE_WAITS GYRE_MUST_USE;
 
 /* Cancel one task and the scopes it has opened, but not its siblings. Does not
  * wait: the task is still to be joined, or its scope closed. -ECANCELED as its
@@ -104,7 +105,7 @@ GYRE_API void gyre_task_cancel(gyre_task *task);
  * handle gone. -ECANCELED, -ETIME: the caller was cancelled while it waited;
  * the handle remains. By one task at a time, from the same loop.
  */
-GYRE_API int gyre_join(gyre_task *task, int *result) GYRE_MUST_USE;
+GYRE_API int gyre_join(gyre_task *task, int *result) GYRE_WAITS GYRE_MUST_USE;
 
 /* The scope of a loop's outermost tasks, for spawning from callbacks or before
  * the loop runs. It has no deadline, and closes with the loop. NULL: no memory
@@ -136,13 +137,13 @@ GYRE_API const void *gyre_task_site(const gyre_task *task);
 
 /* Let the other ready tasks and the kernel have their turn. 0, -ECANCELED,
  * -ETIME; it yields in each case. */
-GYRE_API int gyre_yield(void);
+GYRE_API int gyre_yield(void) GYRE_WAITS;
 
 /* Sleep for a delay from now, or until a deadline. 0: it has passed;
  * -ECANCELED, -ETIME: the scope ended it. Never early. */
-GYRE_API int gyre_sleep(uint64_t delay_ns);
-GYRE_API int gyre_sleep_for(gyre_delay delay);
-GYRE_API int gyre_sleep_until(uint64_t deadline_ns);
+GYRE_API int gyre_sleep(uint64_t delay_ns) GYRE_WAITS;
+GYRE_API int gyre_sleep_for(gyre_delay delay) GYRE_WAITS;
+GYRE_API int gyre_sleep_until(uint64_t deadline_ns) GYRE_WAITS;
 
 /* 0, or what the next call that can wait would return: -ECANCELED, -ETIME. */
 GYRE_API int gyre_cancelled(void);
@@ -150,7 +151,7 @@ GYRE_API int gyre_cancelled(void);
 /* Start a filled, idle op and wait for its last completion; the op may lie on
  * the stack. Completions before the last are not seen: for those, use
  * callbacks. */
-GYRE_API gyre_result gyre_await(gyre_op *op);
+GYRE_API gyre_result gyre_await(gyre_op *op) GYRE_WAITS;
 
 /* Bytes left on the running task's stack (SIZE_MAX outside of tasks). */
 GYRE_API size_t gyre_stack_left(void);

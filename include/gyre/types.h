@@ -27,6 +27,18 @@
 #define GYRE_API __attribute__((visibility("default")))
 #define GYRE_MUST_USE __attribute__((warn_unused_result))
 
+/*
+ * Marks each call that can make its caller wait: there other tasks run, and
+ * there a cancel of the caller's scope is heard. What is not marked never waits.
+ * (The calls that run a whole loop, gyre_run() and gyre_loop_run(), are not
+ * meant: no task waits in them.)
+ */
+#ifdef __clang__
+#define GYRE_WAITS __attribute__((annotate("gyre_waits")))
+#else
+#define GYRE_WAITS
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
