@@ -2,8 +2,8 @@
 /*
  * main.c - gyre bench: the command line
  *
- *     gyre bench nop|timers|switch|spawn|echo [--json] [--time S] [--rounds N]
- *                [--case TEXT] [--instructions]
+ *     gyre bench [NAME] [--json] [--time S] [--rounds N] [--case TEXT]
+ *                [--instructions]
  *
  * Without a name all benches run. `--take` is for callgrind's sake, which runs
  * this program again for a single sample.
@@ -18,7 +18,8 @@
 #define ROUNDS_MAX 255
 
 static const struct bench *const benches[] = {
-    &bench_nop, &bench_timers, &bench_switch, &bench_spawn, &bench_echo,
+    &bench_nop,   &bench_timers, &bench_switch,
+    &bench_spawn, &bench_mutex,  &bench_echo,
 };
 #define BENCHES (sizeof benches / sizeof benches[0])
 
@@ -34,7 +35,8 @@ struct options {
 };
 
 static const char usage[] =
-    "usage: gyre bench [nop|timers|switch|spawn|echo] [options]\n"
+    "usage: gyre bench [NAME] [options]\n"
+    "  NAME            nop, timers, switch, spawn, mutex or echo; else all\n"
     "  --json          all samples, as JSON\n"
     "  --time S        seconds of one sample\n"
     "  --rounds N      samples of each contender, at most 255\n"

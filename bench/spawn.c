@@ -150,7 +150,7 @@ static uint64_t host_lives(struct on_loop *on)
 static int host_life(const struct bench_case *of, const struct budget *budget,
                      struct sample *sample)
 {
-    return on_loop(of, budget, sample, host_lives);
+    return on_loop(of, budget, sample, 0, host_lives);
 }
 
 /* By a task, which joins each. */
@@ -179,7 +179,7 @@ static uint64_t joined_lives(struct on_loop *on)
 static int joined_life(const struct bench_case *of, const struct budget *budget,
                        struct sample *sample)
 {
-    return on_loop(of, budget, sample, joined_lives);
+    return on_loop(of, budget, sample, 0, joined_lives);
 }
 
 /* By a task, in a scope that waits for all of them. */
@@ -212,7 +212,7 @@ static uint64_t batched_lives(struct on_loop *on)
 static int batched_life(const struct bench_case *of,
                         const struct budget *budget, struct sample *sample)
 {
-    return on_loop(of, budget, sample, batched_lives);
+    return on_loop(of, budget, sample, 0, batched_lives);
 }
 
 /* ---- memory ------------------------------------------------------------- */

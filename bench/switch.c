@@ -117,7 +117,7 @@ static uint64_t yields(struct on_loop *on)
 static int task_yield(const struct bench_case *of, const struct budget *budget,
                       struct sample *sample)
 {
-    return on_loop(of, budget, sample, yields);
+    return on_loop(of, budget, sample, 0, yields);
 }
 
 /* ---- the bench ---------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 struct measured {
-    struct on_loop *on;
+    struct on_loop on;
     uint64_t (*chunk)(struct on_loop *on);
 };
 
@@ -16,30 +16,23 @@ static uint64_t one_chunk(void *arg)
 {
     struct measured *measured = arg;
 
-    return measured->chunk(measured->on);
-}
-
-int on_loop_with(struct on_loop *on, const struct budget *budget,
-                 struct sample *sample, uint64_t (*chunk)(struct on_loop *on))
-{
-    struct measured measured = { on, chunk };
-    int err = gyre_loop_create(&on->loop, NULL);
-
-    if (err < 0)
-        return err;
-    if (gyre_loop_run(on->loop, GYRE_RUN_NOWAIT) < 0)
-        return -EIO;
-    measure(budget, one_chunk, &measured, sample);
-    gyre_loop_destroy(on->loop);
-    return 0;
+    return measured->chunk(&measured->on);
 }
 
 int on_loop(const struct bench_case *of, const struct budget *budget,
-            struct sample *sample, uint64_t (*chunk)(struct on_loop *on))
+            struct sample *sample, unsigned flags,
+            uint64_t (*chunk)(struct on_loop *on))
 {
-    struct on_loop on = { .of = of };
+    struct measured measured = { { .of = of, .flags = flags }, chunk };
+    int err = gyre_loop_create(&measured.on.loop, NULL);
 
-    return on_loop_with(&on, budget, sample, chunk);
+    if (err < 0)
+        return err;
+    if (gyre_loop_run(measured.on.loop, GYRE_RUN_NOWAIT) < 0)
+        return -EIO;
+    measure(budget, one_chunk, &measured, sample);
+    gyre_loop_destroy(measured.on.loop);
+    return 0;
 }
 
 void spawn_many(struct on_loop *on, unsigned count, gyre_task_fn *fn, void *arg)

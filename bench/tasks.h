@@ -18,17 +18,13 @@
 struct on_loop {
     gyre_loop *loop;
     const struct bench_case *of;
-    unsigned flags;
-    void *user;
+    unsigned flags; /* the chunk's affair: GYRE_LOCAL */
 };
 
 /* measure() a chunk on a new loop. */
 int on_loop(const struct bench_case *of, const struct budget *budget,
-            struct sample *sample, uint64_t (*chunk)(struct on_loop *on));
-
-/* The same with flags and a pointer for the chunk's use. */
-int on_loop_with(struct on_loop *on, const struct budget *budget,
-                 struct sample *sample, uint64_t (*chunk)(struct on_loop *on));
+            struct sample *sample, unsigned flags,
+            uint64_t (*chunk)(struct on_loop *on));
 
 /* Spawn as many tasks; what they need stays the caller's. */
 void spawn_many(struct on_loop *on, unsigned count, gyre_task_fn *fn,
