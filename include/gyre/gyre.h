@@ -6,12 +6,13 @@
  *
  *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h
  *   tasks        gyre/task.h, gyre/scope.h, gyre/io.h,
- *                gyre/sync.h, gyre/channel.h, gyre/select.h
+ *                gyre/detached.h, gyre/sync.h, gyre/channel.h, gyre/select.h
  */
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
 
 #include <gyre/channel.h>
+#include <gyre/detached.h>
 #include <gyre/error.h>
 #include <gyre/io.h>
 #include <gyre/loop.h>

@@ -221,11 +221,16 @@ void gyre_op_call(gyre_op *op, int (*function)(void *), void *arg)
     sqe->addr = (uintptr_t)function;
 }
 
+int loop_try(gyre_loop *loop, gyre_op *op)
+{
+    return loop->kernel->class->try_now(loop->kernel, gyre_op_sqe(op));
+}
+
 int gyre_op_try(gyre_loop *loop, gyre_op *op)
 {
     loop_assert_owner(loop);
     ASSERT_API(op->state_ == OP_IDLE, "only an idle op can be tried");
     if (!op_table[gyre_op_sqe(op)->opcode].tried)
         return -EAGAIN;
-    return loop->kernel->class->try_now(loop->kernel, gyre_op_sqe(op));
+    return loop_try(loop, op);
 }

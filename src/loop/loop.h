@@ -158,6 +158,17 @@ void loop_flush(gyre_loop *loop); /* cancels and backlog into the SQ */
 void loop_end_op(gyre_loop *loop, gyre_op *op, int result); /* QUEUED, HELD */
 void loop_release(gyre_loop *loop, gyre_op *op);            /* HELD */
 
+/* ---- fill.c -------------------------------------------------------------- */
+
+/* gyre_op_try() of any opcode: a close, when nothing can be started. */
+int loop_try(gyre_loop *loop, gyre_op *op);
+
+/* ---- slot.c -------------------------------------------------------------- */
+
+/* The op counts no longer as one on its descriptor, so that a close does not
+ * wait for it: its owner has asked it to end and does not wait either. */
+void loop_disown(gyre_loop *loop, gyre_op *op);
+
 /* ---- finish.c ----------------------------------------------------------- */
 
 /* Call back up to `limit` completions; how many CQEs and ended ops it took. */

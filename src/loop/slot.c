@@ -37,7 +37,7 @@ bool slot_grow(gyre_loop *loop, uint32_t slot)
 
 static bool is_on(const gyre_op *op, int fd)
 {
-    return op->slot_ == SLOT_OTHER && op_fd(op) == fd;
+    return (op->flags_ & OP_STRAY) != 0 && op_fd(op) == fd;
 }
 
 static gyre_op *find_stray(gyre_op *op, int fd)
@@ -97,6 +97,26 @@ void slot_left(gyre_loop *loop, const gyre_op *op)
         }
 }
 
+void loop_disown(gyre_loop *loop, gyre_op *op)
+{
+    gyre_op **list = (op->flags_ & OP_ON_CANCELS) != 0
+                         ? &loop->cancels
+                         : &loop->slots[op->slot_].flying;
+
+    if (op->state_ != OP_FLYING)
+        return; /* it ends before the kernel sees it */
+    op_head_remove(list, op);
+    slot_leave(loop, op);
+    op->flags_ &= (uint8_t)~OP_STRAY;
+    op->slot_ = SLOT_OTHER;
+    slot_enter(loop, op);
+    if ((op->flags_ & OP_ON_CANCELS) != 0)
+        list = &loop->cancels;
+    else
+        list = &loop->slots[SLOT_OTHER].flying;
+    op_head_push(list, op);
+}
+
 /* ---- asking all on a descriptor to end ----------------------------------- */
 
 /* `fd` is looked at for strays only. */
@@ -107,7 +127,7 @@ static unsigned cancel_list(gyre_op *op, uint32_t slot, int fd)
 
     for (; op != NULL; op = next) {
         next = op->next_;
-        if (op->slot_ == slot && (slot != SLOT_OTHER || op_fd(op) == fd) &&
+        if (op->slot_ == slot && (slot != SLOT_OTHER || is_on(op, fd)) &&
             gyre_op_cancel(op) == 0)
             asked++;
     }

@@ -49,7 +49,7 @@ public_includes_point_down()
             home["op"] = home["loop"] = home["timer"] = "loop"
             home["task"] = home["scope"] = "task"
             home["sync"] = home["channel"] = home["select"] = "sync"
-            home["io"] = home["net"] = home["fs"] = "io"
+            home["io"] = home["detached"] = home["net"] = home["fs"] = "io"
         }
         FNR == 1 { split(FILENAME, path, "/"); room = path[2] }
         /^[ \t]*#[ \t]*include[ \t]*<gyre\// {

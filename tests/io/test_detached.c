@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that can be stuck: the caller leaves at its deadline, and what comes of
+ * the request later is disposed of.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <gyre/detached.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "io/world.h"
+
+static const char *fifo_make(void)
+{
+    static char path[600];
+
+    snprintf(path, sizeof path, "%s/fifo", test_directory());
+    CHECK_OK(mkfifo(path, 0600));
+    return path;
+}
+
+static int plain_use(void *arg)
+{
+    char path[600], data[8] = "";
+    struct statx st;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s", test_directory(), (const char *)arg);
+    fd = gyre_detached_open(path, O_RDWR | O_CREAT, 0600);
+    CHECK(fd >= 0);
+    CHECK_EQ(gyre_detached_write(fd, "detached", 8, 0), 8);
+    CHECK_EQ(gyre_detached_read(fd, data, 8, 0), 8);
+    CHECK_MEM_EQ(data, "detached", 8);
+    CHECK_OK(gyre_detached_fsync(fd, false));
+    CHECK_OK(gyre_detached_statx(path, 0, STATX_SIZE, &st));
+    CHECK_EQ(st.stx_size, 8u);
+    CHECK_OK(gyre_close(fd));
+    CHECK_ERR(gyre_detached_read(fd, data, 8, 0), -EBADF);
+    CHECK_ERR(gyre_detached_fsync(-1, true), -EBADF);
+    CHECK_ERR(gyre_detached_open("/no/such", O_RDONLY, 0), -ENOENT);
+    CHECK_ERR(gyre_detached_statx("/no/such", 0, STATX_SIZE, &st), -ENOENT);
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    CHECK_ERR(gyre_detached_open(path, O_RDONLY, 0), -ENAMETOOLONG);
+    return 0;
+}
+
+KERNEL_TEST(R2_detached_calls_do_what_the_plain_ones_do)
+{
+    char name[] = "file";
+
+    must_run(plain_use, name);
+}
+
+/* ---- the caller leaves --------------------------------------------------- */
+
+static int leave_open(void *arg)
+{
+    gyre_scope scope;
+    int writer;
+
+    gyre_scope_open(
+        &scope,
+        &(gyre_scope_options){
+            .deadline_ns = gyre_loop_now(gyre_loop_current()) + 5 * GYRE_MS });
+    /* Stuck: nobody has the other end open. (Without O_CREAT, Linux's ring
+     * tries it with O_NONBLOCK, which a FIFO likes.) */
+    CHECK_ERR(gyre_detached_open(arg, O_RDONLY | O_CREAT, 0600), -ETIME);
+    CHECK_ERR(gyre_scope_close(&scope), -ETIME);
+    /* Now somebody has; a descriptor that is made now is closed by itself, as
+     * the census of descriptors tells. */
+    writer = open(arg, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    CHECK(writer >= 0);
+    CHECK_OK(gyre_sleep(5 * GYRE_MS));
+    CHECK_OK(gyre_close(writer));
+    return 0;
+}
+
+KERNEL_TEST(R2_S2_a_stuck_open_is_left_at_the_deadline_and_its_fd_closed)
+{
+    must_run(leave_open, (void *)(uintptr_t)fifo_make());
+}
+
+static int open_stuck(void *arg)
+{
+    return gyre_detached_open(arg, O_RDONLY | O_CREAT, 0600);
+}
+
+static void *open_other_end(void *arg)
+{
+    int fd;
+
+    usleep(20000); /* until the loop is being destroyed */
+    fd = open(arg, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    CHECK(fd >= 0);
+    usleep(20000);
+    CHECK_OK(close(fd));
+    return NULL;
+}
+
+static int leave_and_end(void *arg)
+{
+    gyre_scope scope;
+
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn(&scope, open_stuck, arg));
+    CHECK_OK(gyre_sleep(5 * GYRE_MS));
+    gyre_scope_cancel(&scope);
+    CHECK_OK(gyre_scope_close(&scope));
+    return 0;
+}
+
+KERNEL_TEST(R2_L10_a_descriptor_that_is_opened_at_the_loops_end_is_closed)
+{
+    void *path = (void *)(uintptr_t)fifo_make();
+    pthread_t other;
+
+    CHECK_OK(pthread_create(&other, NULL, open_other_end, path));
+    must_run(leave_and_end, path);
+    CHECK_OK(pthread_join(other, NULL));
+}
+
+static int read_stuck(void *arg)
+{
+    char byte;
+
+    return (int)gyre_detached_read(*(int *)arg, &byte, 1,
+                                   GYRE_CURRENT_POSITION);
+}
+
+static int leave_read(void *arg)
+{
+    gyre_scope scope;
+    gyre_task *task;
+    int ends[2];
+
+    (void)arg;
+    CHECK_OK(pipe2(ends, O_CLOEXEC)); /* blocking, as foreign ones are */
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn_with(&scope, NULL, read_stuck, &ends[0], &task));
+    CHECK_OK(gyre_sleep(2 * GYRE_MS));
+    gyre_scope_cancel(&scope);
+    CHECK_OK(gyre_scope_close(&scope));
+    /* The descriptor can be closed, though the request may be under way. */
+    CHECK_OK(gyre_close(ends[0]));
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)!write(ends[1], "x", 1); /* lets a thread go that reads */
+    CHECK_OK(gyre_close(ends[1]));
+    return 0;
+}
+
+KERNEL_TEST(R2_the_descriptor_of_a_read_left_behind_can_be_closed)
+{
+    must_run(leave_read, NULL);
+}
+
+/* ---- blocking functions -------------------------------------------------- */
+
+struct job {
+    atomic_int began;
+    atomic_int go;
+    atomic_int disposed;
+    int result;
+    int seen;
+};
+
+static int job_run(void *arg)
+{
+    struct job *job = arg;
+
+    atomic_store(&job->began, 1);
+    while (!atomic_load(&job->go))
+        usleep(200);
+    return job->result;
+}
+
+static void job_dispose(void *arg, int result)
+{
+    struct job *job = arg;
+
+    job->seen = result;
+    atomic_fetch_add(&job->disposed, 1);
+}
+
+static int call_job(void *arg)
+{
+    return gyre_detached_call(job_run, arg, job_dispose);
+}
+
+static int leave_call(void *arg)
+{
+    struct job job = { .result = 7 };
+    gyre_scope scope;
+    gyre_task *task;
+    int result = 1;
+
+    (void)arg;
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn_with(&scope, NULL, call_job, &job, &task));
+    while (atomic_load(&job.began) == 0)
+        CHECK_OK(gyre_sleep(GYRE_MS));
+    gyre_task_cancel(task);
+    CHECK_OK(gyre_join(task, &result));
+    CHECK_ERR(result, -ECANCELED);
+    CHECK_EQ(atomic_load(&job.disposed), 0); /* the function has `job` still */
+    atomic_store(&job.go, 1);
+    while (atomic_load(&job.disposed) == 0)
+        CHECK_OK(gyre_sleep(GYRE_MS));
+    CHECK_EQ(job.seen, 7);
+    CHECK_EQ(atomic_load(&job.disposed), 1);
+    CHECK_OK(gyre_scope_close(&scope));
+    return 0;
+}
+
+KERNEL_TEST(R2_a_call_left_behind_disposes_of_its_argument_once)
+{
+    must_run(leave_call, NULL);
+}
+
+static int finish_call(void *arg)
+{
+    struct job job = { .go = 1, .result = 5 };
+    gyre_scope scope;
+
+    (void)arg;
+    CHECK_EQ(gyre_detached_call(job_run, &job, job_dispose), 5);
+    CHECK_EQ(job.disposed, 0); /* the caller has it */
+    job.result = -ECANCELED;
+    CHECK_ERR(gyre_detached_call(job_run, &job, job_dispose), -ECANCELED);
+    CHECK_EQ(job.disposed, 1);
+    gyre_scope_open(&scope, NULL);
+    gyre_scope_cancel(&scope);
+    CHECK_ERR(gyre_detached_call(job_run, &job, job_dispose), -ECANCELED);
+    CHECK_EQ(job.disposed, 2); /* never begun */
+    CHECK_ERR(job.seen, -ECANCELED);
+    CHECK_OK(gyre_scope_close(&scope));
+    return 0;
+}
+
+KERNEL_TEST(R2_a_detached_call_says_who_has_the_argument)
+{
+    must_run(finish_call, NULL);
+}
+
+/* The caller goes while the request is still queued, with the loop. */
+static int leave_at_the_end(void *arg)
+{
+    struct job *job = arg;
+    gyre_scope scope;
+    gyre_task *task;
+
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn_with(&scope, NULL, call_job, job, &task));
+    CHECK_OK(gyre_yield());
+    gyre_scope_cancel(&scope);
+    CHECK_OK(gyre_scope_close(&scope));
+    atomic_store(&job->go, 1);
+    return 0;
+}
+
+KERNEL_TEST(R2_L10_the_loops_end_waits_for_what_was_left_behind)
+{
+    struct job job = { .result = 3 };
+
+    must_run(leave_at_the_end, &job);
+    CHECK_EQ(atomic_load(&job.disposed), 1);
+}
+
+static int each_without_memory(void *arg)
+{
+    char byte = 0;
+    struct statx st;
+    struct job job = { .go = 1 };
+
+    (void)arg;
+    for (int i = 0; i < 6; i++) {
+        alloc_fail_nth(1);
+        CHECK_ERR(i == 0   ? gyre_detached_open("/", O_RDONLY, 0)
+                  : i == 1 ? (int)gyre_detached_read(0, &byte, 1, 0)
+                  : i == 2 ? (int)gyre_detached_write(1, &byte, 1, 0)
+                  : i == 3 ? gyre_detached_fsync(0, false)
+                  : i == 4 ? gyre_detached_statx("/", 0, STATX_SIZE, &st)
+                           : gyre_detached_call(job_run, &job, job_dispose),
+                  -ENOMEM);
+        alloc_fail_nth(0);
+    }
+    CHECK_EQ(job.disposed, 0);
+    return 0;
+}
+
+KERNEL_TEST2(R2_a_detached_call_without_memory_says_so)
+{
+    must_run(each_without_memory, NULL);
+}
