@@ -29,9 +29,9 @@
 
 /*
  * Marks each call that can make its caller wait: there other tasks run, and
- * there a cancel of the caller's scope is heard. What is not marked never waits.
- * (The calls that run a whole loop, gyre_run() and gyre_loop_run(), are not
- * meant: no task waits in them.)
+ * there a cancel of the caller's scope is heard. What is not marked does not
+ * wait. (Not meant are gyre_run() and gyre_loop_run(), which run a whole loop:
+ * no task waits in them.)
  */
 #ifdef __clang__
 #define GYRE_WAITS __attribute__((annotate("gyre_waits")))
