@@ -299,7 +299,7 @@ int gyre_join(gyre_task *target, int *result)
         ASSERT(target->finished);
     }
     if (target->result < 0)
-        task->failure = target->failure;
+        task->failure = failure_of(target, target->result);
     if (result != NULL)
         *result = target->result;
     task_free(target);
