@@ -52,18 +52,30 @@ free_loop:
     return -ENOMEM;
 }
 
+static bool loop_holds_ops(const gyre_loop *loop)
+{
+    return counter_get(&loop->in_flight) > 0 ||
+           counter_get(&loop->queued) > 0 || loop->ended.first != NULL;
+}
+
 /* Turn until the kernel has nothing of ours any more. */
 static void loop_drain(gyre_loop *loop)
 {
-    while (counter_get(&loop->in_flight) > 0 ||
-           counter_get(&loop->queued) > 0 || loop->ended.first != NULL) {
-        int err;
+    gyre_timer stuck;
 
-        gyre_loop_cancel_all(loop);
-        loop->closing = true;
-        err = gyre_loop_run(loop, GYRE_RUN_ONCE);
-        ASSERT_API(err >= 0, "the kernel refuses to finish what is in flight; "
-                             "its memory cannot be given back");
+    if (loop_holds_ops(loop)) {
+        stuck_watch(loop, &stuck);
+        while (loop_holds_ops(loop)) {
+            int err;
+
+            gyre_loop_cancel_all(loop);
+            loop->closing = true;
+            err = gyre_loop_run(loop, GYRE_RUN_ONCE);
+            ASSERT_API(err >= 0,
+                       "the kernel refuses to finish what is in flight; its "
+                       "memory cannot be given back");
+        }
+        gyre_timer_stop(&stuck);
     }
     loop->closing = true;
 }

@@ -230,6 +230,12 @@ bool loop_has_posted(gyre_loop *loop);
 /* Until no other thread is inside a call. */
 void loop_await_callers(gyre_loop *loop);
 
+/* ---- stuck.c ------------------------------------------------------------- */
+
+/* While the loop ends: in a second, name what is still in flight of what is now.
+ * The timer is stopped by the caller. */
+void stuck_watch(gyre_loop *loop, gyre_timer *timer);
+
 /* ---- turn.c ------------------------------------------------------------- */
 
 bool loop_is_done(gyre_loop *loop);

@@ -35,8 +35,11 @@ static int wait_for_others(struct tasks *tasks)
 /* Cancel everything and turn until no task is left. */
 static void tasks_finish(struct tasks *tasks)
 {
+    gyre_timer stuck;
+
     tasks->ending = true;
     scope_cancel_for(&tasks->root, -ECANCELED);
+    stuck_watch(tasks->loop, &stuck);
     while (tasks->root.children_ > 0) {
         int err = loop_is_done(tasks->loop)
                       ? wait_for_others(tasks)
@@ -45,6 +48,7 @@ static void tasks_finish(struct tasks *tasks)
         ASSERT_API(err >= 0,
                    "the kernel refuses to finish what tasks wait for");
     }
+    gyre_timer_stop(&stuck);
     scope_free_handles(&tasks->root);
 }
 

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -271,6 +272,45 @@ KERNEL_TEST(R2_L10_the_loops_end_waits_for_what_was_left_behind)
 
     must_run(leave_at_the_end, &job);
     CHECK_EQ(atomic_load(&job.disposed), 1);
+}
+
+/* ---- what keeps the loop from ending is named ---------------------------- */
+
+static int slow_job(void *arg)
+{
+    (void)arg;
+    usleep(1300000);
+    return 0;
+}
+
+static int wait_for_slow_job(void *arg)
+{
+    return gyre_call_blocking(slow_job, arg);
+}
+
+static int leave_slow_job(void *arg)
+{
+    (void)arg;
+    CHECK_OK(gyre_spawn(gyre_loop_scope(gyre_loop_current()), wait_for_slow_job,
+                        NULL));
+    CHECK_OK(gyre_sleep(20 * GYRE_MS));
+    gyre_loop_stop(gyre_loop_current());
+    return 0;
+}
+
+KERNEL_TEST2(L10_U2_what_keeps_a_loop_from_ending_is_named_after_a_second)
+{
+    int console = dup(2), captured = memfd_create("stderr", MFD_CLOEXEC);
+    char text[500] = "";
+
+    CHECK(console >= 0 && captured >= 0 && dup2(captured, 2) == 2);
+    must_run(leave_slow_job, NULL);
+    CHECK(dup2(console, 2) == 2);
+    CHECK_GT(pread(captured, text, sizeof text - 1, 0), 0);
+    CHECK_STR_HAS(text, "gyre: the loop cannot end: CALL was asked to end a "
+                        "second ago and goes on\n");
+    CHECK_OK(close(console));
+    CHECK_OK(close(captured));
 }
 
 static int each_without_memory(void *arg)
