@@ -202,7 +202,17 @@ int32_t deadline_finish(gyre_op *op, int32_t result);
 /* ---- wake.c ------------------------------------------------------------- */
 
 /* Make work ready on the loop's own thread; it runs in the next phase one. */
-void loop_make_ready(gyre_loop *loop, gyre_work *work);
+static inline void loop_make_ready(gyre_loop *loop, gyre_work *work)
+{
+    work->next_ = NULL;
+    if (loop->ready_last != NULL)
+        loop->ready_last->next_ = work;
+    else
+        loop->ready_first = work;
+    loop->ready_last = work;
+    counter_add(&loop->ready, 1);
+}
+
 void loop_take_posted(gyre_loop *loop);
 unsigned loop_run_ready(gyre_loop *loop, unsigned limit);
 

@@ -26,17 +26,6 @@
 #define TASK_SHIFT 44
 #define REASON_MAX ((UINT64_C(1) << 20) - 1)
 
-void loop_make_ready(gyre_loop *loop, gyre_work *work)
-{
-    work->next_ = NULL;
-    if (loop->ready_last != NULL)
-        loop->ready_last->next_ = work;
-    else
-        loop->ready_first = work;
-    loop->ready_last = work;
-    counter_add(&loop->ready, 1);
-}
-
 unsigned loop_run_ready(gyre_loop *loop, unsigned limit)
 {
     gyre_work *work;

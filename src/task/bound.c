@@ -91,7 +91,7 @@ static int when_full(unsigned policy, struct list *spawners,
 
 /* ---- take and give ------------------------------------------------------- */
 
-static int take_bounded(gyre_scope *scope, bool *aside)
+int bound_take_slowly(gyre_scope *scope, bool *aside)
 {
     struct tasks *tasks = scope->loop_->tasks;
     int err;
@@ -116,32 +116,16 @@ static int take_bounded(gyre_scope *scope, bool *aside)
     return 0;
 }
 
-int bound_take(gyre_scope *scope, bool *aside)
+void bound_promise(gyre_scope *scope)
 {
     struct tasks *tasks = scope->loop_->tasks;
 
-    if (UNLIKELY((scope->max_tasks_ | tasks->max_tasks) != 0))
-        return take_bounded(scope, aside);
-    scope->children_++;
-    tasks->alive++;
-    return 0;
-}
-
-void bound_give(gyre_scope *scope)
-{
-    struct tasks *tasks = scope->loop_->tasks;
-
-    ASSERT(scope->children_ > 0 && tasks->alive > 0);
-    scope->children_--;
-    tasks->alive--;
-    if (UNLIKELY(scope->max_tasks_ != 0) && !scope_is_full(scope) &&
+    if (scope->max_tasks_ != 0 && !scope_is_full(scope) &&
         promise_one(scope_list(scope->spawners_)))
         scope->promised_++;
-    if (UNLIKELY(tasks->max_tasks != 0) && !loop_is_full(tasks) &&
+    if (tasks->max_tasks != 0 && !loop_is_full(tasks) &&
         promise_one(&tasks->spawners))
         tasks->promised++;
-    if (scope->closing_ && scope->children_ + scope->promised_ == 0)
-        task_wake(scope->owner_);
 }
 
 void bound_raised(struct tasks *tasks)

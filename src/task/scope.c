@@ -46,12 +46,6 @@ void scope_init(gyre_scope *scope, gyre_loop *loop)
     gyre_timer_init(&scope->timer_, loop, scope_overdue, NULL);
 }
 
-void scope_add_member(gyre_scope *scope, gyre_task *task)
-{
-    task->scope = scope;
-    list_append(scope_list(scope->members_), &task->member);
-}
-
 static void scope_move_member(gyre_scope *scope, gyre_task *task)
 {
     list_remove(&task->member);

@@ -20,9 +20,6 @@
 #include "base/alloc.h"
 #include "task/fiber_tools.h"
 
-/* Kept out of the two functions that every task passes. */
-#define COLD __attribute__((noinline, cold))
-
 /* Tops a whole number of pages apart would all lie in the same few sets of the
  * first-level cache; so each begins some lines below the last. With 64 tasks
  * that takes a switch from 4.4 ns to 1.8. */
@@ -148,7 +145,7 @@ bool stack_canary_lives(const struct stack *stack)
 }
 
 /* Make the first fresh stack of the newest slab usable. */
-static COLD struct stack *begin_stack(struct stack_pool *pool)
+static struct stack *begin_fresh(struct stack_pool *pool)
 {
     struct stack_slab *slab = pool->slabs;
 
@@ -175,38 +172,18 @@ static COLD struct stack *begin_stack(struct stack_pool *pool)
     return stack;
 }
 
-static struct stack *take_idle(struct stack_pool *pool)
+struct stack *stack_begin(struct stack_pool *pool)
 {
-    struct list *link = list_take_first(&pool->warm);
+    struct list *link = list_take_first(&pool->cold);
 
-    if (LIKELY(link != NULL)) {
-        pool->warm_count--;
-    } else {
-        link = list_take_first(&pool->cold);
-        if (link == NULL)
-            return NULL;
-        pool->cold_count--;
-    }
+    if (link == NULL)
+        return begin_fresh(pool);
+    pool->cold_count--;
     return CONTAINER_OF(link, struct stack, link);
 }
 
-struct stack *stack_get(struct stack_pool *pool)
-{
-    struct stack *stack = take_idle(pool);
-
-    if (UNLIKELY(stack == NULL)) {
-        stack = begin_stack(pool);
-        if (stack == NULL)
-            return NULL;
-    }
-    ASSERT(stack->size == pool->stack_size && stack->fiber == NULL);
-    stack->top = stack->bottom + stack->size - stack->colour;
-    pool->used++;
-    return stack;
-}
-
 /* The stack idle for longest gives back its pages. */
-static COLD void cool_one(struct stack_pool *pool)
+void stack_cool_one(struct stack_pool *pool)
 {
     struct list *link = pool->warm.prev;
     struct stack *stack = CONTAINER_OF(link, struct stack, link);
@@ -218,26 +195,13 @@ static COLD void cool_one(struct stack_pool *pool)
     pool->cold_count++;
 }
 
-static COLD void wipe(struct stack *stack)
+void stack_forget(struct stack_pool *pool, struct stack *stack)
 {
-    fiber_tools_wipe(stack->bottom, stack->size);
-}
-
-void stack_put(struct stack_pool *pool, struct stack *stack)
-{
-    ASSERT(pool->used > 0 && stack->size == pool->stack_size);
-    ASSERT(!list_is_linked(&stack->link));
-    stack_check(stack, "?");
-
     if (stack->fiber != NULL)
         fiber_tools_destroy(stack->fiber);
     stack->fiber = NULL;
-    if (UNLIKELY(pool->wipe))
-        wipe(stack);
-    pool->used--;
-    list_prepend(&pool->warm, &stack->link);
-    if (UNLIKELY(++pool->warm_count > pool->keep))
-        cool_one(pool);
+    if (pool->wipe)
+        fiber_tools_wipe(stack->bottom, stack->size);
 }
 
 size_t stack_bytes_left(const struct stack *stack)

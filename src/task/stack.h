@@ -86,11 +86,11 @@ void stack_pool_init(struct stack_pool *pool, size_t size, size_t keep);
 void stack_pool_deinit(struct stack_pool *pool);
 
 /* A stack, or NULL if there is no memory for another slab. */
-struct stack *stack_get(struct stack_pool *pool)
+static inline struct stack *stack_get(struct stack_pool *pool)
     __attribute__((warn_unused_result));
 
 /* Give a stack back. Nobody may be running on it, or come back to it. */
-void stack_put(struct stack_pool *pool, struct stack *stack);
+static inline void stack_put(struct stack_pool *pool, struct stack *stack);
 
 /* Does `address` point into the stack? */
 static inline bool stack_holds(const struct stack *stack, const void *address)
@@ -136,6 +136,49 @@ static inline void stack_check(const struct stack *stack, const char *name)
     if (UNLIKELY(stack->guard == MEMORY_GUARD_NONE) &&
         !stack_canary_lives(stack))
         stack_overrun(stack, name);
+}
+
+/* ---- what every task passes ---------------------------------------------- */
+
+/* Where there is no warm one; NULL: nor any other. */
+struct stack *stack_begin(struct stack_pool *pool) __attribute__((cold));
+/* One too many is warm. */
+void stack_cool_one(struct stack_pool *pool) __attribute__((cold));
+/* Tell the tools that nobody lives there any more. */
+void stack_forget(struct stack_pool *pool, struct stack *stack)
+    __attribute__((cold));
+
+static inline struct stack *stack_get(struct stack_pool *pool)
+{
+    struct list *link = list_take_first(&pool->warm);
+    struct stack *stack;
+
+    if (LIKELY(link != NULL)) {
+        pool->warm_count--;
+        stack = CONTAINER_OF(link, struct stack, link);
+    } else {
+        stack = stack_begin(pool);
+        if (stack == NULL)
+            return NULL;
+    }
+    ASSERT(stack->size == pool->stack_size && stack->fiber == NULL);
+    stack->top = stack->bottom + stack->size - stack->colour;
+    pool->used++;
+    return stack;
+}
+
+static inline void stack_put(struct stack_pool *pool, struct stack *stack)
+{
+    ASSERT(pool->used > 0 && stack->size == pool->stack_size);
+    ASSERT(!list_is_linked(&stack->link));
+    stack_check(stack, "?");
+
+    if (UNLIKELY(stack->fiber != NULL || pool->wipe))
+        stack_forget(pool, stack);
+    pool->used--;
+    list_prepend(&pool->warm, &stack->link);
+    if (UNLIKELY(++pool->warm_count > pool->keep))
+        stack_cool_one(pool);
 }
 
 #endif

@@ -156,35 +156,32 @@ void task_free(gyre_task *task)
 
 /* Member by member: to clear the block as a whole first is what compilers use
  * `rep stos` for, which alone takes a third of a spawn. context_make() sets the
- * context. */
+ * context; what belongs to a wait is set when one begins. */
 static inline void task_init(gyre_task *task, gyre_scope *scope,
-                             struct stack *stack, bool has_handle)
+                             struct stack *stack, gyre_task_fn *fn, void *arg)
 {
-    task->work.next_ = NULL;
+    uint64_t now_ns = scope->loop_->now_ns;
+
     task->work.run_ = task_resume;
     task->tasks = scope->loop_->tasks;
     task->stack = stack;
     task->home = scope;
-    task->scope = NULL;
     task->member.next = NULL;
     task->member.prev = NULL;
     task->cancel_wait = NULL;
-    task->waits_for = NULL;
-    task->wait_result = (gyre_result){ 0, 0 };
     task->ended = NULL;
-    task->joiner = NULL;
-    task->fn = NULL;
-    task->arg = NULL;
+    task->fn = fn;
+    task->arg = arg;
     task->name = "task";
     task->result = 0;
     task->cancelled = 0;
-    task->has_handle = has_handle;
+    task->has_handle = false;
     task->finished = false;
     task->waiting = false;
     task->wait_reason = "its first turn";
     task->waits_on = NULL;
-    task->since_ns = scope->loop_->now_ns;
-    task->born_ns = scope->loop_->now_ns;
+    task->since_ns = now_ns;
+    task->born_ns = now_ns;
     task->locals = NULL;
     task->failure.error = 0;
 }
@@ -226,9 +223,10 @@ static void run_inline(gyre_task *target, bool has_handle)
         task_free(target);
 }
 
-static int spawn_from(const void *site, gyre_scope *scope,
-                      const gyre_task_options *options, gyre_task_fn *fn,
-                      void *arg, gyre_task **handle)
+/* Inline, so that a spawn without options and handle knows that it is one. */
+static inline __attribute__((always_inline)) int spawn_from(
+    const void *site, gyre_scope *scope, const gyre_task_options *options,
+    gyre_task_fn *fn, void *arg, gyre_task **handle)
 {
     struct tasks *tasks = scope->loop_->tasks;
     bool aside = false;
@@ -249,17 +247,17 @@ static int spawn_from(const void *site, gyre_scope *scope,
         return -ENOMEM;
     }
     task = stack_reserve_top(stack, sizeof *task);
-    task_init(task, scope, stack, handle != NULL);
-    task->fn = fn;
-    task->arg = arg;
+    task_init(task, scope, stack, fn, arg);
     task->site = site;
     if (options != NULL && options->name != NULL)
         task->name = options->name;
     scope_add_member(scope, task);
     context_make(&task->context, stack, task_main, task);
     loop_make_ready(tasks->loop, &task->work);
-    if (handle != NULL)
+    if (handle != NULL) {
+        task->has_handle = true;
         *handle = task;
+    }
     if (UNLIKELY(aside))
         run_inline(task, handle != NULL);
     return 0;

@@ -24,6 +24,7 @@
 #include <gyre/task.h>
 
 #include "base/list.h"
+#include "loop/loop.h"
 #include "task/stack.h"
 #include "task/switch.h"
 
@@ -107,15 +108,17 @@ void task_note_failure(gyre_task *task, const gyre_op *op, int error);
 gyre_failure failure_of(const gyre_task *task, int error);
 
 /* bound.c: room for one more task in the scope and on its loop, or an error. */
-int bound_take(gyre_scope *scope, bool *inline_wanted);
+static inline int bound_take(gyre_scope *scope, bool *inline_wanted);
+int bound_take_slowly(gyre_scope *scope, bool *inline_wanted);
 /* A task has ended, or never was: the room goes to who waits for it. */
-void bound_give(gyre_scope *scope);
+static inline void bound_give(gyre_scope *scope);
+void bound_promise(gyre_scope *scope);
 /* The loop's bound was changed: those who wait may have room now. */
 void bound_raised(struct tasks *tasks);
 
 /* scope.c: a task enters and leaves its scopes. */
 void scope_init(gyre_scope *scope, gyre_loop *loop);
-void scope_add_member(gyre_scope *scope, gyre_task *task);
+static inline void scope_add_member(gyre_scope *scope, gyre_task *task);
 void scope_child_ended(gyre_scope *scope, gyre_task *task);
 void scope_free_handles(gyre_scope *scope);
 void scope_cancel_for(gyre_scope *scope, int reason);
@@ -123,6 +126,38 @@ void scope_cancel_for(gyre_scope *scope, int reason);
 static inline struct list *scope_list(void *const *storage)
 {
     return (struct list *)(uintptr_t)storage;
+}
+
+/* ---- on the way of every spawn ------------------------------------------- */
+
+static inline int bound_take(gyre_scope *scope, bool *inline_wanted)
+{
+    struct tasks *tasks = scope->loop_->tasks;
+
+    if (UNLIKELY((scope->max_tasks_ | tasks->max_tasks) != 0))
+        return bound_take_slowly(scope, inline_wanted);
+    scope->children_++;
+    tasks->alive++;
+    return 0;
+}
+
+static inline void bound_give(gyre_scope *scope)
+{
+    struct tasks *tasks = scope->loop_->tasks;
+
+    ASSERT(scope->children_ > 0 && tasks->alive > 0);
+    scope->children_--;
+    tasks->alive--;
+    if (UNLIKELY((scope->max_tasks_ | tasks->max_tasks) != 0))
+        bound_promise(scope);
+    if (scope->closing_ && scope->children_ + scope->promised_ == 0)
+        task_wake(scope->owner_);
+}
+
+static inline void scope_add_member(gyre_scope *scope, gyre_task *task)
+{
+    task->scope = scope;
+    list_append(scope_list(scope->members_), &task->member);
 }
 
 #endif
