@@ -17,13 +17,16 @@
 /*
  * Tasks wait and nothing is in flight in this loop. Those that wait for what is
  * shared with other threads may be woken by one, and the loop sleeps until it
- * is posted to. If there is no such thread, nobody ever will.
+ * is posted to. If there is no such thread, nobody ever will. Look for threads
+ * first and for what they posted then: the last of them may just have ended,
+ * and this may have been the last thing it did.
  */
 static int wait_for_others(struct tasks *tasks)
 {
+    bool others = proc_has_other_threads();
     int err;
 
-    ASSERT_API(tasks->outside > 0 && proc_has_other_threads(),
+    ASSERT_API(tasks->outside > 0 && (others || loop_has_posted(tasks->loop)),
                "deadlock: tasks wait, and nothing is in flight that could wake "
                "them");
     gyre_loop_hold(tasks->loop);
