@@ -3,14 +3,16 @@
  * mutex.c - one holder at a time, in order of arrival
  *
  * The state word has two bits. While nobody waits, lock and unlock are one
- * compare-exchange each and do not touch the queue's lock. WAITERS is set, under
- * that lock, by who is about to wait; from then on unlock comes under the lock
- * too, and hands the mutex over: the state stays LOCKED and the next holder's
- * name is written before it is woken. So nobody can come in between.
+ * compare-exchange each and do not touch the queue's lock. WAITERS is set,
+ * under that lock, by who is about to wait; from then on unlock comes under the
+ * lock too, and hands the mutex over: the state stays LOCKED and the next
+ * holder's name is written before it is woken. So nobody can come in between.
  *
  * Orderings. Taking (compare-exchange from OPEN) acquires what unlock released;
  * a hand-over is ordered by the wake, see waiter.h.
  */
+#include "sync/mutex.h"
+
 #include "sync/waiter.h"
 
 enum { OPEN = 0, LOCKED = 1, WAITERS = 2 };
@@ -107,6 +109,19 @@ static int lock_slowly(gyre_mutex *mutex, struct wait *wait,
     return err;
 }
 
+void mutex_lock_shielded(gyre_mutex *mutex)
+{
+    struct wait wait;
+    int err = 0;
+
+    wait_begin_shielded(&wait, sync_is_local(&mutex->sync_));
+    if (LIKELY(state_change(mutex, OPEN, LOCKED)))
+        owner_set(mutex, sync_caller());
+    else
+        err = lock_slowly(mutex, &wait, GYRE_NEVER, "mutex, shielded");
+    ASSERT(err == 0);
+}
+
 int gyre_mutex_lock_until(gyre_mutex *mutex, uint64_t deadline_ns)
 {
     struct wait wait;
@@ -133,8 +148,7 @@ static void unlock_slowly(gyre_mutex *mutex)
     struct waiter *next;
 
     sync_lock(sync);
-    while ((next = sync_first(sync)) != NULL && !waiter_claim(sync, next))
-        ;
+    next = sync_claim_first(sync);
     if (next != NULL) {
         owner_set(mutex, next->value);
         wakes_add(&wakes, next);

@@ -10,15 +10,17 @@
 
 void sync_init(gyre_sync_ *sync, unsigned flags)
 {
-    ASSERT_API((flags & ~(unsigned)GYRE_LOCAL) == 0,
+    ASSERT_API((flags & ~(unsigned)SYNC_FLAGS) == 0,
                "the only flag is GYRE_LOCAL");
     *sync = (gyre_sync_){ .flags_ = flags };
 }
 
-void sync_destroy(const gyre_sync_ *sync, const char *what)
+void sync_destroy(gyre_sync_ *sync, const char *what)
 {
-    if (UNLIKELY(sync->first_ != NULL))
+    sync_lock(sync);
+    if (UNLIKELY(sync->first_ != NULL || sync->flags_ >= SYNC_ONE_PASSED))
         panic("%s is destroyed while somebody waits for it", what);
+    sync_unlock(sync);
 }
 
 /* ---- queue --------------------------------------------------------------- */
@@ -36,7 +38,7 @@ void waiter_enqueue(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait)
     waiter->queued = true;
 }
 
-void waiter_dequeue(gyre_sync_ *sync, struct waiter *waiter)
+static void waiter_dequeue(gyre_sync_ *sync, struct waiter *waiter)
 {
     ASSERT(waiter->queued);
     if (waiter->prev != NULL)
@@ -48,6 +50,98 @@ void waiter_dequeue(gyre_sync_ *sync, struct waiter *waiter)
     else
         sync->last_ = waiter->prev;
     waiter->queued = false;
+}
+
+/* Others read the flags meanwhile. */
+static void passed_add(gyre_sync_ *sync, uint32_t change)
+{
+    __atomic_store_n(&sync->flags_, sync->flags_ + change, __ATOMIC_RELAXED);
+}
+
+void waiter_leave(gyre_sync_ *sync, struct waiter *waiter)
+{
+    if (waiter->queued) {
+        waiter_dequeue(sync, waiter);
+        return;
+    }
+    ASSERT(sync->flags_ >= SYNC_ONE_PASSED);
+    passed_add(sync, -(uint32_t)SYNC_ONE_PASSED);
+}
+
+/* ---- claim --------------------------------------------------------------- */
+
+/* From undecided to `outcome`; false: it is not undecided any more, *was. */
+static inline bool wait_decide(struct wait *wait, int32_t outcome, int32_t *was)
+{
+    *was = WAIT_UNDECIDED;
+    if (wait->local) {
+        *was = wait->outcome;
+        if (*was == WAIT_UNDECIDED)
+            wait->outcome = outcome;
+        return *was == WAIT_UNDECIDED;
+    }
+    return __atomic_compare_exchange_n(&wait->outcome, was, outcome, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+bool wait_claim(struct wait *wait, int32_t outcome)
+{
+    int32_t was;
+
+    ASSERT(outcome != WAIT_UNDECIDED && outcome != WAIT_HELD); /* I12 */
+    while (!wait_decide(wait, outcome, &was)) {
+        if (was != WAIT_HELD)
+            return false;
+        thread_yield();
+    }
+    return true;
+}
+
+bool waiter_claim(gyre_sync_ *sync, struct waiter *waiter)
+{
+    waiter_dequeue(sync, waiter);
+    if (wait_claim(waiter->wait, (int32_t)waiter->index + 1))
+        return true;
+    passed_add(sync, SYNC_ONE_PASSED);
+    return false;
+}
+
+struct waiter *sync_claim_first(gyre_sync_ *sync)
+{
+    struct waiter *waiter;
+
+    while ((waiter = sync_first(sync)) != NULL && !waiter_claim(sync, waiter))
+        ;
+    return waiter;
+}
+
+bool wait_hold(struct wait *wait)
+{
+    int32_t was;
+
+    return wait_decide(wait, WAIT_HELD, &was);
+}
+
+bool wait_is_held(const struct wait *wait)
+{
+    return __atomic_load_n(&wait->outcome, __ATOMIC_RELAXED) == WAIT_HELD;
+}
+
+static void held_set(struct wait *wait, int32_t outcome)
+{
+    ASSERT(wait_is_held(wait));
+    __atomic_store_n(&wait->outcome, outcome, __ATOMIC_RELEASE);
+}
+
+void wait_let_go(struct wait *wait)
+{
+    held_set(wait, WAIT_UNDECIDED);
+}
+
+void waiter_claim_held(gyre_sync_ *sync, struct waiter *waiter)
+{
+    waiter_dequeue(sync, waiter);
+    held_set(waiter->wait, (int32_t)waiter->index + 1);
 }
 
 /* ---- wake ---------------------------------------------------------------- */
@@ -62,6 +156,14 @@ void wait_wake(struct wait *wait)
      * wakes, at worst, somebody else's sleeper without need. */
     __atomic_store_n(&wait->word, 1, __ATOMIC_RELEASE);
     thread_wake(&wait->word);
+}
+
+void wakes_add_all(struct wakes *wakes, gyre_sync_ *sync)
+{
+    struct waiter *waiter;
+
+    while ((waiter = sync_claim_first(sync)) != NULL)
+        wakes_add(wakes, waiter);
 }
 
 void wakes_run(struct wakes *wakes)
@@ -79,12 +181,13 @@ void wakes_run(struct wakes *wakes)
 
 /* ---- wait ---------------------------------------------------------------- */
 
-void wait_begin_shielded(struct wait *wait, bool local)
+static void begin(struct wait *wait, bool local, bool shielded)
 {
     wait->task = gyre_task_current();
     wait->outcome = WAIT_UNDECIDED;
     wait->word = 0;
     wait->local = local;
+    wait->shielded = shielded;
     ASSERT_API(wait->task != NULL || gyre_loop_current() == NULL,
                "this call may wait, which a callback of a loop must not: use "
                "the try_ form, or a task");
@@ -93,9 +196,14 @@ void wait_begin_shielded(struct wait *wait, bool local)
                "plain thread cannot wait for it");
 }
 
+void wait_begin_shielded(struct wait *wait, bool local)
+{
+    begin(wait, local, true);
+}
+
 int wait_begin(struct wait *wait, bool local)
 {
-    wait_begin_shielded(wait, local);
+    begin(wait, local, false);
     return wait->task != NULL ? task_cancelled(wait->task) : 0;
 }
 
@@ -115,7 +223,7 @@ static void wait_overdue(gyre_timer *timer, int status)
 }
 
 static void task_side(struct wait *wait, uint64_t deadline_ns,
-                      const char *reason, const void *on, bool shielded)
+                      const char *reason, const void *on)
 {
     gyre_task *task = wait->task;
     gyre_timer timer;
@@ -126,7 +234,7 @@ static void task_side(struct wait *wait, uint64_t deadline_ns,
         gyre_timer_init(&timer, task->tasks->loop, wait_overdue, task);
         gyre_timer_start(&timer, deadline_ns);
     }
-    task_wait(task, shielded ? NULL : wait_cancel, reason, on);
+    task_wait(task, wait->shielded ? NULL : wait_cancel, reason, on);
     if (deadline_ns != GYRE_NEVER)
         gyre_timer_stop(&timer);
     task->tasks->outside -= !wait->local;
@@ -143,29 +251,18 @@ static void thread_side(struct wait *wait, uint64_t deadline_ns)
     }
 }
 
-static int32_t run(struct wait *wait, uint64_t deadline_ns, const char *reason,
-                   const void *on, bool shielded)
+int32_t wait_run(struct wait *wait, uint64_t deadline_ns, const char *reason,
+                 const void *on)
 {
     int32_t outcome;
 
     if (wait->task != NULL)
-        task_side(wait, deadline_ns, reason, on, shielded);
+        task_side(wait, deadline_ns, reason, on);
     else
         thread_side(wait, deadline_ns);
     outcome = __atomic_load_n(&wait->outcome, __ATOMIC_ACQUIRE);
-    ASSERT(outcome != WAIT_UNDECIDED); /* I12 */
+    ASSERT(outcome != WAIT_UNDECIDED && outcome != WAIT_HELD); /* I12 */
     return outcome;
-}
-
-int32_t wait_run(struct wait *wait, uint64_t deadline_ns, const char *reason,
-                 const void *on)
-{
-    return run(wait, deadline_ns, reason, on, false);
-}
-
-int32_t wait_run_shielded(struct wait *wait, const char *reason, const void *on)
-{
-    return run(wait, GYRE_NEVER, reason, on, true);
 }
 
 bool wait_is_overdue(const struct wait *wait, uint64_t deadline_ns)
@@ -179,30 +276,40 @@ bool wait_is_overdue(const struct wait *wait, uint64_t deadline_ns)
     return deadline_ns <= now;
 }
 
-int wait_in_queue(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait,
-                  uint64_t deadline_ns, const char *reason,
-                  void (*left)(gyre_sync_ *sync, struct wakes *wakes))
+int wait_queued(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait,
+                uint64_t deadline_ns, const char *reason,
+                void (*left)(gyre_sync_ *sync, struct wakes *wakes))
 {
     struct wakes wakes = { 0 };
-    int32_t outcome;
+    int32_t outcome = wait_run(wait, deadline_ns, reason, sync);
 
-    if (wait_is_overdue(wait, deadline_ns)) {
-        sync_unlock(sync);
-        return -ETIMEDOUT;
-    }
-    waiter_enqueue(sync, waiter, wait);
-    sync_unlock(sync);
-    outcome = wait_run(wait, deadline_ns, reason, sync);
     if (outcome > 0)
-        return 0;
+        return 0; /* the primitive may be gone */
     sync_lock(sync);
-    if (waiter->queued)
-        waiter_dequeue(sync, waiter);
+    waiter_leave(sync, waiter);
     if (left != NULL)
         left(sync, &wakes);
     sync_unlock(sync);
     wakes_run(&wakes);
     return outcome;
+}
+
+int wait_in_queue(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait,
+                  uint64_t deadline_ns, const char *reason,
+                  void (*left)(gyre_sync_ *sync, struct wakes *wakes))
+{
+    struct wakes wakes = { 0 };
+
+    if (wait_is_overdue(wait, deadline_ns)) {
+        if (left != NULL)
+            left(sync, &wakes);
+        sync_unlock(sync);
+        wakes_run(&wakes);
+        return -ETIMEDOUT;
+    }
+    waiter_enqueue(sync, waiter, wait);
+    sync_unlock(sync);
+    return wait_queued(sync, waiter, wait, deadline_ns, reason, left);
 }
 
 const void *sync_caller(void)

@@ -4,8 +4,8 @@
  *
  * This room stands on task/ and kernel/thread.h, and knows nothing of I/O.
  *
- * A call that waits has one `struct wait` and, in the queue of each primitive it
- * waits for, one `struct waiter`; all in its own frame. Its life:
+ * A call that waits has one `struct wait` and, in the queue of each primitive
+ * it waits for, one `struct waiter`; all in its own frame. Its life:
  *
  *   1  under the primitive's lock: nothing to be had, so waiter_enqueue()
  *   2  wait_run(): a task switches away, a thread sleeps on a futex
@@ -17,10 +17,13 @@
  *      in the queue, and it takes it out under the lock.
  *
  * A granter works under the primitive's lock; it takes a waiter off the queue,
- * and if the claim fails, somebody else ended that wait and the waiter is passed
- * over. From the claim to the wake the frame cannot go away, and after the wake
- * the granter does not touch it. Wakes happen after the lock is given back
- * (struct wakes), for the futex's sake.
+ * and if the claim fails, somebody else ended that wait and the waiter is
+ * passed over. From the claim to the wake the frame cannot go away, and after
+ * the wake the granter does not touch it. Wakes happen after the lock is given
+ * back (struct wakes), for the futex's sake, and because who is woken may end
+ * the primitive: so the lock's release is the last touch of a primitive, and
+ * its _destroy() takes the lock once more. A waiter that was passed over is
+ * still to come for the lock, and is counted until it has.
  *
  * Memory order. The claim is a compare-exchange (acquire and release); what the
  * granter wrote before wait_wake() is seen by the waiting call, by way of the
@@ -38,13 +41,18 @@
 #include "base/assert.h"
 #include "task/task.h"
 
-enum { WAIT_UNDECIDED = 0 }; /* outcome: then an errno, or 1 + an index */
+/* The outcome of a wait. Decided, it is an errno, or 1 + an index. */
+enum {
+    WAIT_UNDECIDED = 0,
+    WAIT_HELD = INT32_MIN /* for a moment, see wait_hold() */
+};
 
 struct wait {
     gyre_task *task; /* NULL: a plain thread waits */
     int32_t outcome;
     uint32_t word; /* the thread's futex: 1 when it was woken */
     bool local;
+    bool shielded; /* no cancel ends it */
 };
 
 struct waiter {
@@ -61,15 +69,20 @@ struct waiter {
 
 /* ---- the primitive's lock ------------------------------------------------ */
 
+/* flags_: above the flags, how many waiters were passed over and are yet to
+ * leave. Written under the lock, read without. */
+enum { SYNC_FLAGS = GYRE_LOCAL, SYNC_ONE_PASSED = 1 << 1 };
+
 static inline bool sync_is_local(const gyre_sync_ *sync)
 {
-    return (sync->flags_ & GYRE_LOCAL) != 0;
+    return (__atomic_load_n(&sync->flags_, __ATOMIC_RELAXED) & GYRE_LOCAL) != 0;
 }
 
 void sync_init(gyre_sync_ *sync, unsigned flags);
 
-/* Panics if somebody waits: `what` is the type's name. */
-void sync_destroy(const gyre_sync_ *sync, const char *what);
+/* Panics if somebody waits: `what` is the type's name. Waits until whoever
+ * ended the last wait has given the lock back. */
+void sync_destroy(gyre_sync_ *sync, const char *what);
 
 static inline void sync_lock(gyre_sync_ *sync)
 {
@@ -96,33 +109,34 @@ static inline struct waiter *sync_first(const gyre_sync_ *sync)
 }
 
 void waiter_enqueue(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait);
-void waiter_dequeue(gyre_sync_ *sync, struct waiter *waiter);
+
+/* The waiting call takes a waiter out that was not granted: it is still queued,
+ * or was passed over. Each waiter either leaves or was claimed. */
+void waiter_leave(gyre_sync_ *sync, struct waiter *waiter);
 
 /* ---- claim and wake ------------------------------------------------------ */
 
 /* Decide how the wait ends; false: it was decided before. */
-static inline bool wait_claim(struct wait *wait, int32_t outcome)
-{
-    int32_t undecided = WAIT_UNDECIDED;
-
-    if (wait->local) {
-        if (wait->outcome != WAIT_UNDECIDED)
-            return false;
-        wait->outcome = outcome;
-        return true;
-    }
-    return __atomic_compare_exchange_n(&wait->outcome, &undecided, outcome,
-                                       false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_ACQUIRE);
-}
+bool wait_claim(struct wait *wait, int32_t outcome);
 
 /* Take a waiter off the queue for giving it something. False: somebody else
- * ended its wait; look at the next. If true, it has to be added to `wakes`. */
-static inline bool waiter_claim(gyre_sync_ *sync, struct waiter *waiter)
-{
-    waiter_dequeue(sync, waiter);
-    return wait_claim(waiter->wait, (int32_t)waiter->index + 1);
-}
+ * ended its wait, it is passed over; look at the next. If true, it has to be
+ * added to `wakes`. */
+bool waiter_claim(gyre_sync_ *sync, struct waiter *waiter);
+
+/* The first of them that can be claimed, claimed; NULL: there is none. */
+struct waiter *sync_claim_first(gyre_sync_ *sync);
+
+/*
+ * For who can give only to several at once (a barrier). Hold one wait after the
+ * other, which keeps cancel and deadline from deciding it; false: it is
+ * decided. Then claim all that are held, or let all go. Under the primitive's
+ * lock from first to last; a cancel that comes meanwhile spins.
+ */
+bool wait_hold(struct wait *wait);
+bool wait_is_held(const struct wait *wait);
+void wait_let_go(struct wait *wait);
+void waiter_claim_held(gyre_sync_ *sync, struct waiter *waiter);
 
 /* Waits that were claimed under the lock and are yet to be woken. */
 struct wakes {
@@ -139,6 +153,9 @@ static inline void wakes_add(struct wakes *wakes, struct waiter *waiter)
         wakes->first = waiter;
     wakes->last = waiter;
 }
+
+/* Claim all who wait, in order. */
+void wakes_add_all(struct wakes *wakes, gyre_sync_ *sync);
 
 /* In the order in which they were added. Not under the lock. */
 void wakes_run(struct wakes *wakes);
@@ -161,19 +178,24 @@ void wait_begin_shielded(struct wait *wait, bool local);
  */
 int32_t wait_run(struct wait *wait, uint64_t deadline_ns, const char *reason,
                  const void *on);
-int32_t wait_run_shielded(struct wait *wait, const char *reason,
-                          const void *on);
 
 /* Has the call's own deadline passed? Then it is not even to begin to wait. */
 bool wait_is_overdue(const struct wait *wait, uint64_t deadline_ns);
 
-/* The common tail: enqueued under the lock, which is given back here; wait; if
- * not granted, leave the queue. `left` (may be NULL) is called under the lock
- * when a waiter has left ungranted: those behind it may now have their turn. 0
- * or negative. */
+/*
+ * The common tail: wait; if not granted, leave the queue. Under the lock, which
+ * is given back here. `left` (may be NULL) is called under the lock when a
+ * waiter has left ungranted, or was not even queued because its deadline has
+ * passed: those behind it may now have their turn. 0 or negative.
+ */
 int wait_in_queue(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait,
                   uint64_t deadline_ns, const char *reason,
                   void (*left)(gyre_sync_ *sync, struct wakes *wakes));
+
+/* Likewise for a waiter that is queued already, without the lock. */
+int wait_queued(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait,
+                uint64_t deadline_ns, const char *reason,
+                void (*left)(gyre_sync_ *sync, struct wakes *wakes));
 
 /* Who calls, for owners: the running task, else the thread. */
 const void *sync_caller(void);
