@@ -355,11 +355,15 @@ typedef struct gyre_once {
         GYRE_SYNC_INIT_, 0, 0, 0                                               \
     }
 
+GYRE_API void gyre_once_init(gyre_once *once, unsigned flags);
+GYRE_API void gyre_once_destroy(gyre_once *once);
+
 /*
- * Run fn(arg) unless it has succeeded before; fn may wait. 0: it has succeeded
- * (and what it wrote can be seen). Negative: it failed just now in this call,
- * or the caller was cancelled while another was at it. After a failure the next
- * in line tries with its own fn and arg. From inside fn, it panics.
+ * Run fn(arg) unless it has succeeded before; fn may wait, and fails with a
+ * negative result. 0: it has succeeded (and what it wrote can be seen), also in
+ * a cancelled scope. Negative: it failed just now in this call, or the caller
+ * was cancelled before it began or while another was at it. After a failure the
+ * next in line tries with its own fn and arg. From inside fn, it panics.
  */
 GYRE_API int gyre_once_run(gyre_once *once, int (*fn)(void *arg),
                            void *arg) GYRE_WAITS GYRE_MUST_USE;
