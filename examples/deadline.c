@@ -9,7 +9,6 @@
 #include <gyre/gyre.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <time.h>
 
 struct question {
     int pair[2]; /* to the server and back */
@@ -56,8 +55,7 @@ static int run(void *arg)
                                      { .delay_ns = 10 * GYRE_MS },
                                      { .delay_ns = 1000 * GYRE_SECOND } };
     gyre_scope_options options = {
-        .deadline_ns = gyre_loop_update_now(gyre_loop_current()) +
-                       300 * GYRE_MS,
+        .deadline_ns = gyre_deadline_in(300 * GYRE_MS),
     };
     int err;
 

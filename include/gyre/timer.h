@@ -76,6 +76,10 @@ GYRE_API bool gyre_timer_stop(gyre_timer *timer);
 /* True from arming until a one-shot timer's callback is entered. */
 GYRE_API bool gyre_timer_is_armed(const gyre_timer *timer);
 
+/* The deadline `delay_ns` from now, by a fresh reading of the clock; GYRE_NEVER
+ * if that is too far. Any thread. */
+GYRE_API uint64_t gyre_deadline_in(uint64_t delay_ns);
+
 /* ---- a length of time, built in any unit -------------------------------- */
 
 typedef enum gyre_unit {

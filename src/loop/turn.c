@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <gyre/loop.h>
 
+#include "kernel/thread.h"
 #include "loop/loop.h"
 
 #define STARVED_PAUSE_NS GYRE_MS
@@ -37,6 +38,14 @@ gyre_loop *gyre_loop_current(void)
 uint64_t loop_clock(gyre_loop *loop)
 {
     return loop->kernel->class->now_ns(loop->kernel);
+}
+
+uint64_t gyre_deadline_in(uint64_t delay_ns)
+{
+    uint64_t now = current_loop != NULL ? loop_clock(current_loop)
+                                        : thread_clock();
+
+    return delay_ns < GYRE_NEVER - now ? now + delay_ns : GYRE_NEVER;
 }
 
 uint64_t gyre_loop_now(gyre_loop *loop)

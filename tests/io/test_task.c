@@ -19,6 +19,26 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * GYRE_SECOND + (uint64_t)t.tv_nsec;
 }
 
+/* ---- deadlines ----------------------------------------------------------- */
+
+static int deadline_inside(void *arg)
+{
+    uint64_t before = now_ns(), deadline = gyre_deadline_in(GYRE_SECOND);
+
+    (void)arg;
+    CHECK_GE(deadline, before + GYRE_SECOND);
+    CHECK_LE(deadline, now_ns() + GYRE_SECOND);
+    return 0;
+}
+
+KERNEL_TEST2(F12_a_deadline_is_made_of_a_delay_from_now_and_never_wraps)
+{
+    must_run(deadline_inside, NULL);
+    CHECK_OK(deadline_inside(NULL)); /* outside of any loop, too */
+    CHECK_EQ(gyre_deadline_in(GYRE_NEVER), GYRE_NEVER);
+    CHECK_EQ(gyre_deadline_in(GYRE_NEVER - now_ns()), GYRE_NEVER);
+}
+
 /* ---- spawn and join ------------------------------------------------------ */
 
 static int square(void *arg)

@@ -63,6 +63,25 @@ server 2: ETIME' "$("$at/deadline" 2>&1)"
         'hosted: received 7 bytes: a guest
 hosted: 5 ticks, and the host'\''s own pipe was served' \
         "$("$at/hosted" 2>&1)"
+    check "R5_example_shield [$1]" 'taken from the first, waiting for the disk
+cancelled
+the shield: done
+after it: ECANCELED
+accounts: 70 and 30' "$("$at/shield" 2>&1)"
+    check "K8_example_failure [$1]" 'the sibling was told: ECANCELED
+ENOENT: no settings (*failure.c:*, read_settings): OPENAT: No such file or '\
+'directory (task '\''settings'\'')' "$("$at/failure" 2>&1)"
+    check "J5_example_bound [$1]" '100 jobs, 8 at a time' "$("$at/bound" 2>&1)"
+    check "R7_example_locals [$1]" '?request 0? not in a request
+?request 1? begins
+?request 2? begins
+?request 1? a query, in a task of its own
+?request 2? a query, in a task of its own
+?request 1? ends
+?request 2? ends' "$("$at/locals" 2>&1)"
+    check "R2_example_detached [$1]" 'the call: ETIME
+the scope: ETIME
+later: it returned 0, the answer was 42' "$("$at/detached" 2>&1)"
     printf 'a\nb\n' > "$work/two"
     : > "$work/none"
     check "example_lines [$1]" "       2 $work/two
