@@ -51,8 +51,9 @@ typedef struct gyre_channel_options {
     size_t capacity; /* elements; 0: each send waits for its receiver;
                         GYRE_UNBOUNDED: a send never waits */
     unsigned flags;  /* GYRE_LOCAL */
-    /* Called for each element that nobody received, when the channel is drained
-     * or destroyed; may be NULL. Must not use the channel. */
+    /* Called for each element that nobody received, by the call that drains or
+     * destroys the channel; may be NULL. It must not drain the channel; what
+     * the caller may do (wait, in a task), it may. */
     void (*dispose)(void *element, void *user);
     void *user;
 } gyre_channel_options;
@@ -90,7 +91,8 @@ GYRE_API int gyre_channel_try_recv(gyre_channel *channel,
 GYRE_API int gyre_channel_close(gyre_channel *channel);
 GYRE_API bool gyre_channel_is_closed(const gyre_channel *channel);
 
-/* Take out and dispose of every element now in it; how many. */
+/* Take out and dispose of every element now in it; how many. Senders who waited
+ * for room then have it. Waits only if `dispose` does. By one at a time. */
 GYRE_API size_t gyre_channel_drain(gyre_channel *channel);
 
 /* Elements now in it; old when it returns. */
@@ -101,7 +103,9 @@ GYRE_API size_t gyre_channel_length(const gyre_channel *channel);
 /*
  * One value, from one sender to one receiver, in a structure of the caller's.
  * Each side ends it exactly once: the sender by a send or a close, the receiver
- * by a receive or a close.
+ * by a receive or a close; a close of what has ended does nothing. Who has the
+ * value, or was told that none comes, may let go of the structure at once, if
+ * the other side makes no further call.
  */
 typedef struct gyre_oneshot {
     gyre_sync_ sync_;
