@@ -5,3 +5,6 @@
 add_executable(gdb_frames ${CMAKE_CURRENT_SOURCE_DIR}/task/gdb/frames.c)
 target_compile_options(gdb_frames PRIVATE -g)
 target_link_libraries(gdb_frames PRIVATE gyre::gyre)
+
+# Tasks on the scripted kernel, in virtual time.
+target_sources(${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/loop/rig.c)
