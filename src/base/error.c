@@ -28,19 +28,25 @@ static const struct remedy remedies[] = {
     { -EBADF, "The descriptor is not open, not open for this, or was closed "
               "meanwhile." },
     { -EAGAIN,
-      "It would have to wait (gyre_op_try, MSG_DONTWAIT), or the kernel "
-      "is short of memory: start the op instead, or try again." },
+      "It would have to wait (gyre_op_try, try_ calls, MSG_DONTWAIT), there "
+      "are "
+      "as many tasks as may be, or the kernel is short of memory: wait for it, "
+      "or try again." },
     { -EINTR,
       "A signal interrupted a call that cannot be repeated safely, such "
       "as connect: make a new socket and try again." },
     { -ECANCELED, "The op or its scope was cancelled. Without that: the kernel "
                   "could not make a worker thread (RLIMIT_NPROC)." },
-    { -ETIME, "A deadline passed, or a raw timeout expired." },
+    { -ETIME, "A scope's deadline passed, or a raw timeout expired." },
+    { -ETIMEDOUT, "The call's own deadline passed; from a socket: the peer "
+                  "does not answer." },
     { -ENOENT, "There is no such file; from a cancel: its target had ended." },
     { -ENOMEM, "No memory; from a ring: RLIMIT_MEMLOCK, raise `ulimit -l` or "
                "make smaller loops." },
     { -EALREADY, "The target of a cancel is running and may still complete: "
-                 "wait for its last completion." },
+                 "wait for its last completion; or it was set or closed "
+                 "before." },
+    { -EPIPE, "The peer has gone, or the channel was closed: close." },
     { -ENFILE, "The system has no more open files: raise fs.file-max." },
     { -EMFILE, "The process has no more descriptors: raise RLIMIT_NOFILE "
                "(`ulimit -n`)." },
@@ -52,7 +58,8 @@ static const struct remedy remedies[] = {
     { -ECONNREFUSED, "Nobody listens there." },
     { -EADDRINUSE, "Another socket has the address: stop the other program or "
                    "take another port." },
-    { GYRE_EOF, "The peer closed the stream before all bytes had come." },
+    { GYRE_EOF, "The peer closed the stream before all bytes had come, or a "
+                "closed channel has nothing left." },
 };
 
 const char *gyre_error_name(int error)
