@@ -154,7 +154,7 @@ SCENARIO(gyre_await) = {
     .wait = wait_await, .help = send_byte, .set_up = pair_up, .result = { 1 }
 };
 
-/* ---- scopes: a close waits for its children, who hear of the cancel ------- */
+/* ---- scopes: a close waits for its children, who hear of the cancel ------ */
 
 static int receive(void *arg)
 {

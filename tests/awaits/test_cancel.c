@@ -6,8 +6,8 @@
  * public headers (calls.awk); tests/tidy/awaits.sh holds the marks against the
  * machine code. A test for each comes from its scenario, which lies in
  * calls_*.c. If the linker says that `no_SCENARIO_in_tests_awaits_for_X` is
- * undefined, then X is a new call that can wait: write its scenario, a few lines
- * like those of its neighbours.
+ * undefined, then X is a new call that can wait: write its scenario, a few
+ * lines like those of its neighbours.
  */
 #include "awaits/stage.h"
 
