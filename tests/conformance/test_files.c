@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "ring/feature.h"
 #include "stage.h"
 
 static bool is_cloexec(int fd)
@@ -295,6 +296,29 @@ KERNEL_TEST(B12_a_descriptor_is_closed_once)
     gyre_loop_destroy(loop);
 }
 
+/* As on a Linux without it: the emulator does it, beside the ring. */
+KERNEL_TEST2(S2_one_opcode_that_is_missing_is_emulated_and_the_rest_is_not)
+{
+    char path[4096];
+    bool beside = strcmp(test_kernel(), "uring") == 0;
+    struct statx status;
+    struct call call;
+    gyre_loop *loop;
+
+    CHECK_OK(close(make_file("f", 321)));
+    scratch_path(path, sizeof path, "f");
+    CHECK_EQ(ring_features_restrict("op_statx"), 0u);
+    loop = stage_open(8);
+    gyre_op_statx(&call.op, AT_FDCWD, path, 0, STATX_SIZE, &status);
+    CHECK_OK(call_run(loop, &call));
+    CHECK_EQ(status.stx_size, 321u);
+    CHECK_EQ(stage_stats(loop).emulated, (unsigned)beside);
+    gyre_op_openat(&call.op, AT_FDCWD, path, O_RDONLY, 0);
+    CHECK_OK(close(call_run(loop, &call)));
+    CHECK_EQ(stage_stats(loop).emulated, (unsigned)beside);
+    gyre_loop_destroy(loop);
+}
+
 KERNEL_TEST(B13_statx_agrees_with_the_system_call)
 {
     gyre_loop *loop = stage_open(8);
@@ -423,6 +447,8 @@ KERNEL_TEST(sendfile_sends_a_file_in_slices)
 
 static int add_one(void *arg)
 {
+    if (gettid() == getpid())
+        return -EDEADLK; /* this is the loop's own thread */
     return ++*(int *)arg;
 }
 

@@ -41,10 +41,13 @@ KERNEL_TEST2(F12_a_deadline_is_made_of_a_delay_from_now_and_never_wraps)
 
 /* ---- spawn and join ------------------------------------------------------ */
 
+static int begun;
+
 static int square(void *arg)
 {
     int n = *(int *)arg;
 
+    begun++;
     for (int i = 0; i < n % 5; i++)
         CHECK_OK(gyre_yield());
     return n * n;
@@ -62,6 +65,7 @@ static int join_many(void *arg)
         CHECK_OK(gyre_spawn_with(gyre_scope_current(), NULL, square,
                                  &numbers[i], &tasks[i]));
     }
+    CHECK_EQ(begun, 0); /* a spawn runs nothing */
     for (int i = COUNT - 1; i >= 0; i--) {
         int result = -1;
 
