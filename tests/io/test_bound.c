@@ -5,6 +5,7 @@
  * and from callbacks, and each task runs once.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -244,6 +245,69 @@ KERNEL_TEST2(J5_outside_of_tasks_a_full_loop_refuses_and_nothing_is_lost)
     spawn_outside(GYRE_FULL_WAITS);
     spawn_outside(GYRE_FULL_REFUSES);
     spawn_outside(GYRE_FULL_INLINE);
+}
+
+#define THREADS 4U
+
+struct poster {
+    gyre_loop *loop;
+    struct request {
+        gyre_work work;
+        gyre_loop *loop;
+        unsigned number;
+    } requests[ASKED / THREADS];
+};
+
+/* What another thread wants to run, brought to the loop; refused, it comes
+ * again. */
+static void spawn_request(gyre_work *work)
+{
+    struct request *request = (struct request *)work;
+    int err = gyre_spawn(gyre_loop_scope(request->loop), counted,
+                         number(request->number));
+
+    if (err == 0) {
+        gyre_loop_release(request->loop);
+        return;
+    }
+    CHECK_ERR(err, -EAGAIN);
+    gyre_loop_post(request->loop, work, spawn_request);
+}
+
+static void *post_requests(void *arg)
+{
+    struct poster *poster = arg;
+
+    for (unsigned i = 0; i < ASKED / THREADS; i++)
+        gyre_loop_post(poster->loop, &poster->requests[i].work, spawn_request);
+    return NULL;
+}
+
+KERNEL_TEST2(J5_what_other_threads_ask_of_a_full_loop_is_not_lost)
+{
+    struct poster posters[THREADS];
+    pthread_t threads[THREADS];
+    unsigned seen[ASKED] = { 0 };
+    gyre_loop *loop;
+
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    CHECK_OK(gyre_loop_set_max_tasks(loop, BOUND, GYRE_FULL_REFUSES));
+    for (unsigned i = 0; i < ASKED; i++) {
+        posters[i % THREADS].loop = loop;
+        posters[i % THREADS].requests[i / THREADS] =
+            (struct request){ .loop = loop, .number = i };
+        gyre_loop_hold(loop);
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK_OK(pthread_create(&threads[i], NULL, post_requests, &posters[i]));
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK_OK(pthread_join(threads[i], NULL));
+    CHECK_EQ(ran, ASKED);
+    CHECK_LE(alive_most, BOUND);
+    for (unsigned i = 0; i < ASKED; i++)
+        CHECK_EQ(seen[started[i]]++, 0u);
+    gyre_loop_destroy(loop);
 }
 
 /* ---- failures ------------------------------------------------------------ */
