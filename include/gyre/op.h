@@ -68,7 +68,8 @@ struct gyre_op {
     gyre_op *next_; /* on the backlog, or in flight on the same fd */
     gyre_op *prev_;
     gyre_deadline *deadline_;
-    int32_t result_; /* of an op that ended without the kernel */
+    int32_t result_; /* when it was started; then the result of an op that
+                        ended without the kernel */
     uint32_t slot_;  /* which list of ops in flight */
     uint16_t generation_;
     uint8_t state_;

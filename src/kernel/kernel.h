@@ -66,6 +66,14 @@ enum kernel_route {
 #define KERNEL_FOREVER UINT64_MAX
 #define KERNEL_NO_WAIT 0
 
+/* The threads on which a request may block, for dumps. */
+struct kernel_pool {
+    unsigned threads_max;
+    unsigned threads; /* alive */
+    unsigned idle;    /* of these */
+    unsigned queued;  /* requests that no thread has taken */
+};
+
 struct kernel_class {
     const char *name; /* "uring", "emu", "scripted" */
 
@@ -116,6 +124,9 @@ struct kernel_class {
 
     uint64_t (*now_ns)(struct kernel *kernel); /* the monotonic clock */
     uint64_t (*random)(struct kernel *kernel);
+
+    /* How busy the blocking pool is; NULL: there is none. */
+    void (*pool)(struct kernel *kernel, struct kernel_pool *pool);
 
     /* Free everything. The loop has reaped every last CQE before. */
     void (*destroy)(struct kernel *kernel);

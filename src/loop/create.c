@@ -8,6 +8,7 @@
  * ports still bound and buffers still written.
  */
 #include <errno.h>
+#include <pthread.h>
 
 #include "base/alloc.h"
 #include "loop/loop.h"
@@ -17,6 +18,32 @@
 #define SLOTS_FIRST 64U
 
 static _Atomic uint64_t last_id;
+
+/* Kept for debuggers, which find tasks and ops from here, also in a core. */
+gyre_loop *loop_all_first;
+static pthread_mutex_t loop_all_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void loop_all_add(gyre_loop *loop)
+{
+    pthread_mutex_lock(&loop_all_lock);
+    loop->all_next = loop_all_first;
+    if (loop_all_first != NULL)
+        loop_all_first->all_prev = loop;
+    loop_all_first = loop;
+    pthread_mutex_unlock(&loop_all_lock);
+}
+
+static void loop_all_remove(gyre_loop *loop)
+{
+    pthread_mutex_lock(&loop_all_lock);
+    if (loop->all_prev != NULL)
+        loop->all_prev->all_next = loop->all_next;
+    else
+        loop_all_first = loop->all_next;
+    if (loop->all_next != NULL)
+        loop->all_next->all_prev = loop->all_prev;
+    pthread_mutex_unlock(&loop_all_lock);
+}
 
 int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
                    const gyre_loop_options *options)
@@ -42,6 +69,7 @@ int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
     loop->now_ns = loop_clock(loop);
     wheel_init(&loop->wheel, loop->now_ns);
     loop->on_valgrind = loop_on_valgrind();
+    loop_all_add(loop);
     *loop_out = loop;
     return 0;
 
@@ -104,8 +132,11 @@ void gyre_loop_destroy(gyre_loop *loop)
         loop->tasks_end(loop);
     loop_drop_callbacks(loop);
     loop_drain(loop);
+    if (loop->watch_end != NULL)
+        loop->watch_end(loop);
     loop_await_callers(loop);
     ASSERT(counter_get(&loop->in_flight) == 0); /* I7 */
+    loop_all_remove(loop);
     loop->kernel->class->destroy(loop->kernel);
     live_destroy(loop);
     alloc_free(loop->slots);

@@ -110,12 +110,17 @@ struct gyre_loop {
     uint64_t holds;
     _Atomic(const void *) owner; /* the thread, as loop_thread() names it */
     uint64_t id;
+    gyre_loop *all_next; /* create.c: every loop of the process */
+    gyre_loop *all_prev;
     uint64_t completions_untaken; /* since take_wakes */
     struct live_table *live;      /* verify builds */
 
     /* What the task tier hangs here, and how to end it; NULL without tasks. */
     void *tasks;
     void (*tasks_end)(gyre_loop *loop);
+    /* Likewise for dumps on a signal; ended after all else. */
+    void *watch;
+    void (*watch_end)(gyre_loop *loop);
 
     /* From other threads; on a line of their own. */
     _Alignas(64) _Atomic(gyre_work *) posted; /* newest first */
@@ -147,6 +152,10 @@ struct gyre_loop {
 
 /* ---- create.c ----------------------------------------------------------- */
 
+/* All loops of the process, for debuggers (packaging/gdb/gyre.py): nothing here
+ * reads it. */
+extern gyre_loop *loop_all_first;
+
 /* A loop over a kernel of the caller's, which it owns if this succeeds. */
 int loop_create_on(gyre_loop **loop, struct kernel *kernel,
                    const gyre_loop_options *options);
@@ -157,6 +166,27 @@ void loop_enqueue(gyre_loop *loop, gyre_op *op);
 void loop_flush(gyre_loop *loop); /* cancels and backlog into the SQ */
 void loop_end_op(gyre_loop *loop, gyre_op *op, int result); /* QUEUED, HELD */
 void loop_release(gyre_loop *loop, gyre_op *op);            /* HELD */
+
+/*
+ * When an op was started, for dumps: 2^20 ns are a unit, and 2^32 of them 52
+ * days. It lies where the result of an op goes that ends without the kernel, so
+ * it is there while the op is QUEUED, FLYING or HELD. By the clock that the
+ * loop has at hand: reading it for each op would cost as much as the op.
+ */
+#define OP_STAMP_SHIFT 20
+
+static inline int32_t op_stamp(const gyre_loop *loop)
+{
+    return (int32_t)(uint32_t)(loop->now_ns >> OP_STAMP_SHIFT);
+}
+
+static inline uint64_t op_age_ns(const gyre_op *op, uint64_t now_ns)
+{
+    uint32_t units =
+        (uint32_t)(now_ns >> OP_STAMP_SHIFT) - (uint32_t)op->result_;
+
+    return (uint64_t)units << OP_STAMP_SHIFT;
+}
 
 /* ---- fill.c -------------------------------------------------------------- */
 

@@ -48,6 +48,7 @@ static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
     op->loop_ = loop;
     op->generation_ = ++loop->generation;
     op->flags_ &= OP_TARGET_SIDE;
+    op->result_ = op_stamp(loop);
     op->deadline_ = NULL;
     slot_choose(loop, op);
     if (op->slot_ == SLOT_OTHER && op_table[gyre_op_sqe(op)->opcode].cancels)

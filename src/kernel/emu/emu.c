@@ -179,6 +179,11 @@ static uint64_t emu_random(struct kernel *kernel)
     return number;
 }
 
+static void emu_pool(struct kernel *kernel, struct kernel_pool *pool)
+{
+    pool_look(emu_of(kernel)->pool, pool);
+}
+
 static void emu_free(struct emu *emu)
 {
     pool_destroy(emu->pool);
@@ -222,6 +227,7 @@ static const struct kernel_class emu_class = {
     .unmap = emu_unmap,
     .now_ns = emu_kernel_now_ns,
     .random = emu_random,
+    .pool = emu_pool,
     .destroy = emu_destroy,
 };
 

@@ -285,6 +285,7 @@ void pool_destroy(struct pool *pool);
 int pool_add(struct pool *pool, struct request *r);
 bool pool_take_back(struct pool *pool, struct request *r);
 struct request *pool_results(struct pool *pool);
+void pool_look(struct pool *pool, struct kernel_pool *look);
 
 /* timeout.c */
 void timeout_run(struct emu *emu);

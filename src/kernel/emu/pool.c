@@ -248,6 +248,18 @@ struct request *pool_results(struct pool *pool)
     return oldest;
 }
 
+void pool_look(struct pool *pool, struct kernel_pool *look)
+{
+    pool_lock(pool);
+    *look = (struct kernel_pool){
+        .threads_max = pool->workers_max,
+        .threads = pool->alive,
+        .idle = pool->idle,
+        .queued = pool->queued,
+    };
+    pool_unlock(pool);
+}
+
 void pool_destroy(struct pool *pool)
 {
     if (pool == NULL)

@@ -177,6 +177,18 @@ static void close_if_open(int fd)
         close(fd);
 }
 
+static void uring_pool(struct kernel *kernel, struct kernel_pool *pool)
+{
+    struct uring *uring = uring_of(kernel);
+    unsigned max = uring->options.threads_max;
+
+    *pool = (struct kernel_pool){
+        .threads_max = max != 0 ? max : KERNEL_THREADS_DEFAULT,
+    };
+    if (uring->side != NULL)
+        uring->side->class->pool(uring->side, pool);
+}
+
 static void uring_destroy(struct kernel *kernel)
 {
     struct uring *uring = uring_of(kernel);
@@ -212,6 +224,7 @@ static const struct kernel_class uring_class = {
     .unmap = uring_unmap,
     .now_ns = uring_now_ns,
     .random = uring_random,
+    .pool = uring_pool,
     .destroy = uring_destroy,
 };
 
