@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 #
-# Optional libraries of the program `gyre`; the library itself has none.
-# Each ends as an imported target, or is absent:
+# Optional libraries. Each ends as an imported target, or is absent. Two are of
+# the program `gyre`:
 #
 #   llhttp::llhttp  the HTTP/1 parser   GYRE_HAVE_LLHTTP  LLHTTP_VERSION
 #   cmark::cmark    Markdown to HTML    GYRE_HAVE_CMARK   CMARK_VERSION
+#
+# One is of the library, which needs libc and pthreads alone without it:
+#
+#   libunwind::libunwind  the calls of waiting tasks in dumps
+#                         GYRE_HAVE_LIBUNWIND  LIBUNWIND_VERSION
 list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
 
 # Find PACKAGE unless OPTION is off; complain only if it is on.
@@ -32,5 +37,7 @@ endfunction()
 
 gyre_optional(GYRE_HTTP Llhttp GYRE_HAVE_LLHTTP)
 gyre_optional(GYRE_MARKDOWN Cmark GYRE_HAVE_CMARK)
+gyre_optional(GYRE_UNWIND Libunwind GYRE_HAVE_LIBUNWIND)
+set(LIBUNWIND_VERSION ${Libunwind_VERSION})
 set(LLHTTP_VERSION ${Llhttp_VERSION})
 set(CMARK_VERSION ${Cmark_VERSION})

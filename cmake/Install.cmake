@@ -2,6 +2,9 @@
 #
 # What `cmake --install` (with DESTDIR) puts where. Parts that are not built
 # are not installed.
+if(GYRE_HAVE_LIBUNWIND)
+  set(GYRE_LIBS_PRIVATE "-lgcc_s -lunwind ")
+endif()
 configure_file(packaging/gyre.pc.in gyre.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/gyre.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -7,12 +7,14 @@
  *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h
  *   tasks        gyre/task.h, gyre/scope.h, gyre/io.h,
  *                gyre/detached.h, gyre/sync.h, gyre/channel.h, gyre/select.h
+ *   both         gyre/dump.h
  */
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
 
 #include <gyre/channel.h>
 #include <gyre/detached.h>
+#include <gyre/dump.h>
 #include <gyre/error.h>
 #include <gyre/io.h>
 #include <gyre/loop.h>

@@ -58,6 +58,13 @@ bool gyre_mutex_is_mine(const gyre_mutex *mutex)
     return __atomic_load_n(&mutex->owner_, __ATOMIC_RELAXED) == sync_caller();
 }
 
+/* For dumps. */
+static const void *owner_get(const void *mutex)
+{
+    return __atomic_load_n(&((const gyre_mutex *)mutex)->owner_,
+                           __ATOMIC_RELAXED);
+}
+
 bool gyre_mutex_try_lock(gyre_mutex *mutex)
 {
     if (!state_change(mutex, OPEN, LOCKED))
@@ -97,6 +104,7 @@ static int lock_slowly(gyre_mutex *mutex, struct wait *wait,
     ASSERT_API(!gyre_mutex_is_mine(mutex),
                "the caller holds this mutex already, and would wait for "
                "itself");
+    __atomic_store_n(&task_mutex_owner, owner_get, __ATOMIC_RELAXED);
     sync_lock(&mutex->sync_);
     if (take_or_mark(mutex)) {
         sync_unlock(&mutex->sync_);

@@ -225,3 +225,14 @@ void stack_overrun(const struct stack *stack, const char *name)
     panic("task '%s' ran over its %zu KiB stack", name,
           (size_t)stack->size / 1024);
 }
+
+bool stack_pool_has(const struct stack_pool *pool, const void *address)
+{
+    const char *at = address;
+
+    for (const struct stack_slab *slab = pool->slabs; slab != NULL;
+         slab = slab->next)
+        if (at >= slab->memory && at < slab->memory + slab_bytes(pool))
+            return true;
+    return false;
+}

@@ -116,6 +116,9 @@ static inline void *stack_reserve_top(struct stack *stack, size_t size)
     return stack->top;
 }
 
+/* Does the address point into a stack of the pool that is not idle? */
+bool stack_pool_has(const struct stack_pool *pool, const void *address);
+
 /* How deep the caller, who must run on this stack, may still go. */
 size_t stack_bytes_left(const struct stack *stack);
 

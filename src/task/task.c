@@ -342,6 +342,11 @@ static void await_done(gyre_op *op, gyre_result result)
     task_wake(task);
 }
 
+bool task_owns_op(const gyre_op *op)
+{
+    return op->done_ == await_done;
+}
+
 static void await_cancel(gyre_task *task)
 {
     gyre_op_cancel(task->waits_for);

@@ -99,6 +99,15 @@ int task_cancelled(const gyre_task *task);
  * whatever becomes of the scope: for close. */
 gyre_result task_await_shielded(gyre_op *op);
 
+/* Who holds a mutex that a task of this loop waits for: a task, a thread or
+ * NULL. sync/, which stands above, sets it before it lets anyone wait for the
+ * reason "mutex". For dumps. */
+typedef const void *task_owner_fn(const void *mutex);
+extern task_owner_fn *task_mutex_owner;
+
+/* Does a task wait for this op? For dumps. */
+bool task_owns_op(const gyre_op *op);
+
 /* Give a finished task's stack back. */
 void task_free(gyre_task *task);
 

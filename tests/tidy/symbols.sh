@@ -80,11 +80,14 @@ archive_shows_the_same()
     differ "$work/mapped" "$work/global" "is missing in libgyre.a"
 }
 
-# libc and the loader, under whatever name; threads are in libc since 2.34.
+# libc and the loader, under whatever name; threads are in libc since 2.34. A
+# build that was told to, or found it, has libunwind as well (GYRE_UNWIND).
 needs_libc_alone()
 {
+    optional=
+    ! grep -q -e '-lunwind' "$build/gyre.pc" || optional='|libunwind|libgcc_s'
     readelf -d "$so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
-        grep -vE '^(libc|ld-linux.*|libpthread)\.so' |
+        grep -vE "^(libc|ld-linux.*|libpthread$optional)\.so" |
         sed 's/^/libgyre.so needs /'
 }
 
