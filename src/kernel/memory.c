@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@
 /* MADV_GUARD_INSTALL (6.13): touching the range is SIGSEGV, or EFAULT for the
  * kernel. Not in the headers of Debian 12 and 13. */
 #define ADVICE_GUARD_INSTALL 102
+#define ADVICE_GUARD_REMOVE 103
 
 #define MAX_MAP_COUNT_FILE "/proc/sys/vm/max_map_count"
 #define MAX_MAP_COUNT_USUAL 65530
@@ -91,9 +93,12 @@ void memory_unmap(void *address, size_t size)
     ASSERT(is_whole_pages(address, size));
     int err = munmap(address, size);
 
-    /* Can fail only if a mapping has to be split and entries ran out, and
-     * nobody here unmaps the middle of one. */
-    ASSERT(err == 0);
+    /* Mappings that touch are one to Linux. So this can be the middle of one,
+     * to be split, and entries may have run out: then only the address space
+     * is lost. */
+    if (err != 0)
+        (void)madvise(address, size, MADV_DONTNEED);
+    ASSERT(err == 0 || errno == ENOMEM);
     errno = saved_errno;
 }
 
@@ -169,12 +174,29 @@ static size_t protect_allowance(void)
     return restricted > 0 && restricted < limit ? restricted : limit;
 }
 
+static void tell_of_the_limit(size_t count)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+
+    if (!atomic_flag_test_and_set(&told))
+        fprintf(stderr,
+                "gyre: %zu stacks have guards, as many as half of "
+                "vm.max_map_count allows; further ones have canaries (Linux "
+                "6.13 has guards without limit)\n",
+                count);
+}
+
 static bool protect(void *address, size_t size)
 {
-    if (atomic_fetch_add(&protect_count, 1) < protect_allowance() &&
-        mprotect(address, size, PROT_NONE) == 0)
+    size_t allowance = protect_allowance();
+    size_t count = atomic_fetch_add(&protect_count, 1);
+    bool full = count >= allowance;
+
+    if (!full && mprotect(address, size, PROT_NONE) == 0)
         return true;
     atomic_fetch_sub(&protect_count, 1);
+    if (allowance > 0 && (full || errno == ENOMEM))
+        tell_of_the_limit(count);
     return false;
 }
 
@@ -190,6 +212,22 @@ enum memory_guard memory_guard(void *address, size_t size)
         kind = MEMORY_GUARD_PROTECT;
     errno = saved_errno;
     return kind;
+}
+
+void memory_unguard(void *address, size_t size, enum memory_guard kind)
+{
+    int saved_errno = errno;
+    int err = 0;
+
+    ASSERT(is_whole_pages(address, size));
+    if (kind == MEMORY_GUARD_MARKER)
+        err = madvise(address, size, ADVICE_GUARD_REMOVE);
+    if (kind == MEMORY_GUARD_PROTECT) {
+        err = mprotect(address, size, PROT_READ | PROT_WRITE);
+        atomic_fetch_sub(&protect_count, 1);
+    }
+    ASSERT(err == 0);
+    errno = saved_errno;
 }
 
 void memory_guards_unmapped(size_t count)

@@ -43,8 +43,13 @@ void memory_unmap(void *address, size_t size);
 void memory_release(void *address, size_t size);
 
 /* Guard a range of whole pages with the best kind still to be had; says which
- * it was. Never fails: the answer may be MEMORY_GUARD_NONE. */
+ * it was. Never fails: the answer may be MEMORY_GUARD_NONE. When that becomes
+ * so because the list of mappings is full, a line on standard error says it,
+ * once in a process. */
 enum memory_guard memory_guard(void *address, size_t size);
+
+/* Make a guard of that kind ordinary memory again. */
+void memory_unguard(void *address, size_t size, enum memory_guard kind);
 
 /* Tell that `count` guards of kind PROTECT went with a memory_unmap(), so that
  * others may have their entries. */
