@@ -39,14 +39,15 @@ extern "C" {
 
 /* As gyre_open(), gyre_read(), gyre_write(), gyre_fsync(), gyre_statx() of the
  * working directory. -ENAMETOOLONG: the path has 4096 bytes or more. */
-GYRE_API int gyre_detached_open(const char *path, int flags, unsigned mode);
+GYRE_API int gyre_detached_open(const char *path, int flags,
+                                unsigned mode) GYRE_WAITS;
 GYRE_API ssize_t gyre_detached_read(int fd, void *buffer, size_t size,
-                                    uint64_t offset);
+                                    uint64_t offset) GYRE_WAITS;
 GYRE_API ssize_t gyre_detached_write(int fd, const void *buffer, size_t size,
-                                     uint64_t offset);
-GYRE_API int gyre_detached_fsync(int fd, bool data_only);
+                                     uint64_t offset) GYRE_WAITS;
+GYRE_API int gyre_detached_fsync(int fd, bool data_only) GYRE_WAITS;
 GYRE_API int gyre_detached_statx(const char *path, int flags, unsigned mask,
-                                 struct statx *result);
+                                 struct statx *result) GYRE_WAITS;
 
 /*
  * Run function(arg) on a thread of the loop's bounded pool, as
@@ -57,7 +58,8 @@ GYRE_API int gyre_detached_statx(const char *path, int flags, unsigned mask,
  * began. If the call returns anything else, dispose is not called.
  */
 GYRE_API int gyre_detached_call(int (*function)(void *arg), void *arg,
-                                void (*dispose)(void *arg, int result));
+                                void (*dispose)(void *arg,
+                                                int result)) GYRE_WAITS;
 
 #ifdef __cplusplus
 }
