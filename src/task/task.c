@@ -5,7 +5,7 @@
  * Spawning takes a stack, puts the control block on its top and the task on the
  * ready queue; nothing runs until the loop's next phase one. Returning from the
  * task's function ends it: its result goes to the scope and to the joiner, and
- * the host, which is not standing on it, gives the stack back.
+ * whoever runs next, on another stack, gives the stack back.
  */
 #include "task/task.h"
 
@@ -35,46 +35,64 @@ const char *gyre_task_name(const gyre_task *task)
 
 /* ---- the two switches ---------------------------------------------------- */
 
+/* On a stack that was just switched to: who was left for good, if he was, needs
+ * his no more. */
+static inline void task_bury(struct tasks *tasks)
+{
+    gyre_task *dead = tasks->dead;
+
+    if (dead == NULL)
+        return;
+    tasks->dead = NULL;
+    task_free(dead);
+}
+
 /* On the host: let the task run, and those it hands over to, until one of them
- * comes back because it ended or nobody else is ready. */
+ * comes back because nobody else is ready. */
 static void task_resume(gyre_work *work)
 {
     gyre_task *task = CONTAINER_OF(work, gyre_task, work);
+    struct tasks *tasks = task->tasks;
     gyre_task *outer = running;
 
     ASSERT(!task->finished);
     running = task;
-    context_switch(&task->tasks->host, &task->context);
-    task = running;
+    context_switch(&tasks->host, &task->context);
     running = outer;
-    stack_check(task->stack, task->name);
-    if (task->finished && !task->has_handle)
-        task_free(task);
+    task_bury(tasks);
 }
 
 /*
- * The running task waits. If a task is ready next, go on with it at once, in
- * the order and within the bounds of phase one: half the switches, and where
- * both wait in the same call, returns that the processor has predicted.
+ * The running task waits or ends. If a task is ready next, go on with it at
+ * once, in the order and within the bounds of phase one: half the switches, and
+ * where both wait in the same call, returns that the processor has predicted.
+ * Else with the host: NULL.
  */
-static void task_leave(gyre_task *task)
+static inline gyre_task *task_next(gyre_task *task)
 {
     gyre_loop *loop = task->tasks->loop;
     gyre_work *work = loop->ready_first;
     gyre_task *next;
 
+    stack_check(task->stack, task->name);
     if (work == NULL || work->run_ != task_resume ||
-        loop_take_ready(loop) == NULL) {
-        context_switch(&task->context, &task->tasks->host);
-        return;
-    }
+        loop_take_ready(loop) == NULL)
+        return NULL;
     next = CONTAINER_OF(work, gyre_task, work);
+    ASSERT(!next->finished);
+    running = next;
+    return next;
+}
+
+static void task_leave(gyre_task *task)
+{
+    gyre_task *next = task_next(task);
+
     if (next == task)
         return; /* it yielded, to nobody */
-    ASSERT(!next->finished);
-    stack_check(task->stack, task->name);
-    running = next;
-    context_switch(&task->context, &next->context);
+    context_switch(&task->context,
+                   next != NULL ? &next->context : &task->tasks->host);
+    task_bury(task->tasks);
 }
 
 void task_wait(gyre_task *task, void (*cancel_wait)(gyre_task *task),
@@ -134,7 +152,9 @@ static _Noreturn void task_main(void *arg)
 {
     gyre_task *task = arg;
     gyre_scope *home = task->home;
+    gyre_task *next;
 
+    task_bury(task->tasks);
     task->result = task->fn(task->arg);
     ASSERT_API(task->scope == home,
                "a task returned with a scope of its own still open");
@@ -143,7 +163,11 @@ static _Noreturn void task_main(void *arg)
     if (task->ended != NULL)
         task->ended(task);
     scope_child_ended(home, task);
-    context_exit(&task->context, &task->tasks->host);
+    if (!task->has_handle)
+        task->tasks->dead = task;
+    next = task_next(task);
+    context_exit(&task->context,
+                 next != NULL ? &next->context : &task->tasks->host);
 }
 
 void task_free(gyre_task *task)

@@ -4,10 +4,10 @@
  *
  * A task runs between two switches: task_resume() on the loop's own flow of
  * control (the host) switches to it, and it switches back to the host whenever
- * it waits. If a task is next on the ready queue, it is switched to directly,
- * as the host would have done. So there is one way in, the loop's ready queue,
- * and one way out, task_wait(). Every wait is ended by exactly one task_wake()
- * (I8).
+ * it waits, and when it ends. If a task is next on the ready queue, it is
+ * switched to directly, as the host would have done; who arrives puts back the
+ * stack of who ended. So there is one way in, the loop's ready queue, and one
+ * way to wait, task_wait(). Every wait is ended by exactly one task_wake() (I8).
  *
  * Who makes a task wait says how the wait is ended early: `cancel_wait`, called
  * at most once, by a scope that is cancelled. It asks; the wake may come later,
@@ -33,6 +33,7 @@ struct tasks {
     gyre_loop *loop;
     struct context host; /* the loop's own flow of control */
     struct stack_pool stacks;
+    gyre_task *dead; /* has ended and left; its stack is yet to be put back */
     gyre_scope root;
     uint32_t alive;     /* tasks that have not returned */
     uint32_t promised;  /* room given to spawners that are yet to run */
