@@ -5,7 +5,7 @@
  * An asynchronous I/O runtime for Linux. Two tiers, to be mixed freely:
  *
  *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h
- *   tasks        gyre/task.h, gyre/scope.h, gyre/io.h,
+ *   tasks        gyre/task.h, gyre/scope.h, gyre/io.h, gyre/stack.h,
  *                gyre/detached.h, gyre/sync.h, gyre/channel.h, gyre/select.h
  *   both         gyre/dump.h
  */
@@ -21,6 +21,7 @@
 #include <gyre/op.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>
+#include <gyre/stack.h>
 #include <gyre/sync.h>
 #include <gyre/task.h>
 #include <gyre/timer.h>

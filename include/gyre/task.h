@@ -52,6 +52,7 @@ typedef enum gyre_full_policy {
 } gyre_full_policy;
 
 struct gyre_failure;
+struct gyre_stack_allocator;
 
 /* Zero is the default of every member. */
 typedef struct gyre_run_options {
@@ -62,6 +63,9 @@ typedef struct gyre_run_options {
     gyre_full_policy when_full; /* there are max_tasks */
     /* If the run fails, where (see gyre/scope.h); may be NULL. */
     struct gyre_failure *failure;
+    /* See gyre/stack.h. */
+    const struct gyre_stack_allocator *stacks; /* borrowed */
+    bool measure_stacks;
 } gyre_run_options;
 
 /*
@@ -75,6 +79,8 @@ GYRE_API int gyre_run(const gyre_run_options *options, gyre_task_fn *fn,
 typedef struct gyre_task_options {
     size_t size;      /* sizeof(gyre_task_options), or 0 */
     const char *name; /* for dumps; held until the task's end; NULL: "task" */
+    /* Bytes, 16 KiB to 1 GiB, rounded up to a power of two; 0: the loop's. */
+    size_t stack_size;
 } gyre_task_options;
 
 /*
@@ -89,7 +95,8 @@ GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn,
                         void *arg) GYRE_WAITS GYRE_MUST_USE;
 
 /* Likewise, with options (may be NULL) and a handle for gyre_join(), which is
- * valid until it is joined or the scope has closed. */
+ * valid until it is joined or the scope has closed. -EINVAL: no such stack
+ * size. */
 GYRE_API int gyre_spawn_with(gyre_scope *scope,
                              const gyre_task_options *options, gyre_task_fn *fn,
                              void *arg,
@@ -112,9 +119,9 @@ GYRE_API int gyre_join(gyre_task *task, int *result) GYRE_WAITS GYRE_MUST_USE;
  * for it. */
 GYRE_API gyre_scope *gyre_loop_scope(gyre_loop *loop);
 
-/* Bytes for the stack of each task yet to be spawned on the loop's first use of
- * tasks: call it before the first spawn. -EBUSY after it, -EINVAL: less than
- * 16 KiB or more than 1 GiB. */
+/* Bytes for the stack of each task yet to be spawned whose options do not say.
+ * 0; -EINVAL: less than 16 KiB or more than 1 GiB; -ENOMEM: no memory for the
+ * loop's first use of tasks. */
 GYRE_API int gyre_loop_set_stack_size(gyre_loop *loop, size_t size);
 
 /* At most `max` tasks at a time on the loop (0: no bound), in all its scopes.

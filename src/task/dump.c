@@ -407,13 +407,19 @@ static void print_tree(const gyre_scope *root)
 
 static void print_stacks(const struct stack_pool *pool)
 {
-    out_print(&dump.out, "stacks of ");
-    out_bytes(&dump.out, pool->stack_size);
-    out_print(&dump.out,
-              ": %zu used, %zu idle with their pages, %zu without; guarded "
-              "by %s\n",
-              pool->used, pool->warm_count, pool->cold_count,
-              stack_guard_name(pool));
+    for (unsigned i = 0; i < STACK_CLASSES; i++) {
+        const struct stack_class *class = &pool->classes[i];
+
+        if (class->begun == 0)
+            continue;
+        out_print(&dump.out, "stacks of ");
+        out_bytes(&dump.out, class->size);
+        out_print(&dump.out,
+                  ": %zu used, %zu idle with their pages, %zu without\n",
+                  class->begun - class->warm_count - class->cold_count,
+                  class->warm_count, class->cold_count);
+    }
+    out_print(&dump.out, "stacks are guarded by %s\n", stack_guard_name(pool));
 }
 
 static void print_tasks(void)

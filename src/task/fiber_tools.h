@@ -136,4 +136,14 @@ static inline void fiber_tools_wipe(void *bottom, size_t size)
 #endif
 }
 
+/* What lies on this stack will be read, whatever became of its frames. */
+static inline void fiber_tools_may_read(void *bottom, size_t size)
+{
+#if GYRE_VALGRIND
+    (void)VALGRIND_MAKE_MEM_DEFINED(bottom, size);
+#else
+    (void)bottom, (void)size;
+#endif
+}
+
 #endif

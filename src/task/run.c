@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "kernel/proc.h"
 #include "loop/loop.h"
+#include "task/measure.h"
 #include "task/task.h"
 
 /*
@@ -61,12 +62,13 @@ static void tasks_end(gyre_loop *loop)
 
     tasks_finish(tasks);
     stack_pool_deinit(&tasks->stacks);
+    measure_end(tasks->kinds);
     loop->tasks = NULL;
     loop->tasks_end = NULL;
     alloc_free(tasks);
 }
 
-static struct tasks *tasks_create(gyre_loop *loop, size_t stack_size)
+static struct tasks *tasks_create(gyre_loop *loop)
 {
     struct tasks *tasks = alloc_zeroed(1, sizeof *tasks);
 
@@ -74,7 +76,7 @@ static struct tasks *tasks_create(gyre_loop *loop, size_t stack_size)
         return NULL;
     tasks->loop = loop;
     context_init_thread(&tasks->host);
-    stack_pool_init(&tasks->stacks, stack_size, 0);
+    stack_pool_init(&tasks->stacks, 0, 0);
     scope_init(&tasks->root, loop);
     list_init(&tasks->spawners);
     tasks->root.policy_ = GYRE_ERROR_CONTINUES;
@@ -86,7 +88,7 @@ static struct tasks *tasks_create(gyre_loop *loop, size_t stack_size)
 struct tasks *tasks_of(gyre_loop *loop)
 {
     loop_assert_owner(loop);
-    return loop->tasks != NULL ? loop->tasks : tasks_create(loop, 0);
+    return loop->tasks != NULL ? loop->tasks : tasks_create(loop);
 }
 
 gyre_scope *gyre_loop_scope(gyre_loop *loop)
@@ -94,16 +96,6 @@ gyre_scope *gyre_loop_scope(gyre_loop *loop)
     struct tasks *tasks = tasks_of(loop);
 
     return tasks == NULL ? NULL : &tasks->root;
-}
-
-int gyre_loop_set_stack_size(gyre_loop *loop, size_t size)
-{
-    loop_assert_owner(loop);
-    if (loop->tasks != NULL)
-        return -EBUSY;
-    if (size < STACK_SIZE_MIN || size > STACK_SIZE_MAX)
-        return -EINVAL;
-    return tasks_create(loop, size) == NULL ? -ENOMEM : 0;
 }
 
 int gyre_loop_set_max_tasks(gyre_loop *loop, uint32_t max,
@@ -118,6 +110,45 @@ int gyre_loop_set_max_tasks(gyre_loop *loop, uint32_t max,
     bound_raised(tasks);
     return 0;
 }
+
+/* ---- their stacks -------------------------------------------------------- */
+
+int gyre_loop_set_stack_size(gyre_loop *loop, size_t size)
+{
+    struct tasks *tasks = tasks_of(loop);
+
+    if (tasks == NULL)
+        return -ENOMEM;
+    if (!stack_size_is_valid(size))
+        return -EINVAL;
+    stack_pool_set_size(&tasks->stacks, size);
+    return 0;
+}
+
+int gyre_loop_set_stack_allocator(gyre_loop *loop,
+                                  const gyre_stack_allocator *allocator)
+{
+    struct tasks *tasks = tasks_of(loop);
+
+    if (tasks == NULL)
+        return -ENOMEM;
+    if (tasks->stacks.mapped > 0)
+        return -EBUSY;
+    stack_pool_set_source(&tasks->stacks, allocator);
+    return 0;
+}
+
+void gyre_loop_get_stack_stats(const gyre_loop *loop, gyre_stack_stats *stats)
+{
+    const struct tasks *tasks = loop->tasks;
+
+    loop_assert_owner(loop);
+    *stats = (gyre_stack_stats){ 0 };
+    if (tasks != NULL)
+        stack_pool_count(&tasks->stacks, stats);
+}
+
+/* ---- the shortest way ---------------------------------------------------- */
 
 /* The first task of a run: what it does, and what came of it. */
 struct first {
@@ -160,6 +191,10 @@ static int prepare(gyre_loop *loop, const gyre_run_options *options)
 
     if (options->stack_size != 0)
         err = gyre_loop_set_stack_size(loop, options->stack_size);
+    if (err == 0 && options->stacks != NULL)
+        err = gyre_loop_set_stack_allocator(loop, options->stacks);
+    if (err == 0 && options->measure_stacks)
+        err = gyre_loop_measure_stacks(loop);
     if (err == 0 && options->max_tasks != 0)
         err = gyre_loop_set_max_tasks(loop, options->max_tasks,
                                       options->when_full);

@@ -1,43 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stack.c - slabs, and the two lists of idle stacks
+ * stack.c - the classes of sizes, and the two lists of idle stacks of each
  *
  * A stack is fresh (never got), used, warm or cold. stack_get() takes from
- * warm, cold, fresh, in this order; its guard is installed when a fresh stack
- * is got first, so that a slab costs no more than is used of it.
+ * warm, cold, fresh, in this order.
  *
  *     fresh ---> used <---> warm
- *                  ^          |  more than `keep` of them
+ *                  ^          |  more than `keep` bytes of them
  *                  +-- cold <-+
  *
  * Nothing is known of how deep a stack was used. So a warm one keeps all it
- * ever touched, and a cold one keeps nothing: what idle stacks can hold is
- * bounded by `keep` times their size, and a program whose tasks come and go
- * makes no system call for it.
+ * ever touched, and counts as if it had touched all; a cold one keeps nothing.
+ * A program whose tasks come and go makes no system call for it, unless its
+ * stacks are larger than `keep`.
  */
 #include "task/stack.h"
 
 #include "base/alloc.h"
 #include "task/fiber_tools.h"
-
-/* Tops a whole number of pages apart would all lie in the same few sets of the
- * first-level cache; so each begins some lines below the last. With 64 tasks
- * that takes a switch from 4.4 ns to 1.8. */
-#define COLOURS 16
-#define COLOUR_STEP 64
-
-/* The highest bytes of what would be the guard, where there is none. A page of
- * its own is touched for it, the price of such a machine. */
-#define CANARY_WORDS 8
-#define CANARY_VALUE UINT64_C(0x6779726563616e61)
-
-struct stack_slab {
-    struct stack_slab *next;
-    char *memory;
-    uint16_t begun; /* stacks[] from here on are fresh */
-    uint16_t protect_count;
-    struct stack stacks[];
-};
 
 static size_t round_to_pages(size_t size)
 {
@@ -46,153 +26,123 @@ static size_t round_to_pages(size_t size)
     return (size + mask) & ~mask;
 }
 
-static size_t stride_of(const struct stack_pool *pool)
+static void class_init(struct stack_class *class, size_t size,
+                       size_t guard_size)
 {
-    return pool->guard_size + pool->stack_size;
-}
-
-static size_t slab_bytes(const struct stack_pool *pool)
-{
-    return pool->per_slab * stride_of(pool);
-}
-
-/* As many as a full slab has, or as fit in its bytes, but one at least. */
-static unsigned stacks_per_slab(const struct stack_pool *pool)
-{
-    size_t count = STACK_SLAB_BYTES / stride_of(pool);
+    size_t count = STACK_SLAB_BYTES / (size + guard_size);
 
     if (count > STACKS_PER_SLAB)
-        return STACKS_PER_SLAB;
-    return count > 0 ? (unsigned)count : 1;
+        count = STACKS_PER_SLAB;
+    class->size = size;
+    /* As many as a full slab has, or as fit in its bytes, but one at least. */
+    class->per_slab = count > 0 ? (unsigned)count : 1;
+    list_init(&class->warm);
+    list_init(&class->cold);
+}
+
+/* The least class that has so many bytes. A page may be larger than the least
+ * of all; then the first few classes are alike. */
+struct stack_class *stack_class_of(struct stack_pool *pool, size_t size)
+{
+    struct stack_class *class = pool->classes;
+
+    ASSERT(stack_size_is_valid(size));
+    while (class->size < size)
+        class ++;
+    return class;
 }
 
 void stack_pool_init(struct stack_pool *pool, size_t size, size_t keep)
 {
-    if (size == 0)
-        size = STACK_SIZE_DEFAULT;
-    ASSERT_API(size >= STACK_SIZE_MIN, "a stack has at least 16 KiB");
+    ASSERT_API(size == 0 || size >= STACK_SIZE_MIN,
+               "a stack has at least 16 KiB");
     ASSERT_API(size <= STACK_SIZE_MAX, "a stack has at most 1 GiB");
 
     *pool = (struct stack_pool){
-        .stack_size = round_to_pages(size),
         .guard_size = round_to_pages(STACK_GUARD_SIZE),
         .keep = keep > 0 ? keep : STACK_KEEP_DEFAULT,
-        .weakest = MEMORY_GUARD_MARKER,
         .wipe = fiber_tools_want_wipe(),
     };
-    pool->per_slab = stacks_per_slab(pool);
-    list_init(&pool->warm);
-    list_init(&pool->cold);
+    for (unsigned i = 0; i < STACK_CLASSES; i++)
+        class_init(&pool->classes[i], round_to_pages(STACK_SIZE_MIN << i),
+                   pool->guard_size);
+    stack_pool_set_size(pool, size > 0 ? size : STACK_SIZE_DEFAULT);
 }
 
-static struct stack_slab *slab_create(struct stack_pool *pool)
+void stack_pool_set_size(struct stack_pool *pool, size_t size)
 {
-    struct stack_slab *slab =
-        alloc_zeroed(1, sizeof *slab + pool->per_slab * sizeof slab->stacks[0]);
-
-    if (slab == NULL)
-        return NULL;
-    slab->memory = memory_map(slab_bytes(pool));
-    if (slab->memory == NULL) {
-        alloc_free(slab);
-        return NULL;
-    }
-    slab->next = pool->slabs;
-    pool->slabs = slab;
-    return slab;
+    pool->standard = stack_class_of(pool, size);
 }
 
-static void slab_destroy(struct stack_pool *pool, struct stack_slab *slab)
+void stack_pool_set_source(struct stack_pool *pool,
+                           const gyre_stack_allocator *source)
 {
-    for (size_t i = 0; i < slab->begun; i++)
-        fiber_tools_deregister(slab->stacks[i].valgrind_id);
-    memory_unmap(slab->memory, slab_bytes(pool));
-    memory_guards_unmapped(slab->protect_count);
-    alloc_free(slab);
+    ASSERT(pool->mapped == 0);
+    ASSERT_API(source->allocate != NULL && source->release != NULL,
+               "a stack allocator needs both of its functions");
+    pool->source = *source;
+    pool->keep = SIZE_MAX;
+}
+
+size_t stack_pool_used(const struct stack_pool *pool)
+{
+    size_t used = 0;
+
+    for (unsigned i = 0; i < STACK_CLASSES; i++)
+        used += pool->classes[i].begun - pool->classes[i].warm_count -
+                pool->classes[i].cold_count;
+    return used;
 }
 
 void stack_pool_deinit(struct stack_pool *pool)
 {
-    ASSERT(pool->used == 0);
+    ASSERT(stack_pool_used(pool) == 0);
 
-    while (pool->slabs != NULL) {
-        struct stack_slab *slab = pool->slabs;
-
-        pool->slabs = slab->next;
-        slab_destroy(pool, slab);
-    }
+    for (unsigned i = 0; i < STACK_CLASSES; i++)
+        slab_destroy_all(pool, &pool->classes[i]);
     *pool = (struct stack_pool){ 0 };
 }
 
-static uint64_t *canary_of(const struct stack *stack)
+struct stack *stack_begin(struct stack_pool *pool, struct stack_class *class)
 {
-    return (uint64_t *)(void *)stack->bottom - CANARY_WORDS;
-}
-
-static void plant_canary(struct stack *stack)
-{
-    for (size_t i = 0; i < CANARY_WORDS; i++)
-        canary_of(stack)[i] = CANARY_VALUE;
-}
-
-bool stack_canary_lives(const struct stack *stack)
-{
-    uint64_t difference = 0;
-
-    for (size_t i = 0; i < CANARY_WORDS; i++)
-        difference |= canary_of(stack)[i] ^ CANARY_VALUE;
-    return difference == 0;
-}
-
-/* Make the first fresh stack of the newest slab usable. */
-static struct stack *begin_fresh(struct stack_pool *pool)
-{
-    struct stack_slab *slab = pool->slabs;
-
-    if (slab == NULL || slab->begun == pool->per_slab)
-        slab = slab_create(pool);
-    if (slab == NULL)
-        return NULL;
-
-    char *guard = slab->memory + slab->begun * stride_of(pool);
-    struct stack *stack = &slab->stacks[slab->begun];
-
-    stack->bottom = guard + pool->guard_size;
-    stack->size = (uint32_t)pool->stack_size;
-    stack->colour = (uint16_t)(slab->begun % COLOURS * COLOUR_STEP);
-    stack->guard = (uint16_t)memory_guard(guard, pool->guard_size);
-    if (stack->guard == MEMORY_GUARD_PROTECT)
-        slab->protect_count++;
-    else if (stack->guard == MEMORY_GUARD_NONE)
-        plant_canary(stack);
-    if (stack->guard < pool->weakest)
-        pool->weakest = stack->guard;
-    slab->begun++;
-    stack->valgrind_id = fiber_tools_register(stack->bottom, stack->size);
-    return stack;
-}
-
-struct stack *stack_begin(struct stack_pool *pool)
-{
-    struct list *link = list_take_first(&pool->cold);
+    struct list *link = list_take_first(&class->cold);
 
     if (link == NULL)
-        return begin_fresh(pool);
-    pool->cold_count--;
+        return slab_begin_stack(pool, class);
+    class->cold_count--;
     return CONTAINER_OF(link, struct stack, link);
 }
 
-/* The stack idle for longest gives back its pages. */
-void stack_cool_one(struct stack_pool *pool)
+/* Of a class, the stack idle for longest gives back its pages. */
+static void cool_one(struct stack_pool *pool, struct stack_class *class)
 {
-    struct list *link = pool->warm.prev;
+    struct list *link = class->warm.prev;
     struct stack *stack = CONTAINER_OF(link, struct stack, link);
 
     list_remove(link);
-    pool->warm_count--;
+    class->warm_count--;
+    pool->warm_bytes -= class->size;
     memory_release(stack->bottom, stack->size);
-    list_prepend(&pool->cold, link);
-    pool->cold_count++;
+    stack->painted = 0;
+    list_prepend(&class->cold, link);
+    class->cold_count++;
+}
+
+/* Those who hold most give first: a few large stacks that are in use again and
+ * again stay warm beside a flood of small ones. */
+void stack_cool(struct stack_pool *pool)
+{
+    while (pool->warm_bytes > pool->keep) {
+        struct stack_class *most = pool->classes;
+
+        for (unsigned i = 1; i < STACK_CLASSES; i++) {
+            struct stack_class *class = &pool->classes[i];
+
+            if (class->warm_count * class->size > most->warm_count * most->size)
+                most = class;
+        }
+        cool_one(pool, most);
+    }
 }
 
 void stack_forget(struct stack_pool *pool, struct stack *stack)
@@ -214,25 +164,34 @@ size_t stack_bytes_left(const struct stack *stack)
 
 const char *stack_guard_name(const struct stack_pool *pool)
 {
-    enum memory_guard kind = pool->slabs != NULL ? pool->weakest
-                                                 : memory_guard_best();
+    enum memory_guard kind = MEMORY_GUARD_NONE;
 
+    if (pool->mapped == 0)
+        kind = memory_guard_best();
+    else
+        while (kind < MEMORY_GUARD_MARKER && pool->guards[kind] == 0)
+            kind++;
     return kind == MEMORY_GUARD_NONE ? "canary" : memory_guard_name(kind);
+}
+
+void stack_pool_count(const struct stack_pool *pool, gyre_stack_stats *stats)
+{
+    *stats = (gyre_stack_stats){
+        .used = stack_pool_used(pool),
+        .mapped_bytes = pool->mapped,
+        .guards_marker = pool->guards[MEMORY_GUARD_MARKER],
+        .guards_mprotect = pool->guards[MEMORY_GUARD_PROTECT],
+        .guards_canary = pool->guards[MEMORY_GUARD_NONE],
+    };
+    for (unsigned i = 0; i < STACK_CLASSES; i++) {
+        stats->idle += pool->classes[i].warm_count;
+        stats->idle_without_pages += pool->classes[i].cold_count;
+    }
+    stats->idle += stats->idle_without_pages;
 }
 
 void stack_overrun(const struct stack *stack, const char *name)
 {
-    panic("task '%s' ran over its %zu KiB stack", name,
+    panic("task '%s' ran over its %zu KiB stack " STACK_OVERRUN_REMEDY, name,
           (size_t)stack->size / 1024);
-}
-
-bool stack_pool_has(const struct stack_pool *pool, const void *address)
-{
-    const char *at = address;
-
-    for (const struct stack_slab *slab = pool->slabs; slab != NULL;
-         slab = slab->next)
-        if (at >= slab->memory && at < slab->memory + slab_bytes(pool))
-            return true;
-    return false;
 }

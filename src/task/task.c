@@ -13,8 +13,12 @@
 
 #include "base/alloc.h"
 #include "loop/loop.h"
+#include "task/measure.h"
+#include "task/paint.h"
 
 static _Thread_local gyre_task *running;
+
+const char task_no_name[] = "task";
 
 gyre_task *task_running(void)
 {
@@ -156,6 +160,9 @@ static _Noreturn void task_main(void *arg)
 
     task_bury(task->tasks);
     task->result = task->fn(task->arg);
+    if (UNLIKELY(stack_is_painted(task->stack)))
+        measure_note(task->tasks->kinds, task->stack,
+                     task->name != task_no_name ? task->name : NULL, task->fn);
     ASSERT_API(task->scope == home,
                "a task returned with a scope of its own still open");
     task->finished = true;
@@ -196,7 +203,7 @@ static inline void task_init(gyre_task *task, gyre_scope *scope,
     task->ended = NULL;
     task->fn = fn;
     task->arg = arg;
-    task->name = "task";
+    task->name = task_no_name;
     task->result = 0;
     task->cancelled = 0;
     task->has_handle = false;
@@ -208,6 +215,17 @@ static inline void task_init(gyre_task *task, gyre_scope *scope,
     task->born_ns = now_ns;
     task->locals = NULL;
     task->failure.error = 0;
+}
+
+/* The stacks that the options ask for; NULL: there are none of that size. */
+static inline struct stack_class *class_for(struct stack_pool *pool,
+                                            const gyre_task_options *options)
+{
+    if (LIKELY(options == NULL || options->stack_size == 0))
+        return pool->standard;
+    if (!stack_size_is_valid(options->stack_size))
+        return NULL;
+    return stack_class_of(pool, options->stack_size);
 }
 
 static void joiner_wake(gyre_task *task)
@@ -253,6 +271,7 @@ static inline __attribute__((always_inline)) int spawn_from(
     gyre_task_fn *fn, void *arg, gyre_task **handle)
 {
     struct tasks *tasks = scope->loop_->tasks;
+    struct stack_class *class = class_for(&tasks->stacks, options);
     bool aside = false;
     struct stack *stack;
     gyre_task *task;
@@ -260,12 +279,14 @@ static inline __attribute__((always_inline)) int spawn_from(
 
     loop_assert_owner(scope->loop_);
     ASSERT_API(fn != NULL, "a task needs a function");
+    if (class == NULL)
+        return -EINVAL;
     if (tasks->ending)
         return -ECANCELED;
     err = bound_take(scope, &aside);
     if (UNLIKELY(err < 0))
         return err;
-    stack = stack_get(&tasks->stacks);
+    stack = stack_get_from(&tasks->stacks, class);
     if (stack == NULL) {
         bound_give(scope);
         return -ENOMEM;

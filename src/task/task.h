@@ -28,20 +28,23 @@
 #include "task/stack.h"
 #include "task/switch.h"
 
+struct stack_kinds;
+
 /* What a loop with tasks has more than one without: loop->tasks. */
 struct tasks {
     gyre_loop *loop;
     struct context host; /* the loop's own flow of control */
-    struct stack_pool stacks;
     gyre_task *dead; /* has ended and left; its stack is yet to be put back */
     gyre_scope root;
     uint32_t alive;     /* tasks that have not returned */
     uint32_t promised;  /* room given to spawners that are yet to run */
     uint32_t max_tasks; /* 0: no bound */
     uint8_t when_full;
-    bool ending;          /* the loop is being destroyed */
-    uint32_t outside;     /* tasks that other threads may wake: sync/ */
-    struct list spawners; /* who waits for room among all tasks */
+    bool ending;               /* the loop is being destroyed */
+    uint32_t outside;          /* tasks that other threads may wake: sync/ */
+    struct list spawners;      /* who waits for room among all tasks */
+    struct stack_kinds *kinds; /* NULL: stacks are not measured */
+    struct stack_pool stacks;
 };
 
 struct gyre_task {
@@ -108,6 +111,9 @@ extern task_owner_fn *task_mutex_owner;
 
 /* Does a task wait for this op? For dumps. */
 bool task_owns_op(const gyre_op *op);
+
+/* The name of a task that was given none. */
+extern const char task_no_name[];
 
 /* Give a finished task's stack back. */
 void task_free(gyre_task *task);

@@ -360,17 +360,6 @@ KERNEL_TEST2(K13_a_task_can_tell_how_much_stack_is_left)
     must_run(measure_stack, NULL);
 }
 
-TEST(K13_the_stack_size_is_an_option_with_bounds)
-{
-    gyre_loop *loop;
-
-    CHECK_OK(gyre_loop_create(&loop, NULL));
-    CHECK_ERR(gyre_loop_set_stack_size(loop, 100), -EINVAL);
-    CHECK_OK(gyre_loop_set_stack_size(loop, 256 * 1024));
-    CHECK_ERR(gyre_loop_set_stack_size(loop, 256 * 1024), -EBUSY);
-    gyre_loop_destroy(loop);
-}
-
 /* ---- both tiers
  * ---------------------------------------------------------------- */
 

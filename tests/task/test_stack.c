@@ -136,7 +136,7 @@ TEST(K13_large_stacks_come_in_small_slabs)
     struct stack *b;
 
     stack_pool_init(&pool, STACK_SIZE_MAX, 0);
-    CHECK_EQ(pool.per_slab, 1U);
+    CHECK_EQ(pool.standard->per_slab, 1U);
     a = must_get(&pool);
     b = must_get(&pool);
     touch(a->bottom);
@@ -146,8 +146,8 @@ TEST(K13_large_stacks_come_in_small_slabs)
     stack_pool_deinit(&pool);
 
     stack_pool_init(&pool, 1024 * KIB, 0);
-    CHECK_GT(pool.per_slab, 1U);
-    CHECK_LE(pool.per_slab * pool.stack_size, STACK_SLAB_BYTES);
+    CHECK_GT(pool.standard->per_slab, 1U);
+    CHECK_LE(pool.standard->per_slab * pool.standard->size, STACK_SLAB_BYTES);
     a = must_get(&pool);
     touch(a->bottom);
     stack_put(&pool, a);
@@ -195,7 +195,7 @@ TEST(K13_the_stack_put_last_is_got_first)
         stack_put(&pool, stacks[i]);
     for (size_t i = 5; i-- > 0;)
         CHECK(must_get(&pool) == stacks[i]);
-    CHECK_EQ(pool.used, 5U);
+    CHECK_EQ(stack_pool_used(&pool), 5U);
     for (size_t i = 0; i < 5; i++)
         stack_put(&pool, stacks[i]);
     stack_pool_deinit(&pool);
@@ -206,15 +206,15 @@ TEST(K13_idle_stacks_beyond_those_kept_give_their_pages_back)
     struct stack_pool pool;
     struct stack *stacks[5];
 
-    stack_pool_init(&pool, 0, 2);
+    stack_pool_init(&pool, 0, 2 * 64 * KIB);
     for (size_t i = 0; i < 5; i++) {
         stacks[i] = must_get(&pool);
         memset(stacks[i]->bottom, (int)i + 1, stacks[i]->size);
     }
     for (size_t i = 0; i < 5; i++)
         stack_put(&pool, stacks[i]);
-    CHECK_EQ(pool.warm_count, 2U);
-    CHECK_EQ(pool.cold_count, 3U);
+    CHECK_EQ(pool.standard->warm_count, 2U);
+    CHECK_EQ(pool.standard->cold_count, 3U);
     /* 0, 1 and 2 have been idle for longest. */
     for (size_t i = 0; i < 5; i++) {
         size_t pages = stacks[i]->size / memory_page_size();
@@ -504,7 +504,7 @@ TEST(K13_a_hundred_thousand_guarded_stacks_cost_a_page_each_and_few_mappings)
     }
     for (size_t i = 0; i < count; i++)
         stack_put(&pool, stacks[i]);
-    CHECK_EQ(pool.warm_count + pool.cold_count, count);
+    CHECK_EQ(pool.standard->warm_count + pool.standard->cold_count, count);
     stack_pool_deinit(&pool);
     if (!is_watched_by_a_tool())
         CHECK_LE(count_mappings(), mappings + 10);
@@ -526,7 +526,7 @@ static void get_three_hundred(void)
             break;
         stacks[count++] = stack;
     }
-    CHECK_EQ(pool.used, count);
+    CHECK_EQ(stack_pool_used(&pool), count);
     if (count < 300) {
         /* Not for ever: the next try is a new one. */
         struct stack *stack = stack_get(&pool);
