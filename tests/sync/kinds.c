@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "task/fiber_tools.h"
+
 /* ---- locks --------------------------------------------------------------- */
 
 static void mutex_init(struct object *o, unsigned waiters, unsigned flags)
@@ -383,4 +385,13 @@ uint64_t clock_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * GYRE_SECOND + (uint64_t)t.tv_nsec;
+}
+
+unsigned many_tasks(unsigned count)
+{
+    /* ThreadSanitizer takes longer for each of them, the more there are. */
+    unsigned few = GYRE_TSAN ? 50 : 1;
+
+    count /= test_scale() * few;
+    return count < 10 ? 10 : count;
 }

@@ -83,4 +83,7 @@ void must_run(int (*fn)(void *arg), void *arg);
 
 uint64_t clock_ns(void);
 
+/* So many tasks at a time, or fewer where a tool watches each. */
+unsigned many_tasks(unsigned count);
+
 #endif

@@ -51,7 +51,7 @@ KERNEL_TEST(M1_M3_M4_M5_M6_M7_M8_who_waits_first_is_served_first)
 
 static void serve_very_many(const struct kind *kind, unsigned flags)
 {
-    unsigned count = 100000 / test_scale() / test_scale();
+    unsigned count = many_tasks(100000) / test_scale();
     struct client *clients = malloc(count * sizeof *clients);
     struct object object;
     gyre_scope scope;
