@@ -251,18 +251,23 @@ static void join_wait(gyre_task *task, gyre_task *target,
     task_wait(task, cancel, "join", target);
 }
 
-/* Over the bound: the spawner stands aside until the new task has ended, also
- * when it is cancelled, as a call of the function would. */
-static void run_inline(gyre_task *target, bool has_handle)
+static void aside_ended(gyre_task *target)
 {
-    gyre_task *task = task_running();
+    gyre_task *spawner = target->joiner;
 
-    target->has_handle = true;
-    join_wait(task, target, NULL);
     target->ended = NULL;
-    target->has_handle = has_handle;
-    if (!has_handle)
-        task_free(target);
+    target->joiner = NULL;
+    task_wake(spawner);
+}
+
+/* Over the bound: the spawner stands aside until the new task has ended, also
+ * when it is cancelled, as a call of the function would. The task may be gone
+ * by then. */
+static void stand_aside(gyre_task *target)
+{
+    target->joiner = task_running();
+    target->ended = aside_ended;
+    task_wait(target->joiner, NULL, "its spawn, inline", target);
 }
 
 /* Inline, so that a spawn without options and handle knows that it is one. */
@@ -304,7 +309,7 @@ static inline __attribute__((always_inline)) int spawn_from(
         *handle = task;
     }
     if (UNLIKELY(aside))
-        run_inline(task, handle != NULL);
+        stand_aside(task);
     return 0;
 }
 

@@ -113,6 +113,62 @@ KERNEL_TEST2(J5_a_spawn_is_refused_and_the_argument_stays_with_the_caller)
     must_run(ask_until_refused, NULL);
 }
 
+static int handle_inline(void *arg)
+{
+    gyre_scope_options options = { .max_tasks = 1,
+                                   .when_full = GYRE_FULL_INLINE };
+    gyre_scope scope;
+    gyre_task *tasks[3];
+
+    (void)arg;
+    gyre_scope_open(&scope, &options);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_OK(gyre_spawn_with(&scope, NULL, counted, number(i), &tasks[i]));
+    CHECK_EQ(ran, 2u); /* the second, inline, outlived the first */
+    CHECK_OK(gyre_join(tasks[2], NULL));
+    CHECK_OK(gyre_join(tasks[0], NULL));
+    CHECK_OK(gyre_scope_close(&scope)); /* lets the handle of the other go */
+    return 0;
+}
+
+KERNEL_TEST2(J5_K5_a_task_that_ran_inline_can_be_joined)
+{
+    must_run(handle_inline, NULL);
+}
+
+/* The scope closes as soon as the task over the bound has ended, before its
+ * spawner, which belongs to another scope, goes on. */
+static int spawn_elsewhere(void *arg)
+{
+    CHECK_OK(gyre_spawn(arg, counted, NULL));
+    CHECK_OK(gyre_spawn(arg, counted, NULL));
+    return 0;
+}
+
+static int close_early(void *arg)
+{
+    gyre_scope_options options = { .max_tasks = 1,
+                                   .when_full = GYRE_FULL_INLINE };
+    gyre_scope outer, scope;
+
+    (void)arg;
+    gyre_scope_open(&outer, NULL);
+    gyre_scope_open(&scope, &options);
+    CHECK_OK(gyre_spawn(&outer, spawn_elsewhere, &scope));
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(gyre_yield());
+    CHECK_OK(gyre_scope_close(&scope));
+    memset(&scope, 0x5a, sizeof scope);
+    CHECK_OK(gyre_scope_close(&outer));
+    CHECK_EQ(ran, 2u);
+    return 0;
+}
+
+KERNEL_TEST2(J5_R1_a_scope_may_close_before_who_spawned_inline_goes_on)
+{
+    must_run(close_early, NULL);
+}
+
 /* ---- many spawners ------------------------------------------------------- */
 
 struct crowd {
