@@ -84,6 +84,7 @@ extern const struct bench bench_timers;
 extern const struct bench bench_switch;
 extern const struct bench bench_spawn;
 extern const struct bench bench_mutex;
+extern const struct bench bench_channel;
 extern const struct bench bench_echo;
 
 /* What was measured of one contender of one case. */
