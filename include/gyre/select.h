@@ -21,7 +21,9 @@
  *           other loops and threads.
  *
  * Cancel.   -ECANCELED, -ETIME: no case was performed. As ever, a case that was
- *           done first counts: its index is returned, the next call tells.
+ *           done first counts, also an op that was quicker than its cancel: its
+ *           index is returned, the next call tells. How long it takes for ops
+ *           to end is up to the kernel; until then the call does not return.
  *
  * Errors.   An error of the case itself (a closed channel, an op's negative
  *           result) is in its `result`; the case has then been performed.
@@ -41,13 +43,15 @@ extern "C" {
 #endif
 
 /*
- * What became of it is in `result`:
+ * One of the things a select waits for; can be used again as it is. What became
+ * of it is in `result`:
  *
  *   recv, send  what gyre_channel_recv(), gyre_channel_send() would return
  *   op          the result of its last completion, also of a loser: -ECANCELED
- *               if the cancel was quick enough. A loser that was quicker and
- *               made a descriptor (accept, open, socket) has it closed, and
- *               says -ECANCELED, unless `keep` is set
+ *               if it was not started, or the cancel was quick enough. A loser
+ *               that was quicker and made a descriptor (accept, open, socket)
+ *               has it closed, and says -ECANCELED, unless `keep` is set. Its
+ *               `user` is overwritten
  *   task        0: it has ended, *result_out is its result, the handle is gone
  *   timer       0: the deadline has come
  *   event       0: it is set
@@ -78,12 +82,13 @@ GYRE_API gyre_case gyre_on_task(gyre_task *task, int *result);
 GYRE_API gyre_case gyre_on_timer(uint64_t deadline_ns);
 GYRE_API gyre_case gyre_on_event(gyre_event *event, void **value);
 
-/* Wait for one of `count` cases (1 to 65535). Its index, or an error. */
+/* Wait for one of `count` cases (1 to 65535). Its index, or an error. A channel
+ * or an event may be there several times, an op or a task once. */
 GYRE_API int gyre_select(gyre_case *cases,
                          unsigned count) GYRE_WAITS GYRE_MUST_USE;
 
-/* Likewise, of what is there at once; -EAGAIN: nothing is. Ops are tried, not
- * started. */
+/* Likewise, of what is there at once; -EAGAIN: nothing is. Ops are tried as by
+ * gyre_op_try(), not started. Also in a cancelled scope. */
 GYRE_API int gyre_try_select(gyre_case *cases, unsigned count) GYRE_MUST_USE;
 
 /* ---- several functions at the same time --------------------------------- */
@@ -93,14 +98,16 @@ typedef struct gyre_branch {
     void *arg;
     const char *name; /* of its task; may be NULL */
     int result;       /* what fn returned */
+    void *call_;      /* private */
 } gyre_branch;
 
 /*
  * Run each branch as a task of its own, and wait for all of them. The first
  * negative result cancels the others and is returned; else 0. Each branch runs,
  * in a cancelled scope if it has to, and has its result when the call returns.
- * -ENOMEM: no stack for some branch; then none of them is left running, and
- * those that never ran say -ECANCELED.
+ * -ENOMEM (or what else gyre_spawn() returned): some branch could not start;
+ * then those that did were cancelled and awaited, and those that never ran say
+ * -ECANCELED. In a cancelled scope the branches run, too.
  */
 GYRE_API int gyre_all(gyre_branch *branches,
                       unsigned count) GYRE_WAITS GYRE_MUST_USE;

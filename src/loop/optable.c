@@ -17,6 +17,7 @@
 #define CALL .wrapped = true
 #define TRIED .tried = true
 #define STREAM .stream = true
+#define OPENS .opens = true
 
 const struct op_info op_table[256] = {
     [IORING_OP_NOP] = { "NOP", CALL, RETRY },
@@ -31,11 +32,11 @@ const struct op_info op_table[256] = {
                             .output = OP_OUTPUT_MESSAGE },
     [IORING_OP_TIMEOUT] = { "TIMEOUT", CALL },
     [IORING_OP_TIMEOUT_REMOVE] = { "TIMEOUT_REMOVE", .cancels = true },
-    [IORING_OP_ACCEPT] = { "ACCEPT", FD, RETRY, CALL,
+    [IORING_OP_ACCEPT] = { "ACCEPT", FD, RETRY, CALL, OPENS,
                            .output = OP_OUTPUT_ADDRESS },
     [IORING_OP_ASYNC_CANCEL] = { "ASYNC_CANCEL", .cancels = true, CALL },
     [IORING_OP_CONNECT] = { "CONNECT", FD, CALL },
-    [IORING_OP_OPENAT] = { "OPENAT", FD, RETRY, CALL },
+    [IORING_OP_OPENAT] = { "OPENAT", FD, RETRY, CALL, OPENS },
     [IORING_OP_CLOSE] = { "CLOSE", FD, CALL },
     [IORING_OP_STATX] = { "STATX", FD, RETRY, CALL, .output = OP_OUTPUT_STATX },
     [IORING_OP_READ] = { "READ", FD, RETRY, CALL, TRIED, STREAM,
@@ -44,8 +45,9 @@ const struct op_info op_table[256] = {
     [IORING_OP_SEND] = { "SEND", FD, RETRY, CALL, TRIED },
     [IORING_OP_RECV] = { "RECV", FD, RETRY, CALL, TRIED, STREAM,
                          .output = OP_OUTPUT_BYTES },
-    [IORING_OP_OPENAT2] = { "OPENAT2", FD, RETRY, CALL },
+    [IORING_OP_OPENAT2] = { "OPENAT2", FD, RETRY, CALL, OPENS },
     [IORING_OP_SHUTDOWN] = { "SHUTDOWN", FD, RETRY, CALL },
+    [IORING_OP_SOCKET] = { "SOCKET", OPENS },
     [KERNEL_OP_GETDENTS] = { "GETDENTS", FD, RETRY, CALL,
                              .output = OP_OUTPUT_BYTES },
     [KERNEL_OP_SENDFILE] = { "SENDFILE", FD, RETRY, CALL, TRIED },

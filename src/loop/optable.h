@@ -29,6 +29,7 @@ struct op_info {
     bool tried;       /* gyre_op_try() may execute it */
     bool cancels;     /* it ends other requests */
     bool stream;      /* 0 is the end of the stream if len > 0 */
+    bool opens;       /* its result is a descriptor */
     uint8_t output;   /* enum op_output */
 };
 

@@ -7,18 +7,13 @@
  */
 #include "sync/kind.h"
 
-static bool is_decided(const struct wait *wait)
-{
-    return __atomic_load_n(&wait->outcome, __ATOMIC_RELAXED) != WAIT_UNDECIDED;
-}
-
 struct waiter *waiter_find(gyre_sync_ *sync, uint16_t kind)
 {
     struct waiter *next;
 
     for (struct waiter *at = sync_first(sync); at != NULL; at = next) {
         next = at->next;
-        if (is_decided(at->wait)) {
+        if (wait_is_decided(at->wait)) {
             bool claimed = waiter_claim(sync, at);
 
             ASSERT(!claimed);

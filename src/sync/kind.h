@@ -13,6 +13,12 @@
 
 #include "sync/waiter.h"
 
+/* Has somebody claimed it? */
+static inline bool wait_is_decided(const struct wait *wait)
+{
+    return __atomic_load_n(&wait->outcome, __ATOMIC_RELAXED) != WAIT_UNDECIDED;
+}
+
 /* The first waiter of a kind whose wait is undecided; those on the way to it
  * that are decided are passed over for good. NULL: there is none. */
 struct waiter *waiter_find(gyre_sync_ *sync, uint16_t kind);

@@ -242,15 +242,6 @@ static void join_cancel(gyre_task *task)
     task_wake(task);
 }
 
-static void join_wait(gyre_task *task, gyre_task *target,
-                      void (*cancel)(gyre_task *))
-{
-    target->joiner = task;
-    target->ended = joiner_wake;
-    task->waits_for = target;
-    task_wait(task, cancel, "join", target);
-}
-
 static void aside_ended(gyre_task *target)
 {
     gyre_task *spawner = target->joiner;
@@ -328,29 +319,47 @@ int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn, void *arg)
     return spawn_from(__builtin_return_address(0), scope, NULL, fn, arg, NULL);
 }
 
+void task_watch(gyre_task *target, void (*ended)(gyre_task *), void *joiner)
+{
+    ASSERT_API(target != running, "a task cannot join itself");
+    ASSERT_API(target->has_handle,
+               "only a handle from gyre_spawn_with() can be joined");
+    ASSERT_API(target->ended == NULL || target->finished,
+               "the task is being joined already");
+    target->joiner = joiner;
+    target->ended = ended;
+}
+
+int task_take(gyre_task *target)
+{
+    int result = target->result;
+
+    ASSERT(target->finished && target->has_handle);
+    if (result < 0)
+        running->failure = failure_of(target, result);
+    task_free(target);
+    return result;
+}
+
 int gyre_join(gyre_task *target, int *result)
 {
     gyre_task *task = task_running();
+    int taken;
 
-    ASSERT_API(target != task, "a task cannot join itself");
-    ASSERT_API(target->has_handle,
-               "only a handle from gyre_spawn_with() can be "
-               "joined");
-    ASSERT_API(target->ended == NULL || target->finished,
-               "the task is being joined already");
+    task_watch(target, joiner_wake, task);
+    if (!target->finished && task_cancelled(task) != 0) {
+        target->ended = NULL;
+        return task_cancelled(task);
+    }
     if (!target->finished) {
-        if (task_cancelled(task) != 0)
-            return task_cancelled(task);
-        join_wait(task, target, join_cancel);
+        task->waits_for = target;
+        task_wait(task, join_cancel, "join", target);
         if (task->waits_for == NULL)
             return task_cancelled(task);
-        ASSERT(target->finished);
     }
-    if (target->result < 0)
-        task->failure = failure_of(target, target->result);
+    taken = task_take(target);
     if (result != NULL)
-        *result = target->result;
-    task_free(target);
+        *result = taken;
     return 0;
 }
 

@@ -115,6 +115,14 @@ bool task_owns_op(const gyre_op *op);
 /* The name of a task that was given none. */
 extern const char task_no_name[];
 
+/* Have `ended` called when a task with a handle ends, if it has not; before its
+ * scope can close. `joiner` is for it. By one at a time; taken back by setting
+ * `ended` to NULL. */
+void task_watch(gyre_task *target, void (*ended)(gyre_task *), void *joiner);
+
+/* The result of a finished task, for the running one; the handle is gone. */
+int task_take(gyre_task *target);
+
 /* Give a finished task's stack back. */
 void task_free(gyre_task *task);
 

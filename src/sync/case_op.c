@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * case_op.c - an op as a case of a select
+ *
+ * The op's last completion claims the selection. If that was decided before,
+ * the op has lost: it was asked to end, and its completion is counted, for the
+ * select returns only after the last of them. A loser that was quicker than its
+ * cancel has done what it does; of all that, only a descriptor that it made
+ * would be lost, and that is closed.
+ */
+#include "loop/loop.h"
+#include "loop/optable.h"
+#include "sync/case.h"
+
+bool case_op_try(gyre_case *at)
+{
+    gyre_op *op = at->target_;
+    gyre_task *task = task_running();
+    int result = gyre_op_try(task->tasks->loop, op);
+
+    if (result == -EAGAIN)
+        return false;
+    if (result < 0)
+        task_note_failure(task, op, result);
+    at->result = result;
+    return true;
+}
+
+static void op_has_ended(gyre_op *op, gyre_result result)
+{
+    gyre_case *at = op->user;
+    struct selection *selection = case_selection(at);
+    bool won;
+
+    if (!gyre_result_is_last(result))
+        return;
+    ASSERT(at->state_ == CASE_BEGUN && selection->flying > 0);
+    at->result = result.res;
+    at->state_ = CASE_ENDED;
+    selection->flying--;
+    won = wait_claim(&selection->wait, (int32_t)case_waiter(at)->index + 1);
+    if (won || (selection->draining && selection->flying == 0))
+        task_wake(selection->wait.task);
+}
+
+void case_op_start(gyre_case *at)
+{
+    struct selection *selection = case_selection(at);
+
+    selection->flying++;
+    gyre_op_start(selection->wait.task->tasks->loop, at->target_, op_has_ended,
+                  at);
+}
+
+void case_op_stop(gyre_case *at)
+{
+    (void)gyre_op_cancel(at->target_);
+}
+
+bool case_op_is_done(const gyre_case *at)
+{
+    return at->kind_ == CASE_OP && at->state_ == CASE_ENDED &&
+           at->result != -ECANCELED;
+}
+
+/* A result that is a slot of the ring's table is no descriptor. */
+static bool has_opened(const gyre_case *at)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe(at->target_);
+
+    return at->state_ == CASE_ENDED && at->result >= 0 &&
+           op_table[sqe->opcode].opens && sqe->file_index == 0;
+}
+
+void case_op_dispose(gyre_case *at)
+{
+    gyre_op op;
+
+    if (at->keep || !has_opened(at))
+        return;
+    gyre_op_close(&op, at->result);
+    (void)task_await_shielded(&op);
+    at->result = -ECANCELED;
+}
