@@ -123,6 +123,9 @@ struct kernel_class {
     void (*unmap)(struct kernel *kernel, void *memory, size_t size);
 
     uint64_t (*now_ns)(struct kernel *kernel); /* the monotonic clock */
+    /* The same clock, read cheaply: some milliseconds behind, never ahead.
+     * NULL: there is none. */
+    uint64_t (*coarse_ns)(struct kernel *kernel);
     uint64_t (*random)(struct kernel *kernel);
 
     /* How busy the blocking pool is; NULL: there is none. */
@@ -137,6 +140,9 @@ struct kernel {
     struct sq sq;
     struct cq cq;
     struct cq *side_cq; /* the co-processor's results, or NULL */
+
+    /* enter() may have slept; the owner sets it back. */
+    bool slept;
 
     /* By opcode; may change from REFUSED or SQ to SIDE, never back. */
     uint8_t route[256];

@@ -208,15 +208,24 @@ static bool loop_must_look(const gyre_loop *loop)
 /*
  * Let the clock that dumps go by (when did this wait begin, this op?) not grow
  * old: after each sleep, and now and then in a loop that never sleeps. It is no
- * reading of the turn's clock, so timers read afresh. Nothing at all for a turn
- * of 30 ns, and 20 ns for one that slept.
+ * reading of the turn's clock, so timers read afresh; and some milliseconds
+ * more or less do not matter, so the cheap one will do.
  */
 #define AGE_TURNS 64U
 
 static inline void loop_age(gyre_loop *loop, bool slept)
 {
-    if (slept || counter_get(&loop->turns) % AGE_TURNS == 0)
-        loop->now_ns = loop_clock(loop);
+    struct kernel *kernel = loop->kernel;
+    uint64_t now_ns;
+
+    if (!slept && counter_get(&loop->turns) % AGE_TURNS != 0)
+        return;
+    if (kernel->class->coarse_ns == NULL)
+        return;
+    kernel->slept = false;
+    now_ns = kernel->class->coarse_ns(kernel);
+    if (now_ns > loop->now_ns)
+        loop->now_ns = now_ns;
 }
 
 /* Phase four. */
@@ -242,7 +251,7 @@ static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
     err = loop_enter(loop, submit, deadline != KERNEL_NO_WAIT, deadline);
     if (deadline != KERNEL_NO_WAIT)
         loop_slept(loop);
-    loop_age(loop, deadline != KERNEL_NO_WAIT || mode == GYRE_RUN_NOWAIT);
+    loop_age(loop, kernel->slept || mode == GYRE_RUN_NOWAIT);
     ASSERT(counter_get(&loop->enters) == enters + 1); /* I4 */
     return err;
 }

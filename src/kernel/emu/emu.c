@@ -21,6 +21,7 @@
 #include "kernel/emu/internal.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
+#include "kernel/thread.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -179,6 +180,12 @@ static uint64_t emu_random(struct kernel *kernel)
     return number;
 }
 
+static uint64_t emu_coarse_ns(struct kernel *kernel)
+{
+    (void)kernel;
+    return thread_clock_coarse();
+}
+
 static void emu_pool(struct kernel *kernel, struct kernel_pool *pool)
 {
     pool_look(emu_of(kernel)->pool, pool);
@@ -226,6 +233,7 @@ static const struct kernel_class emu_class = {
     .map = emu_map,
     .unmap = emu_unmap,
     .now_ns = emu_kernel_now_ns,
+    .coarse_ns = emu_coarse_ns,
     .random = emu_random,
     .pool = emu_pool,
     .destroy = emu_destroy,

@@ -214,6 +214,7 @@ static int turn_wait(struct emu *emu, unsigned want, uint64_t deadline_ns)
                                   : KERNEL_NO_WAIT;
         int error = turn_collect(emu, until_ns);
 
+        emu->kernel.slept |= sleep;
         if (error != 0 || !sleep)
             return error;
         if (cq_ready(cq) >= want || turn_take_wake(emu))

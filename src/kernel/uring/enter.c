@@ -105,6 +105,7 @@ static int enter_patiently(struct uring *uring, unsigned submit, unsigned want,
 static int enter_linux(struct uring *uring, unsigned submit, unsigned want,
                        uint64_t deadline_ns)
 {
+    uring->kernel.slept |= want > 0 && deadline_ns != KERNEL_NO_WAIT;
     if (deadline_ns == KERNEL_NO_WAIT)
         want = 0;
     else if (UNLIKELY(uring->patient))

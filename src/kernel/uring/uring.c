@@ -22,6 +22,7 @@
 #include "kernel/emu/emu.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
+#include "kernel/thread.h"
 #include "kernel/uring/uring.h"
 #include "ring/feature.h"
 #include "ring/syscalls.h"
@@ -177,6 +178,12 @@ static void close_if_open(int fd)
         close(fd);
 }
 
+static uint64_t uring_coarse_ns(struct kernel *kernel)
+{
+    (void)kernel;
+    return thread_clock_coarse();
+}
+
 static void uring_pool(struct kernel *kernel, struct kernel_pool *pool)
 {
     struct uring *uring = uring_of(kernel);
@@ -223,6 +230,7 @@ static const struct kernel_class uring_class = {
     .map = uring_map,
     .unmap = uring_unmap,
     .now_ns = uring_now_ns,
+    .coarse_ns = uring_coarse_ns,
     .random = uring_random,
     .pool = uring_pool,
     .destroy = uring_destroy,
