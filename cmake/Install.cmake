@@ -15,6 +15,13 @@ if(TARGET gyre_static)
           ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
           LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
+# gdb loads it by itself if it looks into this prefix's share/gdb, as it does
+# into its own.
+install(FILES packaging/gdb/gyre.py
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/gyre)
+install(FILES packaging/gdb/gyre.py
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR}
+        RENAME libgyre.so.${PROJECT_VERSION}-gdb.py)
 if(TARGET gyre)
   install(TARGETS gyre RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -8,3 +8,12 @@ target_link_libraries(gdb_frames PRIVATE gyre::gyre)
 
 # Tasks on the scripted kernel, in virtual time.
 target_sources(${program} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/loop/rig.c)
+
+# And for gyre.py: with the static library and with the shared one.
+foreach(kind static shared)
+  set(target gdb_tasks_${kind})
+  add_executable(${target} ${CMAKE_CURRENT_SOURCE_DIR}/task/gdb/tasks.c)
+  target_compile_options(${target} PRIVATE -g)
+endforeach()
+target_link_libraries(gdb_tasks_static PRIVATE gyre::gyre)
+target_link_libraries(gdb_tasks_shared PRIVATE gyre_shared)
