@@ -70,17 +70,36 @@ KERNEL_TEST2(M1_who_was_woken_keeps_the_value_whatever_is_set_then)
 
 /* ---- latch --------------------------------------------------------------- */
 
+static bool came_through;
+
+static int come_through(void *latch)
+{
+    CHECK_OK(gyre_latch_wait(latch));
+    came_through = true;
+    return 0;
+}
+
 static int count_down(void *flags)
 {
     gyre_latch latch;
+    gyre_scope scope;
 
     gyre_latch_init(&latch, 5, (unsigned)(uintptr_t)flags);
+    came_through = false;
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn(&scope, come_through, &latch));
+    CHECK_OK(gyre_yield());
     gyre_latch_count_down(&latch, 0);
     gyre_latch_count_down(&latch, 4);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(gyre_yield());
+    CHECK(!came_through);
     CHECK(!gyre_latch_is_open(&latch));
     CHECK_ERR(gyre_latch_wait_until(&latch, 1), -ETIMEDOUT);
     gyre_latch_count_down(&latch, 1);
     CHECK(gyre_latch_is_open(&latch));
+    CHECK_OK(gyre_scope_close(&scope));
+    CHECK(came_through);
     CHECK_OK(gyre_latch_wait(&latch));
     CHECK_OK(gyre_latch_wait_until(&latch, 1));
     gyre_latch_destroy(&latch);
