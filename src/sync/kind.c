@@ -7,7 +7,7 @@
  */
 #include "sync/kind.h"
 
-struct waiter *waiter_find(gyre_sync_ *sync, uint16_t kind)
+struct waiter *waiter_find_queued(gyre_sync_ *sync, uint16_t kind)
 {
     struct waiter *next;
 
@@ -24,11 +24,11 @@ struct waiter *waiter_find(gyre_sync_ *sync, uint16_t kind)
     return NULL;
 }
 
-struct waiter *waiter_claim_kind(gyre_sync_ *sync, uint16_t kind)
+struct waiter *waiter_claim_queued(gyre_sync_ *sync, uint16_t kind)
 {
     struct waiter *waiter;
 
-    while ((waiter = waiter_find(sync, kind)) != NULL)
+    while ((waiter = waiter_find_queued(sync, kind)) != NULL)
         if (waiter_claim(sync, waiter))
             return waiter;
     return NULL;

@@ -21,9 +21,19 @@ static inline bool wait_is_decided(const struct wait *wait)
 
 /* The first waiter of a kind whose wait is undecided; those on the way to it
  * that are decided are passed over for good. NULL: there is none. */
-struct waiter *waiter_find(gyre_sync_ *sync, uint16_t kind);
+struct waiter *waiter_find_queued(gyre_sync_ *sync, uint16_t kind);
+
+static inline struct waiter *waiter_find(gyre_sync_ *sync, uint16_t kind)
+{
+    return sync_has_waiters(sync) ? waiter_find_queued(sync, kind) : NULL;
+}
 
 /* Likewise, claimed and taken off the queue. */
-struct waiter *waiter_claim_kind(gyre_sync_ *sync, uint16_t kind);
+struct waiter *waiter_claim_queued(gyre_sync_ *sync, uint16_t kind);
+
+static inline struct waiter *waiter_claim_kind(gyre_sync_ *sync, uint16_t kind)
+{
+    return sync_has_waiters(sync) ? waiter_claim_queued(sync, kind) : NULL;
+}
 
 #endif

@@ -166,7 +166,7 @@ void wakes_add_all(struct wakes *wakes, gyre_sync_ *sync)
         wakes_add(wakes, waiter);
 }
 
-void wakes_run(struct wakes *wakes)
+void wakes_run_all(struct wakes *wakes)
 {
     struct waiter *waiter = wakes->first;
 
@@ -181,30 +181,14 @@ void wakes_run(struct wakes *wakes)
 
 /* ---- wait ---------------------------------------------------------------- */
 
-static void begin(struct wait *wait, bool local, bool shielded)
+void wait_check_thread(bool local)
 {
-    wait->task = gyre_task_current();
-    wait->outcome = WAIT_UNDECIDED;
-    wait->word = 0;
-    wait->local = local;
-    wait->shielded = shielded;
-    ASSERT_API(wait->task != NULL || gyre_loop_current() == NULL,
+    ASSERT_API(gyre_loop_current() == NULL,
                "this call may wait, which a callback of a loop must not: use "
                "the try_ form, or a task");
-    ASSERT_API(wait->task != NULL || !local,
+    ASSERT_API(!local,
                "what was made with GYRE_LOCAL is for the tasks of one loop; a "
                "plain thread cannot wait for it");
-}
-
-void wait_begin_shielded(struct wait *wait, bool local)
-{
-    begin(wait, local, true);
-}
-
-int wait_begin(struct wait *wait, bool local)
-{
-    begin(wait, local, false);
-    return wait->task != NULL ? task_cancelled(wait->task) : 0;
 }
 
 static void wait_cancel(gyre_task *task)
@@ -310,11 +294,4 @@ int wait_in_queue(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait,
     waiter_enqueue(sync, waiter, wait);
     sync_unlock(sync);
     return wait_queued(sync, waiter, wait, deadline_ns, reason, left);
-}
-
-const void *sync_caller(void)
-{
-    const gyre_task *task = gyre_task_current();
-
-    return task != NULL ? (const void *)task : loop_thread();
 }

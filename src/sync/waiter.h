@@ -39,6 +39,7 @@
 #include <gyre/task.h>
 
 #include "base/assert.h"
+#include "loop/loop.h"
 #include "task/task.h"
 
 /* The outcome of a wait. Decided, it is an errno, or 1 + an index. */
@@ -157,19 +158,46 @@ static inline void wakes_add(struct wakes *wakes, struct waiter *waiter)
 /* Claim all who wait, in order. */
 void wakes_add_all(struct wakes *wakes, gyre_sync_ *sync);
 
+void wakes_run_all(struct wakes *wakes);
+
 /* In the order in which they were added. Not under the lock. */
-void wakes_run(struct wakes *wakes);
+static inline void wakes_run(struct wakes *wakes)
+{
+    if (wakes->first != NULL)
+        wakes_run_all(wakes);
+}
 
 void wait_wake(struct wait *wait);
 
 /* ---- the waiting side ---------------------------------------------------- */
 
+/* Panics where a plain thread must not wait. */
+void wait_check_thread(bool local);
+
+static inline void wait_init(struct wait *wait, bool local, bool shielded)
+{
+    wait->task = task_self;
+    wait->outcome = WAIT_UNDECIDED;
+    wait->word = 0;
+    wait->local = local;
+    wait->shielded = shielded;
+    if (UNLIKELY(wait->task == NULL))
+        wait_check_thread(local);
+}
+
 /* Begin a call that may wait: 0, or why it must not (-ECANCELED, -ETIME).
  * Panics in a callback. `local`: every primitive it waits for is. */
-int wait_begin(struct wait *wait, bool local);
+static inline int wait_begin(struct wait *wait, bool local)
+{
+    wait_init(wait, local, false);
+    return wait->task != NULL ? task_cancelled(wait->task) : 0;
+}
 
 /* Likewise for a wait that a cancel does not end. */
-void wait_begin_shielded(struct wait *wait, bool local);
+static inline void wait_begin_shielded(struct wait *wait, bool local)
+{
+    wait_init(wait, local, true);
+}
 
 /*
  * Wait until claimed and woken: the outcome, 1 + index or negative. The waiter
@@ -198,6 +226,9 @@ int wait_queued(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait,
                 void (*left)(gyre_sync_ *sync, struct wakes *wakes));
 
 /* Who calls, for owners: the running task, else the thread. */
-const void *sync_caller(void);
+static inline const void *sync_caller(void)
+{
+    return task_self != NULL ? (const void *)task_self : loop_thread();
+}
 
 #endif

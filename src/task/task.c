@@ -16,20 +16,13 @@
 #include "task/measure.h"
 #include "task/paint.h"
 
-static _Thread_local gyre_task *running;
+_Thread_local gyre_task *task_self;
 
 const char task_no_name[] = "task";
 
-gyre_task *task_running(void)
-{
-    ASSERT_API(running != NULL, "this call can wait, so it can only be made "
-                                "inside a task (gyre_run, gyre_spawn)");
-    return running;
-}
-
 gyre_task *gyre_task_current(void)
 {
-    return running;
+    return task_self;
 }
 
 const char *gyre_task_name(const gyre_task *task)
@@ -57,12 +50,12 @@ static void task_resume(gyre_work *work)
 {
     gyre_task *task = CONTAINER_OF(work, gyre_task, work);
     struct tasks *tasks = task->tasks;
-    gyre_task *outer = running;
+    gyre_task *outer = task_self;
 
     ASSERT(!task->finished);
-    running = task;
+    task_self = task;
     context_switch(&tasks->host, &task->context);
-    running = outer;
+    task_self = outer;
     task_bury(tasks);
 }
 
@@ -84,7 +77,7 @@ static inline gyre_task *task_next(gyre_task *task)
         return NULL;
     next = CONTAINER_OF(work, gyre_task, work);
     ASSERT(!next->finished);
-    running = next;
+    task_self = next;
     return next;
 }
 
@@ -102,14 +95,14 @@ static void task_leave(gyre_task *task)
 void task_wait(gyre_task *task, void (*cancel_wait)(gyre_task *task),
                const char *reason, const void *on)
 {
-    ASSERT(task == running && !task->waiting);
+    ASSERT(task == task_self && !task->waiting);
     task->waiting = true;
     task->cancel_wait = cancel_wait;
     task->wait_reason = reason;
     task->waits_on = on;
     task->since_ns = task->tasks->loop->now_ns;
     task_leave(task);
-    ASSERT(task == running && !task->waiting);
+    ASSERT(task == task_self && !task->waiting);
 }
 
 void task_wake(gyre_task *task)
@@ -142,14 +135,6 @@ void task_wake_from_anywhere(gyre_task *task)
         gyre_loop_post(loop, &task->work, task_resume_posted);
 }
 
-/* In a scope of its own the task was told by that scope. */
-int task_cancelled(const gyre_task *task)
-{
-    if (task->scope->cancelled_ != 0 || task->scope != task->home)
-        return task->scope->cancelled_;
-    return task->cancelled;
-}
-
 /* ---- spawn, end, join ---------------------------------------------------- */
 
 static _Noreturn void task_main(void *arg)
@@ -179,7 +164,7 @@ static _Noreturn void task_main(void *arg)
 
 void task_free(gyre_task *task)
 {
-    ASSERT(task->finished && task != running);
+    ASSERT(task->finished && task != task_self);
     if (list_is_linked(&task->member))
         list_remove(&task->member);
     stack_put(&task->tasks->stacks, task->stack);
@@ -321,7 +306,7 @@ int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn, void *arg)
 
 void task_watch(gyre_task *target, void (*ended)(gyre_task *), void *joiner)
 {
-    ASSERT_API(target != running, "a task cannot join itself");
+    ASSERT_API(target != task_self, "a task cannot join itself");
     ASSERT_API(target->has_handle,
                "only a handle from gyre_spawn_with() can be joined");
     ASSERT_API(target->ended == NULL || target->finished,
@@ -336,7 +321,7 @@ int task_take(gyre_task *target)
 
     ASSERT(target->finished && target->has_handle);
     if (result < 0)
-        running->failure = failure_of(target, result);
+        task_self->failure = failure_of(target, result);
     task_free(target);
     return result;
 }
@@ -485,5 +470,5 @@ int gyre_sleep_for(gyre_delay delay)
 
 size_t gyre_stack_left(void)
 {
-    return running == NULL ? SIZE_MAX : stack_bytes_left(running->stack);
+    return task_self == NULL ? SIZE_MAX : stack_bytes_left(task_self->stack);
 }

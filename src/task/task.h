@@ -7,7 +7,8 @@
  * it waits, and when it ends. If a task is next on the ready queue, it is
  * switched to directly, as the host would have done; who arrives puts back the
  * stack of who ended. So there is one way in, the loop's ready queue, and one
- * way to wait, task_wait(). Every wait is ended by exactly one task_wake() (I8).
+ * way to wait, task_wait(). Every wait is ended by exactly one task_wake()
+ * (I8).
  *
  * Who makes a task wait says how the wait is ended early: `cancel_wait`, called
  * at most once, by a scope that is cancelled. It asks; the wake may come later,
@@ -81,8 +82,17 @@ struct gyre_task {
 /* The tasks of a loop, made on first use; NULL: no memory. */
 struct tasks *tasks_of(gyre_loop *loop);
 
+/* The running task, or NULL outside of tasks. */
+extern _Thread_local gyre_task *task_self
+    __attribute__((tls_model("initial-exec")));
+
 /* The running task; panics outside of tasks. */
-gyre_task *task_running(void);
+static inline gyre_task *task_running(void)
+{
+    ASSERT_API(task_self != NULL, "this call can wait, so it can only be made "
+                                  "inside a task (gyre_run, gyre_spawn)");
+    return task_self;
+}
 
 /* Switch away until task_wake(). `cancel_wait` may be NULL. `reason` is a
  * static string, `on` what is waited for: dumps show them. */
@@ -97,7 +107,13 @@ void task_wake(gyre_task *task);
 void task_wake_from_anywhere(gyre_task *task);
 
 /* 0, -ECANCELED or -ETIME, as the task's innermost scope says. */
-int task_cancelled(const gyre_task *task);
+static inline int task_cancelled(const gyre_task *task)
+{
+    /* In a scope of its own the task was told by that scope. */
+    if (task->scope->cancelled_ != 0 || task->scope != task->home)
+        return task->scope->cancelled_;
+    return task->cancelled;
+}
 
 /* Start a filled op and wait for its end, also in a cancelled scope, and
  * whatever becomes of the scope: for close. */
