@@ -5,7 +5,8 @@
  * Ping-pong: two channels, one value, there and back. A stream: one task sends
  * and another receives as fast as they can; where the channel is longer, they
  * switch less often. Eight to eight: as many senders as receivers of one
- * channel.
+ * channel. Select: two senders, a channel each, and one task that takes from
+ * whichever has something.
  */
 #include <stdlib.h>
 
@@ -43,6 +44,13 @@ static int send_left(void *arg)
     struct play *play = arg;
 
     return send_to(play->left, play->each);
+}
+
+static int send_right(void *arg)
+{
+    struct play *play = arg;
+
+    return send_to(play->right, play->each);
 }
 
 /* ---- ping-pong ---------------------------------------------------------- */
@@ -119,11 +127,44 @@ static uint64_t many(struct on_loop *on)
     return stream_of(on, PAIRS_MANY);
 }
 
+/* ---- select ------------------------------------------------------------- */
+
+static int choose(void *arg)
+{
+    struct play *play = arg;
+    uint64_t value;
+
+    for (uint64_t i = 0; i < 2 * play->each; i++) {
+        gyre_case cases[] = {
+            gyre_on_recv(play->left, &value),
+            gyre_on_recv(play->right, &value),
+        };
+        int which = gyre_select(cases, 2);
+
+        if (which < 0 || cases[which].result != 0)
+            abort();
+    }
+    return 0;
+}
+
+static uint64_t select_two(struct on_loop *on)
+{
+    struct play play = { channel_of(on), channel_of(on), on->of->chunk / 2 };
+
+    spawn_many(on, 1, send_left, &play);
+    spawn_many(on, 1, send_right, &play);
+    spawn_many(on, 1, choose, &play);
+    run_all(on);
+    gyre_channel_destroy(play.left);
+    gyre_channel_destroy(play.right);
+    return 2 * play.each;
+}
+
 /* ---- the bench ---------------------------------------------------------- */
 
 /* of->size says which. */
 static uint64_t (*const games[])(struct on_loop *on) = { ping_pong, stream,
-                                                         many };
+                                                         many, select_two };
 
 static int by_gyre(const struct bench_case *of, const struct budget *budget,
                    struct sample *sample)
@@ -159,6 +200,13 @@ static const struct contender crowd[] = {
     { .name = "Go", .peer = "go", .test = "many" },
 };
 
+static const struct contender selecting[] = {
+    { .name = "gyre", .take = by_gyre, .is_limit = true },
+    { .name = "gyre, local", .take = by_local },
+    { .name = "Go", .peer = "go", .test = "select" },
+    { .name = "libdill", .peer = "dill", .test = "select" },
+};
+
 #define CHUNK 65536
 
 static const struct bench_case cases[] = {
@@ -168,6 +216,10 @@ static const struct bench_case cases[] = {
     { "stream, capacity 1024", streaming, CASE_COUNT(streaming), 1024, 1,
       CHUNK },
     { "8 to 8, capacity 64", crowd, CASE_COUNT(crowd), 64, 2, CHUNK },
+    { "select of 2, capacity 0", selecting, CASE_COUNT(selecting), 0, 3,
+      CHUNK },
+    { "select of 2, capacity 16", selecting, CASE_COUNT(selecting) - 1, 16, 3,
+      CHUNK },
 };
 
 const struct bench bench_channel = {
