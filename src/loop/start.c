@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "loop/slot.h"
 
 static void op_queue(gyre_loop *loop, gyre_op *op)
@@ -33,6 +34,21 @@ static void op_hold(gyre_loop *loop, gyre_op *op)
     op_list_append(&loop->held, op);
     loop->slots[op->slot_].held++;
     counter_add(&loop->queued, 1);
+}
+
+/* Has a test asked for this one to fail? An interrupted op is started again, if
+ * it is one of those: here, it simply stays. */
+static inline void op_meet_fault(gyre_loop *loop, gyre_op *op)
+{
+    uint8_t opcode = gyre_op_sqe(op)->opcode;
+    int error = opcode == IORING_OP_CLOSE ? 0 : fault_take(FAULT_OP);
+
+    if (LIKELY(error == 0))
+        return;
+    if (error == -EINTR && op_table[opcode].retry)
+        counter_add(&loop->retried, 1);
+    else
+        loop_end_op(loop, op, error);
 }
 
 static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
@@ -62,6 +78,8 @@ static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
     op_queue(loop, op);
     if (UNLIKELY(slot_is_closing(loop, op)))
         loop_end_op(loop, op, -EBADF); /* it is being closed */
+    else
+        op_meet_fault(loop, op);
 }
 
 void loop_enqueue(gyre_loop *loop, gyre_op *op)

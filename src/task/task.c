@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-#include "base/alloc.h"
+#include "base/fault.h"
 #include "loop/loop.h"
 #include "task/measure.h"
 #include "task/paint.h"
@@ -267,7 +267,8 @@ static inline __attribute__((always_inline)) int spawn_from(
     err = bound_take(scope, &aside);
     if (UNLIKELY(err < 0))
         return err;
-    stack = stack_get_from(&tasks->stacks, class);
+    err = fault_take(FAULT_SPAWN);
+    stack = err == 0 ? stack_get_from(&tasks->stacks, class) : NULL;
     if (stack == NULL) {
         bound_give(scope);
         return -ENOMEM;
