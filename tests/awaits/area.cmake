@@ -8,12 +8,10 @@ file(GLOB awaits_headers CONFIGURE_DEPENDS
 file(MAKE_DIRECTORY ${awaits})
 add_custom_command(
   OUTPUT ${awaits}/calls.inc
-  COMMAND awk -v "form=WAITS(%s)"
-          -v map=${PROJECT_SOURCE_DIR}/packaging/gyre.map -f
+  COMMAND awk -v "form=WAITS(%s)" -f
           ${CMAKE_CURRENT_SOURCE_DIR}/awaits/calls.awk ${awaits_headers}
           > ${awaits}/calls.inc
-  DEPENDS ${PROJECT_SOURCE_DIR}/packaging/gyre.map
-          ${awaits_headers} ${CMAKE_CURRENT_SOURCE_DIR}/awaits/calls.awk
+  DEPENDS ${awaits_headers} ${CMAKE_CURRENT_SOURCE_DIR}/awaits/calls.awk
   VERBATIM
   COMMENT "Listing the calls that wait")
 target_sources(${program} PRIVATE

@@ -9,10 +9,6 @@
 BEGIN {
     if (form == "")
         form = "%s"
-    while (map != "" && (getline line < map) > 0) {
-        gsub(/[ ;]/, "", line)
-        mapped[line] = 1
-    }
 }
 /^GYRE_API/ {
     text = ""
@@ -22,10 +18,7 @@ reading {
     text = text " " $0
     if (/;/) {
         reading = 0
-        if (text ~ /[ )]GYRE_WAITS[ ;]/ && match(text, /gyre_[a-z0-9_]*\(/)) {
-            name = substr(text, RSTART, RLENGTH - 1)
-            if (map == "" || name in mapped)
-                printf form "\n", name
-        }
+        if (text ~ /[ )]GYRE_WAITS[ ;]/ && match(text, /gyre_[a-z0-9_]*\(/))
+            printf form "\n", substr(text, RSTART, RLENGTH - 1)
     }
 }
