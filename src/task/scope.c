@@ -139,9 +139,7 @@ static bool is_cancel(int result)
     return result == -ECANCELED || result == -ETIME;
 }
 
-/* `task` returned the result, as a child or from the function of a run. */
-static void scope_note_result(gyre_scope *scope, const gyre_task *task,
-                              int result)
+void scope_note_result(gyre_scope *scope, const gyre_task *task, int result)
 {
     if (result >= 0 || scope->error_ != 0)
         return;
@@ -151,17 +149,6 @@ static void scope_note_result(gyre_scope *scope, const gyre_task *task,
     scope->failure_ = failure_of(task, result);
     if (scope->policy_ == GYRE_ERROR_CANCELS)
         scope_cancel_for(scope, -ECANCELED);
-}
-
-void scope_child_ended(gyre_scope *scope, gyre_task *task)
-{
-    list_remove(&task->member);
-    task->scope = NULL;
-    task->home = NULL;
-    if (task->has_handle)
-        list_append(scope_list(scope->handles_), &task->member);
-    scope_note_result(scope, task, task->result);
-    bound_give(scope);
 }
 
 void scope_free_handles(gyre_scope *scope)

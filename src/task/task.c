@@ -370,9 +370,8 @@ int gyre_yield(void)
 {
     gyre_task *task = task_running();
 
-    task->waiting = true;
     task->wait_reason = "yield";
-    task_wake(task);
+    loop_make_ready(task->tasks->loop, &task->work);
     task_leave(task);
     return task_cancelled(task);
 }

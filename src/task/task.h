@@ -159,7 +159,9 @@ void bound_raised(struct tasks *tasks);
 /* scope.c: a task enters and leaves its scopes. */
 void scope_init(gyre_scope *scope, gyre_loop *loop);
 static inline void scope_add_member(gyre_scope *scope, gyre_task *task);
-void scope_child_ended(gyre_scope *scope, gyre_task *task);
+static inline void scope_child_ended(gyre_scope *scope, gyre_task *task);
+/* `task` returned the result, as a child or from the function of a run. */
+void scope_note_result(gyre_scope *scope, const gyre_task *task, int result);
 void scope_free_handles(gyre_scope *scope);
 void scope_cancel_for(gyre_scope *scope, int reason);
 
@@ -198,6 +200,18 @@ static inline void scope_add_member(gyre_scope *scope, gyre_task *task)
 {
     task->scope = scope;
     list_append(scope_list(scope->members_), &task->member);
+}
+
+static inline void scope_child_ended(gyre_scope *scope, gyre_task *task)
+{
+    list_remove(&task->member);
+    task->scope = NULL;
+    task->home = NULL;
+    if (task->has_handle)
+        list_append(scope_list(scope->handles_), &task->member);
+    if (UNLIKELY(task->result < 0))
+        scope_note_result(scope, task, task->result);
+    bound_give(scope);
 }
 
 #endif
