@@ -339,7 +339,8 @@ static int wait_recv_all(struct scene *scene)
 
 SCENARIO(gyre_recv_all) = { .wait = wait_recv_all,
                             .help = send_two_bytes,
-                            .set_up = pair_up };
+                            .set_up = pair_up,
+                            .many = true };
 
 static int wait_recvmsg(struct scene *scene)
 {
@@ -384,7 +385,8 @@ static int wait_send_all(struct scene *scene)
 
 SCENARIO(gyre_send_all) = { .wait = wait_send_all,
                             .help = drain_until_done,
-                            .set_up = stuffed_up };
+                            .set_up = stuffed_up,
+                            .many = true };
 
 static int wait_sendfile(struct scene *scene)
 {
@@ -491,4 +493,5 @@ SCENARIO(gyre_acceptor_next) = { .wait = wait_acceptor,
                                  .help = acceptor_help,
                                  .set_up = acceptor_up,
                                  .tear_down = acceptor_down,
-                                 .ways = 2 };
+                                 .ways = 2,
+                                 .many = true };

@@ -171,6 +171,7 @@ static void strike(struct scene *scene)
     scene->struck = true;
     scene->struck_before = !scene->begun;
     scene->struck_inside = scene->inside;
+    scene->struck_woken = scene->inside && !scene->waiter->waiting;
     switch (scene->strike) {
     case STRIKE_TASK:
         if (!scene->done)
@@ -243,7 +244,7 @@ static void judge(const struct scene *scene)
     /* In a loop that ends, not even the tasks of a scenario can be spawned. */
     if (scene->refused)
         REQUIRE(scene, scene->result == -ECANCELED);
-    else if (!scene->struck || deaf)
+    else if (!scene->struck || deaf || (scene->struck_woken && !scenario->many))
         REQUIRE(scene, scene->result == own);
     else if (scene->struck_before)
         REQUIRE(scene, scene->result == error);

@@ -11,7 +11,8 @@
  * before it is struck. After each pass:
  *
  *   - the call has returned what it does without a strike, or -ECANCELED or
- *     -ETIME by the kind; and the latter at once if it had not begun
+ *     -ETIME by the kind: the latter, and at once, if it had not begun; the
+ *     former if its wait was over already
  *   - at least one strike of each kind met it while it waited and ended it
  *   - no op, timer, task, scope or descriptor is left
  *   - what the tear-down destroys panics if somebody still waits for it
@@ -60,6 +61,7 @@ struct scenario {
     int result[WAYS_MAX]; /* without a strike */
     bool deaf[WAYS_MAX];  /* it waits on, whatever happens */
     bool help_first;      /* the helper's task runs first */
+    bool many;            /* the call is one wait after the other */
     bool may_leave;       /* a request may end after the call has returned */
 };
 
@@ -85,6 +87,7 @@ struct scene {
     bool struck;
     bool struck_before;
     bool struck_inside;
+    bool struck_woken; /* its wait had ended, and it was yet to run */
 
     /* For the scenarios. */
     int fds[STAGE_FDS]; /* -1: none */
