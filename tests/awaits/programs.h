@@ -95,6 +95,10 @@ int spawn_some(gyre_scope *scope, int (*fn)(void *stage), struct stage *stage,
     X(once_for_all)                                                            \
     X(channel_pipeline)                                                        \
     X(channel_of_many)                                                         \
-    X(oneshot_answers)
+    X(oneshot_answers)                                                         \
+    X(select_of_two)                                                           \
+    X(race_of_three)                                                           \
+    X(all_of_three)                                                            \
+    X(all_settled)
 
 #endif
