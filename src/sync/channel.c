@@ -92,6 +92,18 @@ gyre_sync_ *channel_sync(gyre_channel *channel)
     return &channel->sync;
 }
 
+/* The first who waits on the other side, claimed; NULL: there is none. */
+static struct waiter *claim_partner(gyre_channel *channel,
+                                    enum channel_side side)
+{
+    struct waiter *at;
+
+    while ((at = waiter_find_partner(&channel->sync, side)) != NULL)
+        if (waiter_claim(&channel->sync, at))
+            return at;
+    return NULL;
+}
+
 /* The waiter's part of the transfer is done. */
 static void grant(struct waiter *waiter, struct wakes *wakes)
 {
@@ -106,7 +118,7 @@ static int send_now(gyre_channel *channel, const void *element,
 
     if (channel->closed)
         return -EPIPE;
-    receiver = waiter_claim_kind(&channel->sync, CHANNEL_RECV);
+    receiver = claim_partner(channel, CHANNEL_RECV);
     if (receiver != NULL) {
         ASSERT(channel->store.length == 0);
         memcpy(receiver->value, element, channel->store.size);
@@ -120,7 +132,7 @@ static int send_now(gyre_channel *channel, const void *element,
 /* Room was made: the first sender who waits has it. */
 static void admit_sender(gyre_channel *channel, struct wakes *wakes)
 {
-    struct waiter *sender = waiter_claim_kind(&channel->sync, CHANNEL_SEND);
+    struct waiter *sender = claim_partner(channel, CHANNEL_SEND);
     int err;
 
     if (sender == NULL)
@@ -139,7 +151,7 @@ static int recv_now(gyre_channel *channel, void *element, struct wakes *wakes)
         admit_sender(channel, wakes);
         return 0;
     }
-    sender = waiter_claim_kind(&channel->sync, CHANNEL_SEND);
+    sender = claim_partner(channel, CHANNEL_SEND);
     if (sender != NULL) {
         ASSERT(channel->store.capacity == 0 && !channel->closed);
         memcpy(element, sender->value, channel->store.size);
@@ -162,9 +174,9 @@ bool channel_is_ready(gyre_channel *channel, enum channel_side side)
         return true;
     if (side == CHANNEL_SEND)
         return !fifo_is_full(&channel->store) ||
-               waiter_find(&channel->sync, CHANNEL_RECV) != NULL;
+               waiter_find_partner(&channel->sync, CHANNEL_RECV) != NULL;
     return channel->store.length > 0 ||
-           waiter_find(&channel->sync, CHANNEL_SEND) != NULL;
+           waiter_find_partner(&channel->sync, CHANNEL_SEND) != NULL;
 }
 
 /* ---- send and receive ---------------------------------------------------- */

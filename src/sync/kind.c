@@ -1,35 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kind.c - find and claim by kind
+ * kind.c - find a waiter by its kind
  *
- * Each decided waiter is passed once, and live ones of another kind belong to
- * one select, so a search is short on average, however long the queue.
+ * Each decided waiter is passed once, so what that costs is paid by who came.
  */
 #include "sync/kind.h"
 
-struct waiter *waiter_find_queued(gyre_sync_ *sync, uint16_t kind)
+/* The first whose wait is undecided, from `at` on. */
+static struct waiter *first_live(gyre_sync_ *sync, struct waiter *at)
 {
-    struct waiter *next;
+    while (at != NULL && wait_is_decided(at->wait)) {
+        struct waiter *next = at->next;
+        bool claimed = waiter_claim(sync, at);
 
-    for (struct waiter *at = sync_first(sync); at != NULL; at = next) {
-        next = at->next;
-        if (wait_is_decided(at->wait)) {
-            bool claimed = waiter_claim(sync, at);
-
-            ASSERT(!claimed);
-        } else if (at->kind == kind) {
-            return at;
-        }
+        ASSERT(!claimed);
+        at = next;
     }
-    return NULL;
+    return at;
 }
 
-struct waiter *waiter_claim_queued(gyre_sync_ *sync, uint16_t kind)
+struct waiter *waiter_find(gyre_sync_ *sync, uint16_t kind)
 {
-    struct waiter *waiter;
+    struct waiter *at = first_live(sync, sync_first(sync));
 
-    while ((waiter = waiter_find_queued(sync, kind)) != NULL)
-        if (waiter_claim(sync, waiter))
-            return waiter;
-    return NULL;
+    while (at != NULL && at->kind != kind)
+        at = first_live(sync, at->next);
+    return at;
+}
+
+struct waiter *waiter_find_queued(gyre_sync_ *sync, uint16_t kind)
+{
+    struct waiter *first = first_live(sync, sync_first(sync));
+    struct waiter *at = first;
+
+    while (at != NULL && at->wait == first->wait && at->kind != kind)
+        at = at->next;
+    return at != NULL && at->wait == first->wait ? at : NULL;
 }

@@ -30,13 +30,24 @@ void gyre_oneshot_destroy(gyre_oneshot *oneshot)
     sync_destroy(&oneshot->sync_, "a oneshot");
 }
 
+/* The first of a side, claimed; NULL: none waits. */
+static struct waiter *claim_first(gyre_oneshot *oneshot, enum side side)
+{
+    struct waiter *waiter;
+
+    while ((waiter = waiter_find(&oneshot->sync_, side)) != NULL)
+        if (waiter_claim(&oneshot->sync_, waiter))
+            return waiter;
+    return NULL;
+}
+
 /* Claim all of a kind; a receiver so woken has got `value`, if `granted`. */
 static void end_waits(gyre_oneshot *oneshot, enum side side, bool granted,
                       struct wakes *wakes)
 {
     struct waiter *waiter;
 
-    while ((waiter = waiter_claim_kind(&oneshot->sync_, side)) != NULL) {
+    while ((waiter = claim_first(oneshot, side)) != NULL) {
         waiter->granted = granted;
         wakes_add(wakes, waiter);
     }
@@ -60,7 +71,7 @@ static int send_locked(gyre_oneshot *oneshot, void *value, struct wakes *wakes)
     oneshot->state_ |= SENDER_OVER;
     if ((oneshot->state_ & RECEIVER_OVER) != 0)
         return -EPIPE;
-    receiver = waiter_claim_kind(&oneshot->sync_, RECEIVER);
+    receiver = claim_first(oneshot, RECEIVER);
     if (receiver == NULL) {
         oneshot->value_ = value;
         oneshot->state_ |= FULL;
