@@ -22,6 +22,17 @@ if(GYRE_WERROR)
   add_compile_options(-Werror)
 endif()
 
+# A frame larger than the guard below a stack must not jump over it: each of its
+# pages is touched in turn.
+include(CheckCCompilerFlag)
+set(CMAKE_REQUIRED_FLAGS -Werror)
+check_c_compiler_flag(-fstack-clash-protection GYRE_STACK_PROBES)
+unset(CMAKE_REQUIRED_FLAGS)
+if(GYRE_STACK_PROBES)
+  add_compile_options(-fstack-clash-protection)
+  add_compile_definitions(GYRE_STACK_PROBES=1)
+endif()
+
 if(GYRE_SANITIZE)
   string(REPLACE ";" "," gyre_sanitize "${GYRE_SANITIZE}")
   add_compile_options(-fsanitize=${gyre_sanitize} -fno-sanitize-recover=all)
