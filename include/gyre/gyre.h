@@ -12,6 +12,7 @@
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
 
+#include <gyre/alloc.h>
 #include <gyre/channel.h>
 #include <gyre/detached.h>
 #include <gyre/dump.h>

@@ -2,6 +2,7 @@
 /*
  * gyre/stack.h - the stacks of tasks: where they come from, how full they get
  *
+ *     gyre_report_overflows();
  *     gyre_run(&(gyre_run_options){ .measure_stacks = true }, fn, arg);
  *
  * Life.     A loop's stacks are in sizes of powers of two from 16 KiB to 1 GiB.
@@ -15,7 +16,7 @@
  *           an overflow when the task next waits, and one line on standard
  *           error says so when it begins.
  *
- * Threads.  Only the loop's own.
+ * Threads.  Only the loop's own, but for gyre_report_overflows().
  */
 #ifndef GYRE_STACK_H
 #define GYRE_STACK_H
@@ -98,6 +99,18 @@ GYRE_API size_t gyre_stack_report(gyre_loop *loop,
 /* The most that a measured task has used of its stack until now, in bytes; 0 if
  * it is not measured. It takes a look at all that is untouched. */
 GYRE_API size_t gyre_stack_used(const gyre_task *task);
+
+/* ---- overflow ----------------------------------------------------------- */
+
+/*
+ * Say which task it was when one runs into the guard below its stack: one line
+ * on standard error, then whoever handled SIGSEGV and SIGBUS before this call,
+ * or death by the signal. Other faults go straight there. Any thread, once or
+ * more often, for the whole process; loops whose first task was spawned before
+ * are left out, so call it at the start. Their threads get an alternate signal
+ * stack, if they have none. 0, or why a handler cannot be set.
+ */
+GYRE_API int gyre_report_overflows(void);
 
 #ifdef __cplusplus
 }

@@ -118,6 +118,7 @@ struct gyre_loop {
     /* What the task tier hangs here, and how to end it; NULL without tasks. */
     void *tasks;
     void (*tasks_end)(gyre_loop *loop);
+    void (*tasks_attach)(gyre_loop *loop); /* the loop's thread is known */
     /* Likewise for dumps on a signal; ended after all else. */
     void *watch;
     void (*watch_end)(gyre_loop *loop);

@@ -103,6 +103,8 @@ int loop_attach(gyre_loop *loop)
         return err;
     loop->attached = true;
     atomic_store_explicit(&loop->owner, loop_thread(), memory_order_relaxed);
+    if (loop->tasks_attach != NULL)
+        loop->tasks_attach(loop);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "kernel/fault.h"
 #include "kernel/proc.h"
 #include "loop/loop.h"
 #include "task/measure.h"
@@ -63,9 +64,23 @@ static void tasks_end(gyre_loop *loop)
     tasks_finish(tasks);
     stack_pool_deinit(&tasks->stacks);
     measure_end(tasks->kinds);
+    if (tasks->has_fault_stack)
+        fault_end_thread();
     loop->tasks = NULL;
+    loop->tasks_attach = NULL;
     loop->tasks_end = NULL;
     alloc_free(tasks);
+}
+
+/* The loop has come to the thread on which its tasks will run. */
+static void tasks_attach(gyre_loop *loop)
+{
+    struct tasks *tasks = loop->tasks;
+
+    /* Unless one of them asked for it, and the host waits for him. */
+    if (gyre_task_current() == NULL)
+        context_init_thread(&tasks->host);
+    tasks->has_fault_stack = fault_begin_thread();
 }
 
 static struct tasks *tasks_create(gyre_loop *loop)
@@ -81,7 +96,10 @@ static struct tasks *tasks_create(gyre_loop *loop)
     list_init(&tasks->spawners);
     tasks->root.policy_ = GYRE_ERROR_CONTINUES;
     loop->tasks = tasks;
+    loop->tasks_attach = tasks_attach;
     loop->tasks_end = tasks_end;
+    if (loop->attached)
+        tasks_attach(loop);
     return tasks;
 }
 

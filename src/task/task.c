@@ -145,6 +145,8 @@ static _Noreturn void task_main(void *arg)
 
     task_bury(task->tasks);
     task->result = task->fn(task->arg);
+    if (UNLIKELY(task->memory != NULL))
+        task_free_memory(task);
     if (UNLIKELY(stack_is_painted(task->stack)))
         measure_note(task->tasks->kinds, task->stack,
                      task->name != task_no_name ? task->name : NULL, task->fn);
@@ -185,6 +187,7 @@ static inline void task_init(gyre_task *task, gyre_scope *scope,
     task->member.next = NULL;
     task->member.prev = NULL;
     task->cancel_wait = NULL;
+    task->memory = NULL;
     task->ended = NULL;
     task->fn = fn;
     task->arg = arg;

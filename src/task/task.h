@@ -30,6 +30,7 @@
 #include "task/switch.h"
 
 struct stack_kinds;
+struct task_chunk;
 
 /* What a loop with tasks has more than one without: loop->tasks. */
 struct tasks {
@@ -44,6 +45,7 @@ struct tasks {
     bool ending;               /* the loop is being destroyed */
     uint32_t outside;          /* tasks that other threads may wake: sync/ */
     struct list spawners;      /* who waits for room among all tasks */
+    bool has_fault_stack;      /* see kernel/fault.h */
     struct stack_kinds *kinds; /* NULL: stacks are not measured */
     struct stack_pool stacks;
 };
@@ -57,7 +59,8 @@ struct gyre_task {
     gyre_scope *scope;  /* innermost */
     struct list member; /* of scope->members_, or of home's handles_ */
     void (*cancel_wait)(gyre_task *task);
-    void *waits_for; /* what cancel_wait works on */
+    struct task_chunk *memory; /* arena.c */
+    void *waits_for;           /* what cancel_wait works on */
     gyre_result wait_result;
     void (*ended)(gyre_task *task); /* tells who joins it; NULL: nobody does */
     void *joiner;                   /* for `ended` */
@@ -138,6 +141,9 @@ void task_watch(gyre_task *target, void (*ended)(gyre_task *), void *joiner);
 
 /* The result of a finished task, for the running one; the handle is gone. */
 int task_take(gyre_task *target);
+
+/* Give back what gyre_task_alloc() gave the task. */
+void task_free_memory(gyre_task *task);
 
 /* Give a finished task's stack back. */
 void task_free(gyre_task *task);
