@@ -56,6 +56,11 @@ one_kernel()
 server 0: 42
 server 1: 42
 server 2: ETIME' "$("$at/deadline" 2>&1)"
+    check "K13_example_million_tasks [$1]" \
+        '20000 tasks wait: create * ns, switch * ns, * bytes each, join * ns
+20000 tasks wait: create * ns, switch * ns, * bytes each, join * ns
+20000 tasks wait: create * ns, switch * ns, * bytes each, join * ns
+guards: *' "$("$at/million-tasks" 20000 2>&1)"
     check "H1_H2_example_threads [$1]" \
         'threads: 4000 pieces of work (4000 posted), fewer wakes' \
         "$("$at/threads" 2>&1)"
