@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -389,4 +390,155 @@ static int count_stacks(void *arg)
 TEST(K13_a_loop_can_tell_how_many_stacks_it_has_and_how_they_are_guarded)
 {
     must_run(count_stacks, NULL);
+}
+
+/* ---- deep recursion ------------------------------------------------------ */
+
+/* A parser of nested input, say: it stops before the stack does. */
+static __attribute__((noinline)) size_t descend(size_t depth)
+{
+    volatile char frame[300];
+
+    frame[0] = 1;
+    if (gyre_stack_left() < 16 * KIB)
+        return depth;
+    return descend(depth + 1) + (frame[0] != 1);
+}
+
+static int descend_safely(void *arg)
+{
+    size_t depth = descend(0);
+
+    (void)arg;
+    CHECK_GT(depth, 20);
+    CHECK_LT(depth, 128 * KIB / 300);
+    return gyre_yield();
+}
+
+KERNEL_TEST2(K13_recursion_that_asks_how_much_is_left_ends_in_time)
+{
+    CHECK_OK(gyre_run(&(gyre_run_options){ .stack_size = 128 * KIB },
+                      descend_safely, NULL));
+}
+
+/* ---- when there are no more ---------------------------------------------- */
+
+/* So many bytes more than there are now, of address space or of writable
+ * mappings. */
+static void limit_memory(int resource, size_t bytes)
+{
+    unsigned long whole = 0, data = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    struct rlimit limit;
+
+    CHECK(statm != NULL);
+    CHECK_EQ(fscanf(statm, "%lu %*u %*u %*u %*u %lu", &whole, &data), 2);
+    CHECK_EQ(fclose(statm), 0);
+    limit.rlim_cur =
+        (resource == RLIMIT_AS ? whole : data) * memory_page_size() + bytes;
+    limit.rlim_max = RLIM_INFINITY;
+    CHECK_EQ(setrlimit(resource, &limit), 0);
+}
+
+static size_t ended;
+
+static int wait_for_cancel(void *arg)
+{
+    (void)arg;
+    CHECK_OK(gyre_yield());
+    CHECK_ERR(gyre_sleep_until(GYRE_NEVER), -ECANCELED);
+    ended++;
+    return 0;
+}
+
+static int spawn_until_full(void *arg)
+{
+    size_t *spawned = arg;
+    gyre_scope scope;
+    int err = 0;
+
+    gyre_scope_open(&scope, NULL);
+    for (*spawned = 0; err == 0; *spawned += err == 0)
+        err = gyre_spawn(&scope, wait_for_cancel, NULL);
+    CHECK_ERR(err, -ENOMEM);
+    CHECK_OK(gyre_yield());
+    CHECK_OK(gyre_yield());
+    CHECK_ERR(gyre_spawn(&scope, wait_for_cancel, NULL), -ENOMEM);
+    gyre_scope_cancel(&scope);
+    CHECK_OK(gyre_scope_close(&scope));
+    CHECK_EQ(ended, *spawned);
+    /* Their stacks serve others. */
+    for (size_t i = 0; i < *spawned; i++)
+        CHECK_OK(gyre_spawn(gyre_scope_current(), nothing, NULL));
+    return gyre_yield();
+}
+
+KERNEL_TEST2(K13_without_address_space_the_tasks_there_are_go_on_and_end)
+{
+    size_t spawned;
+
+    if (test_on_valgrind())
+        TEST_SKIP("valgrind needs address space itself");
+    limit_memory(RLIMIT_AS, 256 * 1024 * KIB);
+    CHECK_OK(gyre_run(NULL, spawn_until_full, &spawned));
+    /* Of the 256 MiB the loop took some; each stack with its guard 128 KiB. */
+    CHECK_GT(spawned, 500);
+    CHECK_LE(spawned, 2048);
+}
+
+/* What overcommit refuses, it refuses to mmap(), as this limit does. */
+static int limit_data_and_spawn(void *arg)
+{
+    /* Less than a slab. */
+    limit_memory(RLIMIT_DATA, 16 * 1024 * KIB);
+    return spawn_until_full(arg);
+}
+
+KERNEL_TEST2(K13_where_mapping_is_refused_the_tasks_there_are_go_on_and_end)
+{
+    size_t spawned;
+
+    if (test_on_valgrind())
+        TEST_SKIP("valgrind needs memory itself");
+    CHECK_OK(gyre_run(NULL, limit_data_and_spawn, &spawned));
+    /* What was left of the first slab. */
+    CHECK_EQ(spawned, 255);
+}
+
+static int count_guards(void *arg)
+{
+    gyre_stack_stats stats;
+
+    (void)arg;
+    for (int i = 0; i < 299; i++)
+        CHECK_OK(gyre_spawn(gyre_scope_current(), nothing, NULL));
+    CHECK_OK(gyre_yield());
+    gyre_loop_get_stack_stats(gyre_loop_current(), &stats);
+    CHECK_EQ(stats.guards_mprotect, 100);
+    CHECK_EQ(stats.guards_canary, 200);
+    CHECK_EQ(stats.guards_marker, 0);
+    return 0;
+}
+
+TEST(K13_when_guards_run_out_it_is_said_once_in_one_line)
+{
+    char text[1024];
+    int pipes[2];
+    int saved = dup(STDERR_FILENO);
+    ssize_t length;
+
+    CHECK_EQ(pipe(pipes), 0);
+    memory_guard_restrict(MEMORY_GUARD_PROTECT, 100);
+    CHECK_GE(dup2(pipes[1], STDERR_FILENO), 0);
+    CHECK_OK(gyre_run(NULL, count_guards, NULL));
+    CHECK_OK(gyre_run(NULL, count_guards, NULL));
+    CHECK_GE(dup2(saved, STDERR_FILENO), 0);
+    CHECK_EQ(close(saved), 0);
+    CHECK_EQ(close(pipes[1]), 0);
+    length = read(pipes[0], text, sizeof text - 1);
+    CHECK_EQ(close(pipes[0]), 0);
+    CHECK_GT(length, 0);
+    text[length] = '\0';
+    CHECK_STR_HAS(text, "gyre: 100 stacks have guards");
+    CHECK(strchr(text, '\n') == text + length - 1);
 }
