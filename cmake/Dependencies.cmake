@@ -8,8 +8,8 @@
 #
 # One is of the library, which needs libc and pthreads alone without it:
 #
-#   libunwind::libunwind  the calls of waiting tasks in dumps
-#                         GYRE_HAVE_LIBUNWIND  LIBUNWIND_VERSION
+#   Libunwind_LIBRARY  the calls of waiting tasks in dumps
+#                      GYRE_HAVE_LIBUNWIND  LIBUNWIND_VERSION
 list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
 
 # Find PACKAGE unless OPTION is off; complain only if it is on.

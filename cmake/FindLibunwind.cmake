@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# libunwind (nongnu), for backtraces of tasks that wait. Gives the target
-# libunwind::libunwind, and Libunwind_VERSION. LLVM's library of the same name
+# libunwind (nongnu), for backtraces of tasks that wait. Gives
+# Libunwind_INCLUDE_DIR, _LIBRARY and _VERSION. LLVM's library of the same name
 # cannot begin a walk from registers that were saved by hand, and has no
 # libunwind-common.h.
 find_path(Libunwind_INCLUDE_DIR libunwind-common.h
@@ -21,10 +21,3 @@ include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(Libunwind
   REQUIRED_VARS Libunwind_LIBRARY Libunwind_INCLUDE_DIR
   VERSION_VAR Libunwind_VERSION)
-
-if(Libunwind_FOUND AND NOT TARGET libunwind::libunwind)
-  add_library(libunwind::libunwind UNKNOWN IMPORTED)
-  set_target_properties(libunwind::libunwind PROPERTIES
-    IMPORTED_LOCATION ${Libunwind_LIBRARY}
-    INTERFACE_INCLUDE_DIRECTORIES ${Libunwind_INCLUDE_DIR})
-endif()

@@ -3,7 +3,7 @@
 # What `cmake --install` (with DESTDIR) puts where. Parts that are not built
 # are not installed.
 if(GYRE_HAVE_LIBUNWIND)
-  set(GYRE_LIBS_PRIVATE "-lgcc_s -lunwind ")
+  set(GYRE_LIBS_PRIVATE "-Wl,--push-state,--no-as-needed -lgcc_s -lunwind -Wl,--pop-state ")
 endif()
 configure_file(packaging/gyre.pc.in gyre.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/gyre.pc

@@ -2,7 +2,9 @@
 /*
  * libunwind.h - the few calls of libunwind that are wanted, if it is there
  *
- * The only file that knows libunwind. Without it every call says no.
+ * The only file that knows libunwind. Without it every call says no. It is asked
+ * for by weak references: a program that links the static library and does not
+ * name libunwind is a program without it, and not one that cannot be linked.
  *
  * The walk is begun by hand, from registers that a switch has saved. They are
  * those of an instruction that is yet to be executed, as in a signal frame: the
@@ -28,14 +30,26 @@ struct libunwind_place {
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
+extern __typeof__(unw_init_local2) unw_init_local2 __attribute__((weak));
+extern __typeof__(unw_step) unw_step __attribute__((weak));
+extern __typeof__(unw_get_reg) unw_get_reg __attribute__((weak));
+extern __typeof__(unw_get_proc_name) unw_get_proc_name __attribute__((weak));
+
 struct libunwind_walk {
     unw_context_t machine;
     unw_cursor_t cursor;
 };
 
+static inline bool libunwind_is_there(void)
+{
+    return unw_init_local2 != NULL && unw_step != NULL && unw_get_reg != NULL &&
+           unw_get_proc_name != NULL;
+}
+
 static inline const char *libunwind_version(void)
 {
-    return "libunwind " LIBUNWIND_VERSION;
+    return libunwind_is_there() ? "libunwind " LIBUNWIND_VERSION
+                                : "frame pointers";
 }
 
 static inline void libunwind_fill(unw_context_t *machine,
@@ -58,6 +72,8 @@ static inline void libunwind_fill(unw_context_t *machine,
 static inline bool libunwind_begin(struct libunwind_walk *walk,
                                    const struct unwind_start *start)
 {
+    if (!libunwind_is_there())
+        return false;
     libunwind_fill(&walk->machine, start);
     return unw_init_local2(&walk->cursor, &walk->machine,
                            UNW_INIT_SIGNAL_FRAME) == 0;

@@ -48,6 +48,29 @@ echo_server()
     rm -f "$work/stdin"
 }
 
+dump_server()
+{
+    mkfifo "$work/stdin"
+    "$at/dump" 0 < "$work/stdin" > "$work/dump" &
+    pid=$!
+    exec 9> "$work/stdin"
+    while ! grep -q '^dump: try' "$work/dump" && kill -0 "$pid" 2> /dev/null; do
+        :
+    done
+    kill -USR1 "$pid"
+    while ! grep -q '^end of dump' "$work/dump" && kill -0 "$pid" 2> /dev/null
+    do
+        :
+    done
+    exec 9>&-
+    wait "$pid"
+    code=$?
+    sed -n "s/^ *task '\([a-z]*\)' .* on \([A-Z]*\) on fd .*/\1: \2/p" \
+        "$work/dump"
+    echo "and it ended with $code"
+    rm -f "$work/stdin"
+}
+
 one_kernel()
 {
     check "example_callbacks [$1]" \
@@ -87,6 +110,9 @@ ENOENT: no settings (*failure.c:*, read_settings): OPENAT: No such file or '\
     check "R2_example_detached [$1]" 'the call: ETIME
 the scope: ETIME
 later: it returned 0, the answer was 42' "$("$at/detached" 2>&1)"
+    check "U2_example_dump [$1]" 'task: READ
+accept: ACCEPT
+and it ended with 0' "$(dump_server)"
     printf 'a\nb\n' > "$work/two"
     : > "$work/none"
     check "example_lines [$1]" "       2 $work/two

@@ -67,7 +67,7 @@ gyre-task 2
 echo ==== enter\n
 gyre-enter 2
 frame function receive_deep
-print marked
+print fd + 1000
 gyre-leave
 backtrace
 echo ==== end\n

@@ -695,6 +695,20 @@ test_long()
     esac
 }
 
+test_dump()
+{
+    start
+    kill -USR1 "$pid"
+    tries=0
+    until grep -q '^end of dump' "$work/err" || [ $tries -gt 300 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    has U2_serve_tells_what_it_is_doing_on_SIGUSR1 "$work/err" "on ACCEPT on fd"
+    stop
+    same U2_serve_goes_on_after_a_dump 0 "$code"
+}
+
 test_kernel()
 {
     export GYRE_KERNEL="$1"
@@ -718,6 +732,7 @@ test_kernel()
     test_second_signal
     test_stalled_clients
     test_stuck_log
+    test_dump
     [ -z "${GYRE_LONG:-}" ] || test_long
     kernel=
 }

@@ -21,6 +21,7 @@
 #include "ring/feature.h"
 #include "task/stack.h"
 #include "text.h"
+#include "watch/unwind.h"
 
 #define REPORT_MAX (1 << 20)
 #define LINE_WIDTH 78
@@ -138,6 +139,7 @@ static void json_versions(struct json *json, const struct facts *facts)
     json_string(json, "compiler", GYRE_COMPILER);
     json_string(json, "switch", GYRE_SWITCH);
     json_string(json, "stack_guard", guard_name());
+    json_string(json, "unwinder", unwind_method());
     json_object_end(json);
 }
 
@@ -326,6 +328,9 @@ static void put_versions(struct text *out, const struct facts *facts)
     snprintf(line, sizeof line, "switched by %s, guarded by %s", GYRE_SWITCH,
              guard_name());
     put_line(out, "stacks", line);
+    snprintf(line, sizeof line, "calls of waiting tasks by %s",
+             unwind_method());
+    put_line(out, "dumps", line);
 }
 
 static void report_text(struct text *out, const struct facts *facts)

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <gyre/gyre.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -249,6 +250,9 @@ static int accept_until_told(struct server *server, gyre_scope *watching)
 
     if (error == 0)
         error = spawn_acceptors(server);
+    if (error == 0)
+        error = gyre_dump_on_signal(gyre_loop_current(), SIGUSR1,
+                                    STDERR_FILENO);
     if (error == 0)
         announce(server);
     else

@@ -27,10 +27,9 @@ void all_wait(void)
 static NOINLINE int receive_deep(int fd)
 {
     char byte;
-    volatile int marked = fd + 1000;
     int n = (int)gyre_recv(fd, &byte, 1, 0);
 
-    after = after + marked;
+    after = after + fd;
     return n;
 }
 
