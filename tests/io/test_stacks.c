@@ -437,7 +437,10 @@ static void limit_memory(int resource, size_t bytes)
     limit.rlim_cur =
         (resource == RLIMIT_AS ? whole : data) * memory_page_size() + bytes;
     limit.rlim_max = RLIM_INFINITY;
-    CHECK_EQ(setrlimit(resource, &limit), 0);
+    if (resource == RLIMIT_AS)
+        CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+    else
+        CHECK_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
 }
 
 static size_t ended;
