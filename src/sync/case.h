@@ -22,6 +22,7 @@ struct selection {
     unsigned ops;    /* cases that are ops */
     unsigned flying; /* ops started and not ended */
     bool draining;   /* the task waits for those */
+    bool local;      /* no lock is to be taken */
 };
 
 enum case_kind {

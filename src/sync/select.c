@@ -23,6 +23,7 @@
 #include "sync/kind.h"
 
 #define CASES_MAX 65535U
+#define CASES_FEW 8U
 
 /* ---- locks in order ------------------------------------------------------ */
 
@@ -51,9 +52,26 @@ static void sink(gyre_case *cases, unsigned root, unsigned count)
     }
 }
 
+/* An insertion sort: the case `at` joins those before it, which are in order.
+ */
+static void insert_lock(gyre_case *cases, unsigned at)
+{
+    uintptr_t rank = (uintptr_t)case_sync(&cases[at]);
+    unsigned to = at;
+
+    for (; to > 0 && lock_rank(cases, to - 1) > rank; to--)
+        cases[to].index_ = cases[to - 1].index_;
+    cases[to].index_ = (uint16_t)at;
+}
+
 /* cases[i].index_ becomes the case whose lock is the i-th to be taken. */
 static void order_locks(gyre_case *cases, unsigned count)
 {
+    if (count <= CASES_FEW) {
+        for (unsigned i = 0; i < count; i++)
+            insert_lock(cases, i);
+        return;
+    }
     for (unsigned i = 0; i < count; i++)
         cases[i].index_ = (uint16_t)i;
     for (unsigned i = count / 2; i-- > 0;)
@@ -79,7 +97,7 @@ static gyre_sync_ *lock_at(const struct selection *s, unsigned i)
 
 static void lock_all(const struct selection *s)
 {
-    for (unsigned i = 0; i < s->count; i++) {
+    for (unsigned i = 0; !s->local && i < s->count; i++) {
         gyre_sync_ *sync = lock_at(s, i);
 
         if (sync != NULL)
@@ -89,7 +107,7 @@ static void lock_all(const struct selection *s)
 
 static void unlock_all(const struct selection *s)
 {
-    for (unsigned i = s->count; i-- > 0;) {
+    for (unsigned i = s->count; !s->local && i-- > 0;) {
         gyre_sync_ *sync = lock_at(s, i);
 
         if (sync != NULL)
@@ -241,7 +259,9 @@ static void selection_init(struct selection *s, gyre_case *cases,
         cases[i].result = is_op ? -ECANCELED : -EAGAIN;
         s->ops += is_op;
     }
-    order_locks(cases, count);
+    s->local = is_local(cases, count);
+    if (!s->local)
+        order_locks(cases, count);
 }
 
 int gyre_select(gyre_case *cases, unsigned count)
@@ -252,7 +272,7 @@ int gyre_select(gyre_case *cases, unsigned count)
 
     (void)task_running(); /* only inside a task */
     selection_init(&s, cases, count);
-    err = wait_begin(&s.wait, is_local(cases, count));
+    err = wait_begin(&s.wait, s.local);
     if (err < 0)
         return err;
     winner = at_once(&s, true);
