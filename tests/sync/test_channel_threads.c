@@ -165,7 +165,7 @@ static void stress_run(uint64_t seed, bool closes)
     if (closes) {
         struct chance chance = { seed };
 
-        while (s.received < below(&chance, s.rounds))
+        while (s.received < 1 + below(&chance, s.rounds))
             sched_yield();
         for (unsigned c = 0; c < CHANNELS; c++)
             CHECK_OK(gyre_channel_close(s.channels[c]));
