@@ -222,8 +222,9 @@ static int wait_for_thread(void *arg)
     pthread_t thread;
 
     CHECK_OK(pthread_create(&thread, NULL, set_and_end, arg));
-    CHECK_OK(pthread_detach(thread));
-    return gyre_event_wait(&event, NULL);
+    CHECK_OK(gyre_event_wait(&event, NULL));
+    join(thread);
+    return 0;
 }
 
 /* The only other thread ends while the run looks whether there is one. */
