@@ -71,8 +71,36 @@ dump_server()
     rm -f "$work/stdin"
 }
 
+# One for each primitive.
+sync_examples()
+{
+    check "M3_example_mutex [$1]" 'mutex: 2800 moved, 0 wrong sums' \
+        "$("$at/mutex" 2>&1)"
+    check "M4_example_rwlock [$1]" \
+        'rwlock: version 2, 4 readers together, 0 torn reads' \
+        "$("$at/rwlock" 2>&1)"
+    check "M5_example_cond [$1]" 'cond: sum 15150, 0 left' "$("$at/cond" 2>&1)"
+    check "M8_example_semaphore [$1]" \
+        'semaphore: 9 jobs, at most 3 units busy, 1 gave up, 3 left' \
+        "$("$at/semaphore" 2>&1)"
+    check "M1_example_event [$1]" 'event: sum of ports 24240, set' \
+        "$("$at/event" 2>&1)"
+    check "M6_example_latch [$1]" 'latch: open, 5 served, 0 too early' \
+        "$("$at/latch" 2>&1)"
+    check "M8_example_barrier [$1]" 'barrier: 6 10 10 6' \
+        "$("$at/barrier" 2>&1)"
+    check "M7_example_wait-group [$1]" \
+        'wait-group: 2 answered, the last: ETIMEDOUT' \
+        "$("$at/wait-group" 2>&1)"
+    check "M1_example_once [$1]" 'once: 2 tries, 1 failed, 4 use it' \
+        "$("$at/once" 2>&1)"
+    check "M13_example_spinlock [$1]" 'spinlock: counted to 30000' \
+        "$("$at/spinlock" 2>&1)"
+}
+
 one_kernel()
 {
+    sync_examples "$1"
     check "example_callbacks [$1]" \
         'callbacks: counted to 1000, ticked 3 times' "$("$at/callbacks" 2>&1)"
     check "R3_example_deadline [$1]" 'the scope: ETIME
