@@ -15,9 +15,9 @@
  *
  * Its form is not an interface: it will change.
  *
- * Memory.   Nothing is allocated: it works when memory is out. It takes some
- *           8 KiB of the caller's stack; a task that has less left gets a
- *           dump without calls.
+ * Memory.   Nothing is allocated: it works when memory is out. It takes up to
+ *           11 KiB of the caller's stack; a task that has less than 16 KiB left
+ *           gets a dump without calls, which takes 6.
  *
  * Threads.  Only the loop's own: in a task, a callback, or while it is not
  *           running. Dumps of several loops at once wait for each other.

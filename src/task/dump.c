@@ -30,14 +30,13 @@
 
 #define DEPTHS 8U           /* with a table of kinds of their own */
 #define TASKS_SHOWN 500U    /* in one dump */
-#define UNWIND_STACK 12288U /* what libunwind may want of the caller's stack */
+#define UNWIND_STACK 16384U /* libunwind wants 11 KiB of the caller's stack */
 
 struct dump {
     struct out out;
     gyre_loop *loop;
     struct tasks *tasks;
     uint64_t now_ns;
-    bool unwinds;
     unsigned budget;
     struct groups groups[DEPTHS];
 };
@@ -233,7 +232,7 @@ static void print_task(const gyre_task *task, unsigned depth)
     print_state(task);
     out_print(&dump.out, "\n");
     print_origin(task, depth);
-    if (!dump.unwinds || task->finished || task == gyre_task_current() ||
+    if (dump.out.frugal || task->finished || task == gyre_task_current() ||
         !has_begun(task) || start_of(task).pc == NULL)
         return;
 
@@ -436,7 +435,7 @@ static void print_tasks(void)
     if (tasks->ending)
         out_print(&dump.out, ", the loop is ending");
     out_print(&dump.out, "; calls by %s%s\n", unwind_method(),
-              dump.unwinds ? "" : ", left out: too little stack here");
+              dump.out.frugal ? ", left out: too little stack here" : "");
     print_tree(&tasks->root);
     print_stacks(&tasks->stacks);
 }
@@ -464,7 +463,7 @@ void gyre_dump(gyre_loop *loop, gyre_dump_fn *write, void *user)
     dump.loop = loop;
     dump.tasks = loop->tasks;
     dump.now_ns = loop_clock(loop);
-    dump.unwinds = gyre_stack_left() >= UNWIND_STACK;
+    dump.out.frugal = gyre_stack_left() < UNWIND_STACK;
     dump.budget = TASKS_SHOWN;
     print_dump();
     dumping = false;

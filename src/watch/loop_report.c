@@ -16,6 +16,7 @@
 #include "watch/unwind.h"
 
 #define OPS_SHOWN 200U
+#define NEVER_NS (UINT64_C(1) << 63) /* sleeps for ever, in the wheel's terms */
 
 static void report_pool(struct out *out, gyre_loop *loop)
 {
@@ -39,7 +40,7 @@ static void report_timers(struct out *out, const gyre_loop *loop,
     out_print(out, "  timers: %" PRIu64 " armed", counter_get(&loop->timers));
     if (counter_get(&loop->timers) > 0 && next <= now_ns) {
         out_print(out, ", some are due");
-    } else if (next != GYRE_NEVER) {
+    } else if (next < NEVER_NS) {
         out_print(out, ", the loop looks at them in ");
         out_time(out, next - now_ns);
     }

@@ -19,6 +19,7 @@ void out_init(struct out *out, gyre_dump_fn *write, void *user)
     out->write = write;
     out->user = user;
     out->used = 0;
+    out->frugal = false;
 }
 
 void out_flush(struct out *out)

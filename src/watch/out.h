@@ -16,6 +16,7 @@ struct out {
     gyre_dump_fn *write;
     void *user;
     size_t used;
+    bool frugal; /* the caller has little stack left: do without libunwind */
     char text[OUT_BYTES];
 };
 

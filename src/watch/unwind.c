@@ -94,16 +94,26 @@ static void print_place(struct out *out, const void *pc, const char *name,
             (unsigned long long)((uintptr_t)pc - (uintptr_t)info.dli_fbase));
 }
 
-void unwind_print_place(struct out *out, const void *pc)
+/* Apart, for what it keeps on the stack. */
+static __attribute__((noinline)) void print_named_place(struct out *out,
+                                                        const void *pc)
 {
     struct libunwind_place place;
 
-    if (pc == NULL)
-        out_print(out, "?");
-    else if (libunwind_name(pc, &place))
+    if (libunwind_name(pc, &place))
         print_place(out, pc, place.name, place.offset);
     else
         print_place(out, pc, NULL, 0);
+}
+
+void unwind_print_place(struct out *out, const void *pc)
+{
+    if (pc == NULL)
+        out_print(out, "?");
+    else if (out->frugal)
+        print_place(out, pc, NULL, 0);
+    else
+        print_named_place(out, pc);
 }
 
 static void print_frame(struct out *out, unsigned depth, unsigned number,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -517,6 +518,57 @@ static int dump_without_memory(void *arg)
 KERNEL_TEST2(U2_a_dump_allocates_nothing)
 {
     must_run(dump_without_memory, NULL);
+}
+
+/* Nor does what it calls need any: not one page more is to be had. */
+static void look_without_pages(const char *dump)
+{
+    struct rlimit before, none = { 0, RLIM_INFINITY };
+
+    (void)dump;
+    CHECK_OK(getrlimit(RLIMIT_AS, &before));
+    none.rlim_max = before.rlim_max;
+    CHECK_OK(setrlimit(RLIMIT_AS, &none));
+    dump = dump_here();
+    CHECK_OK(setrlimit(RLIMIT_AS, &before));
+    CHECK_STR_HAS(part_of(dump, "receiver"), "RECV on fd ");
+    CHECK_STR_HAS(part_of(dump, "wanter"), "held by task 'holder'");
+}
+
+static int dump_without_pages(void *arg)
+{
+    (void)arg;
+    return with_all(look_without_pages);
+}
+
+KERNEL_TEST2(U2_a_dump_works_when_memory_is_out)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    TEST_SKIP("the sanitizers need memory themselves");
+#endif
+    if (test_on_valgrind())
+        TEST_SKIP("valgrind needs memory itself");
+    must_run(dump_without_pages, NULL);
+}
+
+static int dump_with_little_stack(void *arg)
+{
+    const char *dump = dump_here();
+
+    (void)arg;
+    CHECK_STR_HAS(dump, ", left out: too little stack here\n");
+    CHECK_STR_HAS(dump, ": running\n");
+    return 0;
+}
+
+KERNEL_TEST2(U2_a_dump_leaves_the_calls_out_if_there_is_little_stack)
+{
+    const gyre_run_options options = { .stack_size = 16384 };
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    TEST_SKIP("the sanitizers make each frame larger");
+#endif
+    CHECK_OK(gyre_run(&options, dump_with_little_stack, NULL));
 }
 
 static int dump_to_fds(void *arg)
