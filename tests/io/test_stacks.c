@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "io/world.h"
 #include "kernel/memory.h"
+#include "task/fiber_tools.h"
 
 #define KIB ((size_t)1024)
 
@@ -37,7 +38,8 @@ static int use_stack(void *arg)
 
     CHECK_LE(gyre_stack_left(), size);
     CHECK_GT(gyre_stack_left(), size - 8 * KIB);
-    (void)touch(size / 2);
+    /* Tools have bounds of their own for the depth of calls. */
+    (void)touch(size < 16 * 1024 * KIB ? size / 2 : 8 * 1024 * KIB);
     return 0;
 }
 
@@ -485,7 +487,7 @@ KERNEL_TEST2(K13_without_address_space_the_tasks_there_are_go_on_and_end)
     limit_memory(RLIMIT_AS, 256 * 1024 * KIB);
     CHECK_OK(gyre_run(NULL, spawn_until_full, &spawned));
     /* Of the 256 MiB the loop took some; each stack with its guard 128 KiB. */
-    CHECK_GT(spawned, 500);
+    CHECK_GE(spawned, test_scale() == 1 ? 500 : 255);
     CHECK_LE(spawned, 2048);
 }
 
@@ -501,8 +503,8 @@ KERNEL_TEST2(K13_where_mapping_is_refused_the_tasks_there_are_go_on_and_end)
 {
     size_t spawned;
 
-    if (test_on_valgrind())
-        TEST_SKIP("valgrind needs memory itself");
+    if (test_on_valgrind() || GYRE_TSAN)
+        TEST_SKIP("the tool needs memory itself");
     CHECK_OK(gyre_run(NULL, limit_data_and_spawn, &spawned));
     /* What was left of the first slab. */
     CHECK_EQ(spawned, 255);
