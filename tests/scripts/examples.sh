@@ -141,7 +141,32 @@ later: it returned 0, the answer was 42' "$("$at/detached" 2>&1)"
     check "U2_example_dump [$1]" 'task: READ
 accept: ACCEPT
 and it ended with 0' "$(dump_server)"
+    check "M10_example_channel [$1]" \
+        'channel: the squares up to 1000 add up to 333833500' \
+        "$("$at/channel" 2>&1)"
+    check "M2_example_oneshot [$1]" "oneshot: 2 is 'two'
+oneshot: 0 is 'none'
+oneshot: 7: GYRE_EOF
+oneshot: nobody waits for 'one' any more" "$("$at/oneshot" 2>&1)"
+    check "K9_example_select [$1]" 'select: hello
+select: message 1
+select: message 2
+select: nothing for 60 ms
+select: the other side has ended with 42' "$("$at/select" 2>&1)"
+    check "K10_example_all_results [$1]" 'all: gyre_all says 0: 1 5 1
+all: gyre_all says ENOENT: ECANCELED ECANCELED ENOENT
+all: gyre_all_settled says ENOENT: 1 5 ENOENT
+all: there is no third branch (*all-results.c:*, fails): No such file or '\
+'directory (task '\''third'\'')' "$("$at/all-results" 2>&1)"
+    check "R6_example_race [$1]" 'race: the quick one was first
+race: the broken one: EIO
+race: the slow one: ECANCELED' "$("$at/race" 2>&1)"
     printf 'a\nb\n' > "$work/two"
+    check "J6_example_pipeline [$1]" 'A
+B
+pipeline: 2 lines, OK' "$("$at/pipeline" "$work/two" 2>&1)"
+    check "K8_example_pipeline_fails [$1]" 'pipeline: 0 lines, ENOENT' \
+        "$("$at/pipeline" "$work/gone" 2>&1)"
     : > "$work/none"
     check "example_lines [$1]" "       2 $work/two
        0 $work/none
