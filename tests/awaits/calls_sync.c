@@ -109,10 +109,29 @@ static void rwlock_hold_write(struct scene *scene)
     gyre_rwlock_write_unlock(&scene->sync.rwlock);
 }
 
+static int read_behind(void *arg)
+{
+    struct scene *scene = arg;
+
+    if (gyre_rwlock_read(&scene->sync.rwlock) == 0) {
+        scene->count = 1;
+        gyre_rwlock_read_unlock(&scene->sync.rwlock);
+    }
+    return 0;
+}
+
+/* A reader who stands behind the writer comes in when that one leaves, and need
+ * not wait for the readers who are in. */
 static void rwlock_hold_read(struct scene *scene)
 {
     CHECK(gyre_rwlock_try_read(&scene->sync.rwlock));
+    (void)gyre_yield();
+    (void)spawn_more(scene, &scene->scope, read_behind, NULL);
     keep(scene);
+    if (scene->done && scene->strike == STRIKE_TASK) {
+        linger(scene);
+        CHECK_EQ(scene->count, 1u);
+    }
     gyre_rwlock_read_unlock(&scene->sync.rwlock);
 }
 
@@ -265,20 +284,44 @@ static void semaphore_up(struct scene *scene)
 
 static void semaphore_down(struct scene *scene)
 {
-    CHECK_EQ(gyre_semaphore_units(&scene->sync.semaphore),
-             scene->result == 0 ? 0u : 2u);
+    CHECK_EQ(gyre_semaphore_units(&scene->sync.semaphore), 2u);
     gyre_semaphore_destroy(&scene->sync.semaphore);
 }
 
+static int semaphore_give_back(struct scene *scene, int err)
+{
+    if (err == 0)
+        gyre_semaphore_release(&scene->sync.semaphore, 2);
+    return err;
+}
+
+static int acquire_behind(void *arg)
+{
+    struct scene *scene = arg;
+
+    if (gyre_semaphore_acquire(&scene->sync.semaphore, 1) == 0) {
+        scene->count = 1;
+        gyre_semaphore_release(&scene->sync.semaphore, 1);
+    }
+    return 0;
+}
+
+/* He who wants one unit, which is there, stands behind him who wants two. */
 static void semaphore_give(struct scene *scene)
 {
+    (void)spawn_more(scene, &scene->scope, acquire_behind, NULL);
     keep(scene);
+    if (scene->done && scene->strike == STRIKE_TASK) {
+        linger(scene);
+        CHECK_EQ(scene->count, 1u);
+    }
     gyre_semaphore_release(&scene->sync.semaphore, 1);
 }
 
 static int wait_semaphore(struct scene *scene)
 {
-    return AWAIT(scene, gyre_semaphore_acquire(&scene->sync.semaphore, 2));
+    return semaphore_give_back(
+        scene, AWAIT(scene, gyre_semaphore_acquire(&scene->sync.semaphore, 2)));
 }
 
 SYNC_SCENARIO(gyre_semaphore_acquire, semaphore, wait_semaphore,
@@ -288,8 +331,9 @@ static int wait_semaphore_until(struct scene *scene)
 {
     uint64_t deadline = own_deadline(scene);
 
-    return AWAIT(scene, gyre_semaphore_acquire_until(&scene->sync.semaphore, 2,
-                                                     deadline));
+    return semaphore_give_back(
+        scene, AWAIT(scene, gyre_semaphore_acquire_until(&scene->sync.semaphore,
+                                                         2, deadline)));
 }
 
 SYNC_SCENARIO(gyre_semaphore_acquire_until, semaphore, wait_semaphore_until,
@@ -383,6 +427,8 @@ static void barrier_up(struct scene *scene)
 
 static void barrier_down(struct scene *scene)
 {
+    /* Both went on, or neither. */
+    CHECK_EQ(scene->count == 1, scene->result == 0);
     gyre_barrier_destroy(&scene->sync.barrier);
 }
 
@@ -403,6 +449,7 @@ static void barrier_arrive(struct scene *scene)
     CHECK_OK(gyre_scope_close(&shield));
     if (err != 1)
         CHECK_ERR(err, -ETIMEDOUT);
+    scene->count = err == 1;
 }
 
 static int wait_barrier(struct scene *scene)

@@ -42,7 +42,7 @@ enum strike {
 
 struct scene;
 
-enum { WAYS_MAX = 2 };
+enum { WAYS_MAX = 3 };
 
 struct scenario {
     /* Makes the call, by AWAIT(); on a task. Gives back what it got, if the
