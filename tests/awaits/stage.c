@@ -3,9 +3,11 @@
  * stage.c - see stage.h
  *
  * The loop's limits are one piece of ready work and one completion a turn, so a
- * turn is as small a step as can be. Odd steps resume a task and do nothing
- * else, so that a strike meets ops that have not been submitted; the others
- * turn the loop, and sleep only if the turn before brought nothing.
+ * turn is as small a step as can be. Of three steps the first resumes a task and
+ * does nothing else, so that a strike meets ops that have not been submitted;
+ * the second submits, so that it meets ops that are done and the loop does not
+ * know; the third turns the loop, and sleeps only if the turn before brought
+ * nothing.
  */
 #include "awaits/stage.h"
 
@@ -157,8 +159,12 @@ static void step(struct scene *scene, unsigned number, bool *tired)
     gyre_loop *loop = scene->loop;
     uint64_t called = loop->called;
 
-    if (number % 2 == 1 && gyre_loop_run_one_ready(loop))
+    if (number % 3 == 1 && gyre_loop_run_one_ready(loop))
         return;
+    if (number % 3 == 2 && loop->backlog.first != NULL) {
+        CHECK_OK(gyre_loop_submit(loop));
+        return;
+    }
     REQUIRE(scene, !loop_is_done(loop)); /* else nobody will ever wake it */
     CHECK_OK(gyre_loop_run(loop, *tired ? GYRE_RUN_ONCE : GYRE_RUN_NOWAIT));
     *tired = called == loop->called && loop->ready_first == NULL;
