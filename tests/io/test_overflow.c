@@ -384,19 +384,29 @@ TEST(U7_the_alternate_stack_goes_with_the_loop)
 
 #if defined(GYRE_STACK_PROBES)
 /* Larger than the guard, and written at its far end first: without probes the
- * write lands in the stack below. */
-static __attribute__((noinline)) int large_frame(int depth)
+ * write lands below the guard. */
+static __attribute__((noinline)) int large_frame(int value)
 {
     volatile char frame[100 * 1024];
 
-    frame[0] = (char)depth;
-    return depth == 0 ? 0 : large_frame(depth - 1) + frame[0];
+    frame[0] = (char)value;
+    return frame[0];
+}
+
+static __attribute__((noinline)) int descend(void)
+{
+    volatile char frame[512];
+
+    frame[0] = 1;
+    if (gyre_stack_left() < 12 * KIB)
+        return large_frame(1);
+    return descend() + frame[0];
 }
 
 static int overflow_at_once(void *arg)
 {
     (void)arg;
-    return large_frame(1);
+    return descend();
 }
 
 static void overflow_by_large_frames(void)
