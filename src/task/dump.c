@@ -88,6 +88,13 @@ static bool has_begun(const gyre_task *task)
     return strcmp(task->wait_reason, "its first turn") != 0;
 }
 
+/* Was it switched away from, so that its registers are known? */
+static bool has_calls(const gyre_task *task)
+{
+    return !task->finished && task != gyre_task_current() && has_begun(task) &&
+           start_of(task).pc != NULL;
+}
+
 static uint64_t key_of(const gyre_task *task)
 {
     const struct unwind_start start = start_of(task);
@@ -100,7 +107,7 @@ static uint64_t key_of(const gyre_task *task)
     if (is_waiting_for(task, "op"))
         key = groups_mix(
             key, (uintptr_t)gyre_op_name((const gyre_op *)task->waits_on));
-    return task->finished ? key : groups_mix(key, unwind_key(&start));
+    return has_calls(task) ? groups_mix(key, unwind_key(&start)) : key;
 }
 
 static void print_task_name(const gyre_task *task)
@@ -232,8 +239,7 @@ static void print_task(const gyre_task *task, unsigned depth)
     print_state(task);
     out_print(&dump.out, "\n");
     print_origin(task, depth);
-    if (dump.out.frugal || task->finished || task == gyre_task_current() ||
-        !has_begun(task) || start_of(task).pc == NULL)
+    if (dump.out.frugal || !has_calls(task))
         return;
 
     const struct unwind_start start = start_of(task);

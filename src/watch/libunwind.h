@@ -27,6 +27,15 @@ struct libunwind_place {
 #if defined(GYRE_HAVE_LIBUNWIND) &&                                            \
     (defined(__x86_64__) || defined(__aarch64__))
 
+/* libunwind tries pages by write(2) from them, which memcheck takes for a use of
+ * memory that nobody owns. */
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define VALGRIND_DISABLE_ERROR_REPORTING (void)0
+#define VALGRIND_ENABLE_ERROR_REPORTING (void)0
+#endif
+
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
@@ -100,7 +109,12 @@ static inline bool libunwind_frame_name(struct libunwind_walk *walk,
 
 static inline bool libunwind_step(struct libunwind_walk *walk)
 {
-    return unw_step(&walk->cursor) > 0;
+    int more;
+
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    more = unw_step(&walk->cursor);
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    return more > 0;
 }
 
 static inline bool libunwind_name(const void *pc, struct libunwind_place *place)
