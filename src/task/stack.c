@@ -72,6 +72,7 @@ void stack_pool_init(struct stack_pool *pool, size_t size, size_t keep)
 void stack_pool_set_size(struct stack_pool *pool, size_t size)
 {
     pool->standard = stack_class_of(pool, size);
+    pool->has_own_size = pool->standard != &pool->classes[STACK_CLASS_DEFAULT];
 }
 
 void stack_pool_set_source(struct stack_pool *pool,
@@ -143,6 +144,17 @@ void stack_cool(struct stack_pool *pool)
         }
         cool_one(pool, most);
     }
+}
+
+void stack_put_elsewhere(struct stack_pool *pool, struct stack *stack)
+{
+    struct stack_class *class = stack->class;
+
+    list_prepend(&class->warm, &stack->link);
+    class->warm_count++;
+    pool->warm_bytes += class->size;
+    if (UNLIKELY(pool->warm_bytes > pool->keep))
+        stack_cool(pool);
 }
 
 void stack_forget(struct stack_pool *pool, struct stack *stack)

@@ -205,15 +205,26 @@ static inline void task_init(gyre_task *task, gyre_scope *scope,
     task->failure.error = 0;
 }
 
-/* The stacks that the options ask for; NULL: there are none of that size. */
-static inline struct stack_class *class_for(struct stack_pool *pool,
-                                            const gyre_task_options *options)
+/* Another size than the default: the loop's, or that of the options; NULL: there
+ * are no stacks of that size. */
+static __attribute__((noinline)) struct stack_class *class_elsewhere(
+    struct stack_pool *pool, const gyre_task_options *options)
 {
-    if (LIKELY(options == NULL || options->stack_size == 0))
+    if (options == NULL || options->stack_size == 0)
         return pool->standard;
     if (!stack_size_is_valid(options->stack_size))
         return NULL;
     return stack_class_of(pool, options->stack_size);
+}
+
+static inline struct stack_class *class_for(struct stack_pool *pool,
+                                            const gyre_task_options *options)
+{
+    bool asks = options != NULL && options->stack_size != 0;
+
+    return LIKELY(!asks && !pool->has_own_size)
+               ? &pool->classes[STACK_CLASS_DEFAULT]
+               : class_elsewhere(pool, options);
 }
 
 static void joiner_wake(gyre_task *task)
