@@ -123,7 +123,8 @@ int take_sample(const struct bench_case *of, const struct contender *contender,
 int peer_take(const struct bench_case *of, const struct contender *contender,
               const struct budget *budget, struct sample *sample);
 
-/* The Debian package that a peer is built with. */
+/* The package that a peer is built with, by its name in Debian if it is there.
+ */
 const char *peer_package(const char *peer);
 
 /* ---- report.c ----------------------------------------------------------- */

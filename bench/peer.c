@@ -37,7 +37,7 @@ static const struct {
 } packages[] = {
     { "boost-context", "libboost-context-dev" },
     { "boost-fiber", "libboost-fiber-dev" },
-    { "dill", "libdill-dev" },
+    { "dill", "libdill" },
     { "go", "golang-go" },
 };
 
