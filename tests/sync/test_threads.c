@@ -207,6 +207,47 @@ KERNEL_TEST2(M3_M8_locks_go_round_between_loops_and_threads)
     gyre_semaphore_destroy(&ring.semaphore);
 }
 
+/* Two threads, one notify for each turn. */
+struct turns {
+    gyre_mutex mutex;
+    gyre_cond cond;
+    unsigned turn;
+    unsigned rounds;
+};
+
+static void take_turns(struct turns *t, unsigned who)
+{
+    for (unsigned i = 0; i < t->rounds; i++) {
+        CHECK_OK(gyre_mutex_lock(&t->mutex));
+        while (t->turn % 2 != who)
+            CHECK_OK(gyre_cond_wait(&t->cond, &t->mutex));
+        t->turn++;
+        gyre_cond_notify_one(&t->cond);
+        gyre_mutex_unlock(&t->mutex);
+    }
+}
+
+static void *take_odd_turns(void *turns)
+{
+    take_turns(turns, 1);
+    return NULL;
+}
+
+TEST(M5_two_threads_alternate)
+{
+    struct turns t = { .mutex = GYRE_MUTEX_INIT,
+                       .cond = GYRE_COND_INIT,
+                       .rounds = 20000 / test_scale() };
+    pthread_t thread;
+
+    start(&thread, take_odd_turns, &t);
+    take_turns(&t, 0);
+    join(thread);
+    CHECK_EQ(t.turn, 2 * t.rounds);
+    gyre_cond_destroy(&t.cond);
+    gyre_mutex_destroy(&t.mutex);
+}
+
 /* ---- a run and the threads beside it ------------------------------------- */
 
 static gyre_event event = GYRE_EVENT_INIT;
