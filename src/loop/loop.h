@@ -183,8 +183,8 @@ static inline int32_t op_stamp(const gyre_loop *loop)
 
 static inline uint64_t op_age_ns(const gyre_op *op, uint64_t now_ns)
 {
-    uint32_t units =
-        (uint32_t)(now_ns >> OP_STAMP_SHIFT) - (uint32_t)op->result_;
+    uint32_t units = (uint32_t)(now_ns >> OP_STAMP_SHIFT) -
+                     (uint32_t)op->result_;
 
     return (uint64_t)units << OP_STAMP_SHIFT;
 }

@@ -2,9 +2,9 @@
 /*
  * libunwind.h - the few calls of libunwind that are wanted, if it is there
  *
- * The only file that knows libunwind. Without it every call says no. It is asked
- * for by weak references: a program that links the static library and does not
- * name libunwind is a program without it, and not one that cannot be linked.
+ * The only file that knows libunwind. Without it every call says no. The
+ * references are weak: a program that links the static library and does not
+ * name libunwind is one without it, and not one that cannot be linked.
  *
  * The walk is begun by hand, from registers that a switch has saved. They are
  * those of an instruction that is yet to be executed, as in a signal frame: the
@@ -27,8 +27,8 @@ struct libunwind_place {
 #if defined(GYRE_HAVE_LIBUNWIND) &&                                            \
     (defined(__x86_64__) || defined(__aarch64__))
 
-/* libunwind tries pages by write(2) from them, which memcheck takes for a use of
- * memory that nobody owns. */
+/* libunwind tries pages by write(2) from them, which memcheck takes for a use
+ * of memory that nobody owns. */
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #else

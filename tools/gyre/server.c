@@ -251,8 +251,8 @@ static int accept_until_told(struct server *server, gyre_scope *watching)
     if (error == 0)
         error = spawn_acceptors(server);
     if (error == 0)
-        error = gyre_dump_on_signal(gyre_loop_current(), SIGUSR1,
-                                    STDERR_FILENO);
+        error =
+            gyre_dump_on_signal(gyre_loop_current(), SIGUSR1, STDERR_FILENO);
     if (error == 0)
         announce(server);
     else
