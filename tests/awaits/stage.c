@@ -3,11 +3,11 @@
  * stage.c - see stage.h
  *
  * The loop's limits are one piece of ready work and one completion a turn, so a
- * turn is as small a step as can be. Of three steps the first resumes a task and
- * does nothing else, so that a strike meets ops that have not been submitted;
- * the second submits, so that it meets ops that are done and the loop does not
- * know; the third turns the loop, and sleeps only if the turn before brought
- * nothing.
+ * turn is as small a step as can be. Of three steps the first resumes a task
+ * and does nothing else, so that a strike meets ops that have not been
+ * submitted; the second submits, so that it meets ops that are done and the
+ * loop does not know; the third turns the loop, and sleeps only if the turn
+ * before brought nothing.
  */
 #include "awaits/stage.h"
 
