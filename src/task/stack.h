@@ -211,9 +211,9 @@ static inline void stack_check(const struct stack *stack, const char *name)
 /* Where there is no warm one; NULL: nor any other. */
 struct stack *stack_begin(struct stack_pool *pool, struct stack_class *class)
     __attribute__((cold));
-/* For those of another size than the default. Its class is at a fixed place, and
- * the branch that leads here is foreseen, so that most tasks do not wait for
- * the address of theirs: 1 ns of 34. */
+/* For those of another size than the default. Its class is at a fixed place,
+ * and the branch that leads here is foreseen, so that most tasks do not wait
+ * for the address of theirs: 1 ns of 34. */
 void stack_put_elsewhere(struct stack_pool *pool, struct stack *stack);
 /* Too much is warm. */
 void stack_cool(struct stack_pool *pool) __attribute__((cold));

@@ -205,8 +205,8 @@ static inline void task_init(gyre_task *task, gyre_scope *scope,
     task->failure.error = 0;
 }
 
-/* Another size than the default: the loop's, or that of the options; NULL: there
- * are no stacks of that size. */
+/* Another size than the default: the loop's, or that of the options; NULL:
+ * there are no stacks of that size. */
 static __attribute__((noinline)) struct stack_class *class_elsewhere(
     struct stack_pool *pool, const gyre_task_options *options)
 {
