@@ -13,7 +13,8 @@
  * Life.     All of them are structures of the caller's; zeroed memory is an
  *           initialised one where an _INIT is given. End one with its
  *           _destroy(), which panics if somebody still waits; there is nothing
- *           to free.
+ *           to free. Whose wait has returned may end it at once, even if the
+ *           call that let him through has not returned on its thread.
  *
  * Memory.   Nothing is allocated, by no call: who waits is remembered in his
  *           own frame. Do not move or copy one that is in use.
