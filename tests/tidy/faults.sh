@@ -7,13 +7,10 @@
 # tests has one fault.
 . "$(dirname "$0")/lib.sh"
 
-# A tree that lies inside a repository is still a tree of its own.
-unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-
 applies()
 {
-    (cd "$1" && GIT_CEILING_DIRECTORIES=$(dirname "$(pwd -P)") \
-        git apply --check -C1 "$2") > "$work/said" 2>&1
+    (cd "$1" && sh "$root/tests/faults/apply" --check "$2") \
+        > "$work/said" 2>&1
 }
 
 # rows_of PATCH: the rows that its name names.
