@@ -2,9 +2,9 @@
 /*
  * oneshot - a question and its one answer
  *
- * The asker puts a oneshot into its own frame and its address into the question.
- * The answerer sends one value, or closes without one; it learns if the asker
- * has lost patience meanwhile, and keeps what nobody wants.
+ * The asker puts a oneshot into its own frame, and its address into the
+ * question. The answerer sends one value, or closes without one; it learns if
+ * the asker has lost patience meanwhile, and keeps what nobody wants.
  */
 #include <gyre/gyre.h>
 #include <stdio.h>
