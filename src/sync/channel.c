@@ -98,7 +98,7 @@ static struct waiter *claim_partner(gyre_channel *channel,
 {
     struct waiter *at;
 
-    while ((at = waiter_find_partner(&channel->sync, side)) != NULL)
+    while ((at = waiter_find_partner(&channel->sync, (uint16_t)side)) != NULL)
         if (waiter_claim(&channel->sync, at))
             return at;
     return NULL;

@@ -35,7 +35,7 @@ static struct waiter *claim_first(gyre_oneshot *oneshot, enum side side)
 {
     struct waiter *waiter;
 
-    while ((waiter = waiter_find(&oneshot->sync_, side)) != NULL)
+    while ((waiter = waiter_find(&oneshot->sync_, (uint16_t)side)) != NULL)
         if (waiter_claim(&oneshot->sync_, waiter))
             return waiter;
     return NULL;
