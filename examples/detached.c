@@ -10,7 +10,7 @@
 #include <gyre/gyre.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <time.h>
 
 struct lookup {
     int answer;
@@ -20,7 +20,7 @@ static int slow_library(void *arg)
 {
     struct lookup *lookup = arg;
 
-    usleep(100000);
+    nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
     lookup->answer = 42;
     return 0;
 }

@@ -156,8 +156,8 @@ GYRE_API void gyre_scope_open(gyre_scope *scope,
  * else 0. */
 GYRE_API int gyre_scope_close(gyre_scope *scope) GYRE_WAITS GYRE_MUST_USE;
 
-/* Cancel the scope and all below, but for shields; does not wait. By any task or
- * callback of the loop, as often as it likes. */
+/* Cancel the scope and all below, but for shields; does not wait. By any task
+ * or callback of the loop, as often as it likes. */
 GYRE_API void gyre_scope_cancel(gyre_scope *scope);
 
 /* Tighten the deadline; a later one than is in force changes nothing. */

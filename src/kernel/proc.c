@@ -84,7 +84,7 @@ bool proc_has_other_threads(void)
     while (!found && (entry = readdir(threads)) != NULL) {
         char path[64], name[32];
 
-        if (entry->d_name[0] == '.' || atoi(entry->d_name) == self)
+        if (entry->d_name[0] == '.' || strtol(entry->d_name, NULL, 10) == self)
             continue;
         (void)snprintf(path, sizeof path, "/proc/self/task/%.16s/comm",
                        entry->d_name);

@@ -23,7 +23,7 @@ long proc_number(const char *path, long otherwise);
 int proc_seccomp(void);
 
 /* Does the process have threads besides the caller, io_uring's workers and
- * gyre's own (which are named "gyre-..." )? True also if that cannot be told. */
+ * gyre's own (which are named "gyre-...")? True also if nobody can tell. */
 bool proc_has_other_threads(void);
 
 #endif

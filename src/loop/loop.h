@@ -273,8 +273,8 @@ void loop_await_callers(gyre_loop *loop);
 
 /* ---- stuck.c ------------------------------------------------------------- */
 
-/* While the loop ends: in a second, name what is still in flight of what is now.
- * The timer is stopped by the caller. */
+/* While the loop ends: in a second, name what was asked to end and goes on. The
+ * timer is stopped by the caller. */
 void stuck_watch(gyre_loop *loop, gyre_timer *timer);
 
 /* ---- turn.c ------------------------------------------------------------- */
