@@ -156,3 +156,33 @@ KERNEL_TEST(who_ends_after_a_handover_is_the_one_that_ran)
     CHECK_STR_EQ(log.text, "btttf");
     gyre_loop_destroy(log.loop);
 }
+
+static int successor(void *arg)
+{
+    struct log *log = arg;
+
+    return log->done ? 0
+                     : gyre_spawn(gyre_loop_scope(log->loop), successor, log);
+}
+
+/* Each ends when the next is ready: they hand over to each other for ever, if
+ * nothing cuts them. And who arrives puts the stack of who ended back before it
+ * spawns: a chain of any length lives on two. */
+KERNEL_TEST(K6_J7_K13_a_chain_of_tasks_that_end_leaves_the_kernel_its_turn)
+{
+    struct log log = { .length = 0 };
+    gyre_loop_options options = { .ready_max = 4 };
+    gyre_stack_stats stats;
+
+    CHECK_EQ(gyre_loop_create(&log.loop, &options), 0);
+    gyre_scope *scope = gyre_loop_scope(log.loop);
+
+    CHECK_EQ(gyre_spawn(scope, successor, &log), 0);
+    CHECK_EQ(gyre_spawn(scope, wait_for_nop, &log), 0);
+    CHECK_EQ(gyre_loop_run(log.loop, GYRE_RUN_UNTIL_DONE), 0);
+    CHECK(log.done);
+    gyre_loop_get_stack_stats(log.loop, &stats);
+    CHECK_EQ(stats.used, 0u);
+    CHECK_LE(stats.used + stats.idle, 3u); /* and the waiter's */
+    gyre_loop_destroy(log.loop);
+}
