@@ -221,8 +221,11 @@ SCENARIO(gyre_openat) = { .wait = wait_openat,
 static int wait_openat2(struct scene *scene)
 {
     struct open_how how = { .flags = O_RDONLY };
+    int fd = AWAIT(scene, gyre_openat2(AT_FDCWD, scene->path, &how));
 
-    return closed(AWAIT(scene, gyre_openat2(AT_FDCWD, scene->path, &how)));
+    if (fd == -ENOSYS)
+        TEST_SKIP("openat2 is unknown to this valgrind, or to this Linux");
+    return closed(fd);
 }
 
 SCENARIO(gyre_openat2) = { .wait = wait_openat2,
@@ -437,13 +440,19 @@ SCENARIO(gyre_call_blocking) = {
 
 /* ---- accepting for ever -------------------------------------------------- */
 
-/* In the second way there is a connection, but no descriptor for it. */
+/* In the second way there is a connection, but no descriptor for it. (Under
+ * valgrind the limit is not Linux's.) */
+static bool is_short(const struct scene *scene)
+{
+    return scene->way == 1 && !test_on_valgrind();
+}
+
 static void acceptor_up(struct scene *scene)
 {
     struct rlimit limit;
 
     listen_up(scene);
-    if (scene->way == 0)
+    if (!is_short(scene))
         return;
     scene->fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_OK(
@@ -466,7 +475,7 @@ static void descriptors_again(const struct scene *scene)
 
 static void acceptor_help(struct scene *scene)
 {
-    if (scene->way == 0) {
+    if (!is_short(scene)) {
         connect_one(scene);
     } else {
         linger(scene);
@@ -477,7 +486,7 @@ static void acceptor_help(struct scene *scene)
 
 static void acceptor_down(struct scene *scene)
 {
-    if (scene->way == 1)
+    if (is_short(scene))
         descriptors_again(scene);
 }
 

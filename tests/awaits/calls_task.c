@@ -106,7 +106,7 @@ SCENARIO(gyre_yield) = { .wait = wait_yield, .many = true };
 
 static int wait_sleep(struct scene *scene)
 {
-    return AWAIT(scene, gyre_sleep(100 * GYRE_US));
+    return AWAIT(scene, gyre_sleep(stage_delay()));
 }
 
 SCENARIO(gyre_sleep) = { .wait = wait_sleep };
@@ -115,7 +115,7 @@ static int wait_sleep_for(struct scene *scene)
 {
     gyre_delay delay;
 
-    CHECK_OK(gyre_delay_set(&delay, 100, GYRE_MICROSECONDS));
+    CHECK_OK(gyre_delay_set(&delay, stage_delay(), GYRE_NANOSECONDS));
     return AWAIT(scene, gyre_sleep_for(delay));
 }
 
@@ -123,7 +123,7 @@ SCENARIO(gyre_sleep_for) = { .wait = wait_sleep_for };
 
 static int wait_sleep_until(struct scene *scene)
 {
-    uint64_t deadline = gyre_loop_update_now(scene->loop) + 100 * GYRE_US;
+    uint64_t deadline = gyre_loop_update_now(scene->loop) + stage_delay();
 
     return AWAIT(scene, gyre_sleep_until(deadline));
 }

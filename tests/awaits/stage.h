@@ -124,6 +124,9 @@ int spawn_more(struct scene *scene, gyre_scope *scope, int (*fn)(void *arg),
 /* All passes, each way, by each kind of strike. */
 void stage_run(const char *call, const struct scenario *scenario);
 
+/* How long something lasts that ends by itself: long enough for a step. */
+uint64_t stage_delay(void);
+
 /* For helpers: let the others and the kernel have a few turns. */
 void linger(struct scene *scene);
 /* Let the call end by itself, in whatever state the scope is. */
