@@ -14,6 +14,7 @@
  */
 #include "sync/channel.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -30,8 +31,8 @@ struct gyre_channel {
     void *user;
     bool closed;
     bool draining;
-    unsigned char scratch[]; /* an element on its way out, if it is disposed of
-                                and not received */
+    /* An element on its way out, if it is disposed of and not received. */
+    _Alignas(max_align_t) unsigned char scratch[];
 };
 
 /* ---- life ---------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "sync/fifo.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@
 
 struct fifo_chunk {
     struct fifo_chunk *next;
-    unsigned char elements[];
+    _Alignas(max_align_t) unsigned char elements[];
 };
 
 static bool is_bounded(const struct fifo *fifo)

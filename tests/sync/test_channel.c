@@ -424,6 +424,33 @@ TEST(M10_a_drain_disposes_of_what_is_there_and_makes_room)
     must_run(drain_admits, NULL);
 }
 
+static void dispose_aligned(void *element, void *user)
+{
+    unsigned *disposed = user;
+
+    CHECK_EQ((uintptr_t)element % _Alignof(max_align_t), 0u);
+    ++*disposed;
+}
+
+TEST(M10_an_element_that_is_disposed_of_is_aligned)
+{
+    for (size_t c = 1; c < COUNT_OF(capacities); c++) {
+        max_align_t element = { 0 };
+        unsigned disposed = 0;
+        gyre_channel_options options = { .capacity = capacities[c],
+                                         .dispose = dispose_aligned,
+                                         .user = &disposed };
+        gyre_channel *channel;
+
+        CHECK_OK(gyre_channel_create(&channel, sizeof element, &options));
+        CHECK_OK(gyre_channel_try_send(channel, &element));
+        CHECK_EQ(gyre_channel_drain(channel), 1u);
+        CHECK_OK(gyre_channel_try_send(channel, &element));
+        gyre_channel_destroy(channel);
+        CHECK_EQ(disposed, 2u);
+    }
+}
+
 TEST(M10_each_element_is_received_or_disposed_of_once)
 {
     for (size_t c = 1; c < COUNT_OF(capacities); c++) {
