@@ -160,7 +160,8 @@ GYRE_API int gyre_scope_close(gyre_scope *scope) GYRE_WAITS GYRE_MUST_USE;
  * or callback of the loop, as often as it likes. */
 GYRE_API void gyre_scope_cancel(gyre_scope *scope);
 
-/* Tighten the deadline; a later one than is in force changes nothing. */
+/* Tighten the deadline; a later one than is in force changes nothing. Not of a
+ * loop's outermost scope, which has none. */
 GYRE_API void gyre_scope_set_deadline(gyre_scope *scope, uint64_t deadline_ns);
 
 /* The deadline in force; GYRE_NEVER if there is none. */

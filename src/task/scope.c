@@ -301,6 +301,8 @@ uint64_t gyre_scope_deadline(const gyre_scope *scope)
 void gyre_scope_set_deadline(gyre_scope *scope, uint64_t deadline_ns)
 {
     loop_assert_owner(scope->loop_);
+    ASSERT_API(scope->owner_ != NULL,
+               "a loop's outermost scope has no deadline: open one below it");
     if (deadline_ns >= gyre_scope_deadline(scope))
         return;
     scope->deadline_ns_ = deadline_ns;

@@ -415,3 +415,15 @@ TEST_PANICS(R1_a_scope_closed_by_another_task_panics, "by its opener")
 {
     run(close_by_child, NULL);
 }
+
+static int bound_the_root(void *arg)
+{
+    (void)arg;
+    gyre_scope_set_deadline(gyre_scope_current(), now_ns() + GYRE_SECOND);
+    return 0;
+}
+
+TEST_PANICS(R2_a_deadline_for_the_outermost_scope_panics, "has no deadline")
+{
+    run(bound_the_root, NULL);
+}
