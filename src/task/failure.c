@@ -7,6 +7,7 @@
  * taken for its origin, and goes up with it.
  */
 #include <gyre/error.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,21 +62,43 @@ void gyre_task_failure(gyre_failure *failure)
         *failure = failure_of(task, task->failure.error);
 }
 
+/* A text that goes on where it was cut, as far as its length is concerned. */
+struct text {
+    char *at;
+    size_t room;
+    int length;
+};
+
+static __attribute__((format(printf, 2, 3))) void add(struct text *text,
+                                                      const char *format, ...)
+{
+    va_list arguments;
+    size_t length;
+
+    va_start(arguments, format);
+    length = (size_t)vsnprintf(text->at, text->room, format, arguments);
+    va_end(arguments);
+    text->length += (int)length;
+    if (length > text->room)
+        length = text->room;
+    text->room -= length;
+    text->at += length;
+}
+
 int gyre_failure_text(const gyre_failure *failure, char *text, size_t size)
 {
-    char call[48] = "", place[160] = "", where[48] = "";
+    struct text out = { .at = text, .room = size };
 
-    if (failure->call != NULL && failure->fd >= 0)
-        (void)snprintf(call, sizeof call, "%s on fd %d: ", failure->call,
-                       failure->fd);
-    else if (failure->call != NULL)
-        (void)snprintf(call, sizeof call, "%s: ", failure->call);
     if (failure->file != NULL)
-        (void)snprintf(place, sizeof place, "%s (%s:%d, %s): ",
-                       failure->text != NULL ? failure->text : "failed",
-                       failure->file, failure->line, failure->function);
+        add(&out, "%s (%s:%d, %s): ",
+            failure->text != NULL ? failure->text : "failed", failure->file,
+            failure->line, failure->function);
+    if (failure->call != NULL && failure->fd >= 0)
+        add(&out, "%s on fd %d: ", failure->call, failure->fd);
+    else if (failure->call != NULL)
+        add(&out, "%s: ", failure->call);
+    add(&out, "%s", gyre_strerror(failure->error));
     if (failure->task[0] != '\0')
-        (void)snprintf(where, sizeof where, " (task '%s')", failure->task);
-    return snprintf(text, size, "%s%s%s%s", place, call,
-                    gyre_strerror(failure->error), where);
+        add(&out, " (task '%s')", failure->task);
+    return out.length;
 }

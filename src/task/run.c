@@ -256,10 +256,13 @@ int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
         o = *options;
     }
     result = gyre_loop_create(&loop, o.loop);
-    if (result < 0)
-        return result;
-    result = run_on(loop, &o, &first);
-    gyre_loop_destroy(loop);
+    if (result >= 0) {
+        result = run_on(loop, &o, &first);
+        gyre_loop_destroy(loop);
+    }
+    /* It may have failed before there was a task to say where. */
+    if (result < 0 && first.failure.error == 0)
+        first.failure = (gyre_failure){ .error = result, .fd = -1 };
     if (o.failure != NULL)
         *o.failure = first.failure;
     return result;

@@ -223,3 +223,35 @@ KERNEL_TEST(R4_K10_results_and_errors_of_all_children_are_collected)
 {
     must_run(collect, NULL);
 }
+
+TEST(K8_a_run_that_fails_before_its_first_task_says_so)
+{
+    gyre_failure failure = { .error = 1 };
+    gyre_run_options options = { .stack_size = 1, .failure = &failure };
+
+    CHECK_ERR(gyre_run(&options, parse, NULL), -EINVAL);
+    CHECK_ERR(failure.error, -EINVAL);
+    CHECK_EQ(failure.fd, -1);
+    CHECK(failure.call == NULL);
+}
+
+TEST(K8_a_failure_text_is_cut_only_where_the_caller_has_no_room)
+{
+    char path[300], text[400];
+    gyre_failure failure = { .error = -EIO,
+                             .fd = -1,
+                             .file = path,
+                             .function = "f",
+                             .line = 7,
+                             .task = "t" };
+    const char end[] = ":7, f): Input/output error (task 't')";
+    size_t length = strlen("failed (") + sizeof path - 1 + sizeof end - 1;
+
+    memset(path, 'p', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    CHECK_EQ(gyre_failure_text(&failure, text, sizeof text), (int)length);
+    CHECK_STR_EQ(text + length - strlen(end), end);
+    CHECK_EQ(gyre_failure_text(&failure, text, 100), (int)length);
+    CHECK_EQ(strlen(text), 99u);
+    CHECK_EQ(gyre_failure_text(&failure, NULL, 0), (int)length);
+}
