@@ -78,7 +78,7 @@ static void tasks_attach(gyre_loop *loop)
     struct tasks *tasks = loop->tasks;
 
     /* Unless one of them asked for it, and the host waits for him. */
-    if (gyre_task_current() == NULL)
+    if (task_self == NULL || task_self->tasks != tasks)
         context_init_thread(&tasks->host);
     tasks->has_fault_stack = fault_begin_thread();
 }

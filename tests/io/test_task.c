@@ -4,6 +4,7 @@
  * ended by. On every kernel.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -533,4 +534,42 @@ static int deadlock(void *arg)
 TEST_PANICS(K5_tasks_that_wait_for_each_other_are_told_of, "deadlock")
 {
     run(deadlock, NULL);
+}
+
+/* ---- a loop that comes to another thread --------------------------------- */
+
+static int yield_some(void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(gyre_yield());
+    CHECK_OK(gyre_sleep(GYRE_MS));
+    *(bool *)arg = true;
+    return 0;
+}
+
+static int run_another_loop(void *arg)
+{
+    CHECK_OK(gyre_loop_run(arg, GYRE_RUN_UNTIL_DONE));
+    gyre_loop_destroy(arg);
+    return 0;
+}
+
+static void *run_in_thread(void *arg)
+{
+    must_run(run_another_loop, arg);
+    return NULL;
+}
+
+/* ThreadSanitizer follows who is whose host. */
+KERNEL_TEST2(K1_a_task_of_another_thread_may_run_a_loop_with_tasks)
+{
+    bool done = false;
+    gyre_loop *loop;
+    pthread_t thread;
+
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    CHECK_OK(gyre_spawn(gyre_loop_scope(loop), yield_some, &done));
+    CHECK_EQ(pthread_create(&thread, NULL, run_in_thread, loop), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK(done);
 }
