@@ -67,10 +67,18 @@ int proc_seccomp(void)
     return line == NULL ? -1 : (int)strtol(line + sizeof label - 1, NULL, 10);
 }
 
-/* io_uring's workers are "iou-wrk-...", "iou-sqp-..."; ours "gyre-...". */
-static bool is_helper_thread(const char *name)
+void proc_name_helper(char *name, size_t size)
 {
-    return strncmp(name, "iou-", 4) == 0 || strncmp(name, "gyre-", 5) == 0;
+    (void)snprintf(name, size, "gyre-w-%d", (int)gettid());
+}
+
+/* io_uring's workers are "iou-wrk-...", "iou-sqp-...". Ours have their own
+ * number in their name: a thread that is made by what runs on one of them has
+ * the same name, and is another. */
+static bool is_helper_thread(const char *name, const char *tid)
+{
+    return strncmp(name, "iou-", 4) == 0 ||
+           (strncmp(name, "gyre-w-", 7) == 0 && strcmp(name + 7, tid) == 0);
 }
 
 bool proc_has_other_threads(void)
@@ -89,7 +97,7 @@ bool proc_has_other_threads(void)
         (void)snprintf(path, sizeof path, "/proc/self/task/%.16s/comm",
                        entry->d_name);
         found = proc_read(path, name, sizeof name) == 0 &&
-                !is_helper_thread(name);
+                !is_helper_thread(name, entry->d_name);
     }
     if (threads != NULL)
         (void)closedir(threads);

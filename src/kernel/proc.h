@@ -22,8 +22,11 @@ long proc_number(const char *path, long otherwise);
  * that cannot be told. */
 int proc_seccomp(void);
 
+/* What a thread of gyre's own is called, by itself: at most 16 bytes. */
+void proc_name_helper(char *name, size_t size);
+
 /* Does the process have threads besides the caller, io_uring's workers and
- * gyre's own (which are named "gyre-...")? True also if nobody can tell. */
+ * gyre's own? True also if that cannot be told. */
 bool proc_has_other_threads(void);
 
 #endif

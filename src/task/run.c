@@ -16,21 +16,48 @@
 #include "task/measure.h"
 #include "task/task.h"
 
+#define DEADLOCK                                                               \
+    "deadlock: tasks wait, and nothing is in flight that could wake them"
+
+uint64_t task_patience_ns = 100 * GYRE_MS;
+
+static void patience_ends(gyre_timer *timer, int status)
+{
+    (void)status;
+    *(bool *)timer->user = true;
+}
+
+/* Wait for a post, but not for ever; true: nothing came. */
+static bool nothing_comes(gyre_loop *loop, int *err)
+{
+    bool ended = false;
+    gyre_timer patience;
+
+    gyre_timer_init(&patience, loop, patience_ends, &ended);
+    gyre_timer_start(&patience, loop_clock(loop) + task_patience_ns);
+    *err = gyre_loop_run(loop, GYRE_RUN_ONCE);
+    gyre_timer_stop(&patience);
+    return ended && *err == 0 && loop_is_done(loop);
+}
+
 /*
  * Tasks wait and nothing is in flight in this loop. Those that wait for what is
  * shared with other threads may be woken by one, and the loop sleeps until it
  * is posted to. If there is no such thread, nobody ever will. Look for threads
  * first and for what they posted then: the last of them may just have ended,
- * and this may have been the last thing it did.
+ * and this may have been the last thing it did. All that only when nothing came
+ * for a while: to look for threads costs more than to be woken by one.
  */
 static int wait_for_others(struct tasks *tasks)
 {
-    bool others = proc_has_other_threads();
+    bool others;
     int err;
 
-    ASSERT_API(tasks->outside > 0 && (others || loop_has_posted(tasks->loop)),
-               "deadlock: tasks wait, and nothing is in flight that could wake "
-               "them");
+    ASSERT_API(tasks->outside > 0, DEADLOCK);
+    if (!nothing_comes(tasks->loop, &err) || tasks->outside == 0)
+        return err;
+    others = proc_has_other_threads();
+    ASSERT_API(others || loop_has_posted(tasks->loop), DEADLOCK);
     gyre_loop_hold(tasks->loop);
     err = gyre_loop_run(tasks->loop, GYRE_RUN_ONCE);
     gyre_loop_release(tasks->loop);

@@ -122,6 +122,10 @@ static inline int task_cancelled(const gyre_task *task)
  * whatever becomes of the scope: for close. */
 gyre_result task_await_shielded(gyre_op *op);
 
+/* How long a run waits for other threads before it looks whether there are any;
+ * tests set it to 0. */
+extern uint64_t task_patience_ns;
+
 /* Who holds a mutex that a task of this loop waits for: a task, a thread or
  * NULL. sync/, which stands above, sets it before it lets anyone wait for the
  * reason "mutex". For dumps. */

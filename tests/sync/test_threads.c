@@ -4,13 +4,16 @@
  * run knows when somebody outside may yet wake its tasks, and when nobody can.
  */
 #include <errno.h>
+#include <gyre/io.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "sync/kinds.h"
 #include "task/fiber_tools.h"
+#include "task/task.h"
 
 static void await_queue(struct object *object, unsigned length)
 {
@@ -271,10 +274,39 @@ static int wait_for_thread(void *arg)
 /* The only other thread ends while the run looks whether there is one. */
 KERNEL_TEST2(M1_the_last_thread_may_wake_a_task_and_end)
 {
+    task_patience_ns = 0;
     for (unsigned i = 0; i < 2000 / test_scale(); i++) {
         must_run(wait_for_thread, NULL);
         gyre_event_reset(&event);
     }
+}
+
+static pthread_t late;
+
+static void *wait_and_set(void *arg)
+{
+    (void)nanosleep(&(struct timespec){ .tv_nsec = 10000000 },
+                    NULL); /* mostly after the run has begun to wait */
+    return set_and_end(arg);
+}
+
+static int make_thread(void *arg)
+{
+    return -pthread_create(&late, NULL, wait_and_set, arg);
+}
+
+static int wait_for_late(void *arg)
+{
+    CHECK_OK(gyre_call_blocking(make_thread, arg));
+    return gyre_event_wait(&event, NULL);
+}
+
+/* It has the name of the worker that made it, but is none. */
+KERNEL_TEST2(M1_a_thread_made_by_a_blocking_call_may_wake_a_task)
+{
+    task_patience_ns = 0;
+    must_run(wait_for_late, NULL);
+    join(late);
 }
 
 static int wait_for_nobody(void *arg)

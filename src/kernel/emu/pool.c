@@ -25,6 +25,7 @@
 
 #include "base/alloc.h"
 #include "kernel/emu/internal.h"
+#include "kernel/proc.h"
 
 enum { IDLE_SECONDS = 5 };
 
@@ -122,8 +123,10 @@ static void *worker_main(void *arg)
 {
     struct worker *worker = arg;
     struct pool *pool = worker->pool;
+    char name[16];
 
-    (void)pthread_setname_np(pthread_self(), "gyre-worker");
+    proc_name_helper(name, sizeof name);
+    (void)pthread_setname_np(pthread_self(), name);
     pool_lock(pool);
     while (worker_wait(pool)) {
         struct request *r =
