@@ -44,7 +44,9 @@ static struct detached *detached_create(size_t data_size)
 
 static void detached_closed(gyre_op *op, gyre_result result)
 {
-    (void)result;
+    /* The loop's end cancels what is queued; the descriptor has to go. */
+    if (result.res == -ECANCELED)
+        (void)loop_try(op->loop_, op);
     alloc_free(CONTAINER_OF(op, struct detached, op));
 }
 
