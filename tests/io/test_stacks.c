@@ -321,7 +321,7 @@ static int name_each(void *arg)
 {
     (void)arg;
     for (int i = 0; i < 1010; i++) {
-        char name[8];
+        char name[16];
         gyre_task_options options = { .name = name };
         gyre_task *task;
 

@@ -199,17 +199,17 @@ static void run_large(gyre_task_fn *wait, gyre_task_fn *open, unsigned counters)
     run_job(&job, 0, counters, 100000);
 }
 
-KERNEL_TEST2(M1_workload_event)
+TEST(M1_workload_event)
 {
     run_suite(wait_event, open_event, false, 1);
 }
 
-KERNEL_TEST2(M6_workload_latch)
+TEST(M6_workload_latch)
 {
     run_suite(wait_latch, open_latch, true, 1);
 }
 
-KERNEL_TEST2(M7_workload_wait_group)
+TEST(M7_workload_wait_group)
 {
     run_suite(wait_group, open_group, true, 1);
 }
