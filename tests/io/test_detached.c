@@ -7,12 +7,15 @@
 #include <fcntl.h>
 #include <gyre/detached.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -338,4 +341,64 @@ static int each_without_memory(void *arg)
 KERNEL_TEST2(R2_a_detached_call_without_memory_says_so)
 {
     must_run(each_without_memory, NULL);
+}
+
+/* ---- a descriptor's number, taken again ---------------------------------- */
+
+static atomic_bool writes_wait;
+static atomic_int writes_begun;
+
+/* In place of the C library's: a worker of the emulator stops before the call,
+ * as if another thread had been given the processor. */
+ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset,
+                 int flags)
+{
+    if (atomic_load(&writes_wait)) {
+        if (flags != 0) {
+            errno = EAGAIN;
+            return -1;
+        }
+        atomic_fetch_add(&writes_begun, 1);
+        while (atomic_load(&writes_wait))
+            sched_yield();
+    }
+    return syscall(SYS_pwritev2, fd, iov, count, offset, 0L, flags);
+}
+
+static int cancel_when_begun(void *scope)
+{
+    while (atomic_load(&writes_begun) == 0)
+        CHECK_OK(gyre_sleep(GYRE_MS));
+    gyre_scope_cancel(scope);
+    return 0;
+}
+
+static int write_in_scope(gyre_scope *scope, void *fd)
+{
+    CHECK_OK(gyre_spawn(scope, cancel_when_begun, scope));
+    return (int)gyre_detached_write(*(int *)fd, "secret", 6, 0);
+}
+
+static int close_and_open(void *arg)
+{
+    char byte;
+    int fd = memfd_create("mine", MFD_CLOEXEC), other;
+
+    (void)arg;
+    atomic_store(&writes_wait, true);
+    CHECK_ERR(gyre_scope_run(NULL, write_in_scope, &fd), -ECANCELED);
+    CHECK_OK(gyre_close(fd));
+    other = memfd_create("others", MFD_CLOEXEC);
+    CHECK(other != fd);
+    atomic_store(&writes_wait, false);
+    while (fcntl(fd, F_GETFD) >= 0) /* until the number is given back */
+        CHECK_OK(gyre_sleep(GYRE_MS));
+    CHECK_EQ(pread(other, &byte, 1, 0), 0);
+    CHECK_OK(close(other));
+    return 0;
+}
+
+KERNEL_TEST_ON(R2_U2_a_write_that_was_left_meets_no_other_file, TEST_EMU)
+{
+    must_run(close_and_open, NULL);
 }

@@ -139,6 +139,7 @@ struct request {
     bool serial;           /* was given to the pool by EMU_POOL_SERIAL */
     bool cancelled;        /* while it ran: it shall not wait again */
     bool running;          /* guarded by the pool's lock */
+    bool keeps_fd;         /* closed meanwhile, see file_close_begin() */
     struct list link;      /* of its place */
     struct list all;       /* emu->held */
     struct list hash;
@@ -340,6 +341,9 @@ int file_open2_keep(struct request *r);
 int file_open2_work(struct request *r);
 int file_close_check(const struct io_uring_sqe *sqe);
 int file_close(struct request *r);
+int file_close_begin(struct emu *emu, struct request *r);
+/* A request that keeps a closed descriptor has ended. */
+void file_let_go(struct emu *emu, struct request *r);
 void file_close_after(struct emu *emu, const struct request *r, int result);
 int file_statx_check(const struct io_uring_sqe *sqe);
 int file_statx_keep(struct request *r);

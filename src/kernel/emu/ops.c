@@ -60,6 +60,7 @@ static const struct emu_op ops[256] = {
                           .direction = EMU_NONE,
                           .no_file = true,
                           .check = file_close_check,
+                          .begin = file_close_begin,
                           .attempt = file_close,
                           .after = file_close_after },
     [IORING_OP_STATX] = { .name = "statx",
