@@ -53,13 +53,18 @@ static void handle(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
+/* On the thread's alternate stack, if it has one: that of a task may be short.
+ * The handler before ours may count on it, and on the signals it has blocked.
+ */
 static int install(int number)
 {
-    struct sigaction action = { .sa_sigaction = handle,
-                                .sa_flags = SA_SIGINFO | SA_RESTART };
+    struct sigaction action = {
+        .sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK
+    };
 
     if (sigaction(number, NULL, &table[number].before) < 0)
         return -errno;
+    action.sa_mask = table[number].before.sa_mask;
     if (sigaction(number, &action, NULL) < 0)
         return -errno;
     table[number].installed = true;

@@ -706,6 +706,39 @@ KERNEL_TEST2(U2_a_signal_reaches_each_loop_and_the_handler_of_before)
     CHECK(action.sa_handler == SIG_DFL);
 }
 
+static char alternate[128 * 1024];
+static bool heard_there, heard_blocked;
+
+static void hear_where(int number)
+{
+    const char *here = __builtin_frame_address(0);
+    sigset_t blocked;
+
+    (void)number;
+    heard_there = (uintptr_t)here - (uintptr_t)alternate < sizeof alternate;
+    pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+    heard_blocked = sigismember(&blocked, SIGUSR2);
+}
+
+TEST(U2_the_handler_of_before_has_its_stack_and_its_mask)
+{
+    struct sigaction before = { .sa_handler = hear_where,
+                                .sa_flags = SA_ONSTACK };
+    stack_t stack = { .ss_sp = alternate, .ss_size = sizeof alternate }, old;
+    gyre_loop *loop;
+
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    sigaddset(&before.sa_mask, SIGUSR2);
+    CHECK_OK(sigaltstack(&stack, &old));
+    CHECK_OK(sigaction(SIGUSR1, &before, NULL));
+    CHECK_OK(gyre_dump_on_signal(loop, SIGUSR1, -1));
+    CHECK_OK(raise(SIGUSR1));
+    CHECK(heard_there);
+    CHECK(heard_blocked);
+    gyre_loop_destroy(loop);
+    CHECK_OK(sigaltstack(&old, NULL));
+}
+
 KERNEL_TEST2(U2_a_dump_is_not_written_for_a_loop_that_ended_in_between)
 {
     gyre_loop *loop;
