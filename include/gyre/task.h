@@ -78,7 +78,9 @@ GYRE_API int gyre_run(const gyre_run_options *options, gyre_task_fn *fn,
 
 typedef struct gyre_task_options {
     size_t size;      /* sizeof(gyre_task_options), or 0 */
-    const char *name; /* for dumps; held until the task's end; NULL: "task" */
+    /* For dumps and failures; NULL: "task". Held until the task was joined or
+     * its scope has closed, so it is not the task's to free. */
+    const char *name;
     /* Bytes, 16 KiB to 1 GiB, rounded up to a power of two; 0: the loop's. */
     size_t stack_size;
 } gyre_task_options;

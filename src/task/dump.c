@@ -117,10 +117,11 @@ static void print_task_name(const gyre_task *task)
     out_print(&dump.out, " %p", (const void *)task);
 }
 
-/* Tasks of other loops run while we look, and so may be gone. */
-static bool is_own_task(const void *address)
+/* Tasks of other loops run while we look, and so may be gone; one of ours may
+ * have ended without having unlocked. */
+static bool is_live_task(const gyre_task *task)
 {
-    return stack_pool_has(&dump.tasks->stacks, address);
+    return stack_pool_has(&dump.tasks->stacks, task) && !task->finished;
 }
 
 static void print_mutex(const void *mutex)
@@ -132,10 +133,12 @@ static void print_mutex(const void *mutex)
     out_print(&dump.out, "mutex %p, held by ", mutex);
     if (owner == NULL)
         out_print(&dump.out, "nobody");
-    else if (is_own_task(owner))
+    else if (is_live_task(owner))
         print_task_name(owner);
     else
-        out_print(&dump.out, "a thread or a task of another loop, %p", owner);
+        out_print(&dump.out,
+                  "a thread, or a task of another loop or one that ended, %p",
+                  owner);
 }
 
 static void print_timer(const gyre_timer *timer)

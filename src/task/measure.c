@@ -3,7 +3,7 @@
  * measure.c - a table of the kinds of tasks and how deep their stacks went
  *
  * A kind is the name that tasks were given, compared as text and copied, since
- * it is held until the task's end only; or else the address of their function.
+ * it is not held for ever; or else the address of their function.
  * Who names each task differently must not fill the memory: there is a bound,
  * and one kind for the rest.
  */

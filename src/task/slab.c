@@ -128,13 +128,23 @@ bool stack_canary_lives(const struct stack *stack)
     return difference == 0;
 }
 
+static bool slab_has(const struct stack_pool *pool,
+                     const struct stack_class *class,
+                     const struct stack_slab *slab, const char *at)
+{
+    size_t i = (size_t)(at - slab->memory) / stride_of(pool, class);
+
+    return i < slab->begun && stack_holds(&slab->stacks[i], at) &&
+           !list_is_linked(&slab->stacks[i].link);
+}
+
 static bool class_has(const struct stack_pool *pool,
                       const struct stack_class *class, const char *at)
 {
     for (const struct stack_slab *slab = class->slabs; slab != NULL;
          slab = slab->next)
         if (at >= slab->memory && at < slab->memory + slab_bytes(pool, class))
-            return true;
+            return slab_has(pool, class, slab, at);
     return false;
 }
 

@@ -117,6 +117,27 @@ TEST(K13_stacks_are_whole_pages_apart_and_aligned)
     stack_pool_deinit(&pool);
 }
 
+TEST(K13_U2_a_pool_knows_the_addresses_in_its_stacks_that_are_not_idle)
+{
+    struct stack_pool pool;
+    struct stack *first, *second;
+
+    stack_pool_init(&pool, 0, 0);
+    first = must_get(&pool);
+    second = must_get(&pool);
+    CHECK(stack_pool_has(&pool, first->bottom));
+    CHECK(stack_pool_has(&pool, first->bottom + first->size - 1));
+    CHECK(!stack_pool_has(&pool, first->bottom - 1));
+    CHECK(stack_pool_has(&pool, second->bottom));
+    CHECK(!stack_pool_has(&pool, second->bottom + second->size + 64 * KIB));
+    CHECK(!stack_pool_has(&pool, &pool));
+    stack_put(&pool, first);
+    CHECK(!stack_pool_has(&pool, first->bottom));
+    CHECK(stack_pool_has(&pool, second->bottom));
+    stack_put(&pool, second);
+    stack_pool_deinit(&pool);
+}
+
 TEST(K13_zero_asks_for_the_default_of_64_KiB)
 {
     struct stack_pool pool;
