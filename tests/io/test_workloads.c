@@ -92,7 +92,7 @@ KERNEL_TEST2(K2_K3_a_chain_of_joins_with_a_wait_in_the_middle)
 
 KERNEL_TEST2(K2_K13_a_chain_of_joins_a_hundred_thousand_deep)
 {
-    run_chain(100000 / test_scale());
+    run_chain(test_tasks(100000 / test_scale()));
 }
 
 static int deepest; /* what the wait at the end of the chain returned */
@@ -113,7 +113,7 @@ static int nest_task(void *arg)
 
 static int cancel_deep(void *arg)
 {
-    struct chain chain = { 20000 / test_scale(), 0, 0 };
+    struct chain chain = { test_tasks(20000 / test_scale()), 0, 0 };
     gyre_scope scope;
     gyre_task *task;
     int result;
@@ -214,7 +214,7 @@ static int spawn_many(void *arg)
 static void run_many(gyre_task_fn *fn, unsigned most)
 {
     for (unsigned count = 1; count <= most; count *= 10) {
-        struct many many = { fn, count };
+        struct many many = { fn, test_tasks(count) };
 
         must_run(spawn_many, &many);
     }
@@ -227,7 +227,7 @@ KERNEL_TEST2(K1_K4_tasks_by_the_ten_thousand)
 
 KERNEL_TEST2(K1_K4_tasks_by_the_hundred_thousand_tenfold)
 {
-    struct many many = { count_one, 100000 / test_scale() };
+    struct many many = { count_one, test_tasks(100000 / test_scale()) };
 
     must_run(spawn_many, &many);
 }
@@ -239,7 +239,7 @@ KERNEL_TEST2(B1_K1_tasks_that_each_wait_for_a_nop)
 
 KERNEL_TEST2(B1_J1_tasks_that_each_wait_for_a_nop_tenfold)
 {
-    struct many many = { nop_one, 100000 / test_scale() };
+    struct many many = { nop_one, test_tasks(100000 / test_scale()) };
 
     must_run(spawn_many, &many);
 }
@@ -287,11 +287,13 @@ static void *post_all(void *arg)
 
 static void post_from(unsigned threads, unsigned each)
 {
-    struct posted *posted = calloc((size_t)threads * each, sizeof *posted);
     struct poster *posters = calloc(threads, sizeof *posters);
     pthread_t *ids = calloc(threads, sizeof *ids);
+    struct posted *posted;
     gyre_loop *loop;
 
+    each = test_tasks(threads * each) / threads;
+    posted = calloc((size_t)threads * each, sizeof *posted);
     CHECK(posted != NULL && posters != NULL && ids != NULL);
     ran = 0;
     CHECK_OK(gyre_loop_create(&loop, NULL));

@@ -66,6 +66,23 @@ unsigned test_scale(void)
     return scale;
 }
 
+static bool running_on_tsan(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    return true;
+#endif
+#endif
+    return false;
+}
+
+unsigned test_tasks(unsigned count)
+{
+    return running_on_tsan() && count > 500 ? 500 : count;
+}
+
 struct test_report *child_report(void)
 {
     return current != NULL ? current->report : NULL;

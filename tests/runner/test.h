@@ -92,6 +92,10 @@ const char *test_kernel(void);
  * limits of time by it, and divide amounts of work. */
 unsigned test_scale(void);
 
+/* So many tasks, or some hundreds under ThreadSanitizer, which needs half a
+ * millisecond for each and cannot have more than 8128 at a time. */
+unsigned test_tasks(unsigned count);
+
 /* Some tests make no sense there: bad pointers, limits of descriptors. */
 bool test_on_valgrind(void);
 

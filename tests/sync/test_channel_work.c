@@ -306,7 +306,7 @@ static int whisper(void *arg)
 
 static int whispers(void *arg)
 {
-    unsigned count = 20000 / test_scale(), n = 0;
+    unsigned count = test_tasks(20000 / test_scale()), n = 0;
     gyre_branch *branches = calloc(count, sizeof *branches);
     gyre_channel **channels = calloc(count + 1, sizeof(gyre_channel *));
     struct hop *hops = calloc(count, sizeof *hops);
@@ -473,7 +473,7 @@ static int sort_part(void *arg)
 
 static int sort_by_halves(void *arg)
 {
-    unsigned count = 20000 / test_scale();
+    unsigned count = test_tasks(20000 / test_scale());
     int *from = malloc(count * sizeof(int)),
         *work = malloc(count * sizeof(int));
     struct part all = { from, work, count };
@@ -527,7 +527,7 @@ static int send_one(void *arg)
 
 static int masses(void *arg)
 {
-    struct masses m = { .count = 100000 / test_scale() };
+    struct masses m = { .count = test_tasks(100000 / test_scale()) };
     uint64_t sum = (uint64_t)m.count * (m.count - 1) / 2;
     gyre_scope scope;
     unsigned got;
