@@ -144,8 +144,9 @@ GYRE_API gyre_task *gyre_task_parent(const gyre_task *task);
 /* The instruction after the call that spawned it (for addr2line, dladdr). */
 GYRE_API const void *gyre_task_site(const gyre_task *task);
 
-/* Let the other ready tasks and the kernel have their turn. 0, -ECANCELED,
- * -ETIME; it yields in each case. */
+/* Let the other ready tasks have their turn, and the kernel when a turn's share
+ * of them has run (gyre_loop_options.ready_max). 0, -ECANCELED, -ETIME; it
+ * yields in each case. */
 GYRE_API int gyre_yield(void) GYRE_WAITS;
 
 /* Sleep for a delay from now, or until a deadline. 0: it has passed;
