@@ -44,7 +44,7 @@ static struct detached *detached_create(size_t data_size)
 
 static void detached_closed(gyre_op *op, gyre_result result)
 {
-    /* The loop's end cancels what is queued; the descriptor has to go. */
+    /* gyre_loop_cancel_all() takes it along; the descriptor has to go. */
     if (result.res == -ECANCELED)
         (void)loop_try(op->loop_, op);
     alloc_free(CONTAINER_OF(op, struct detached, op));

@@ -96,7 +96,7 @@ static void loop_drain(gyre_loop *loop)
         while (loop_holds_ops(loop)) {
             int err;
 
-            gyre_loop_cancel_all(loop);
+            loop_cancel_all_but_closes(loop);
             loop->closing = true;
             err = gyre_loop_run(loop, GYRE_RUN_ONCE);
             ASSERT_API(err >= 0,

@@ -200,6 +200,9 @@ int loop_try(gyre_loop *loop, gyre_op *op);
  * wait for it: its owner has asked it to end and does not wait either. */
 void loop_disown(gyre_loop *loop, gyre_op *op);
 
+/* For the loop's end: a descriptor whose close was asked for is closed. */
+void loop_cancel_all_but_closes(gyre_loop *loop);
+
 /* ---- finish.c ----------------------------------------------------------- */
 
 /* Call back up to `limit` completions; how many CQEs and ended ops it took. */

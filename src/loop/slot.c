@@ -156,29 +156,40 @@ unsigned gyre_loop_cancel_fd(gyre_loop *loop, int fd)
 }
 
 /* All of a list, whatever its slots. */
-static unsigned cancel_each(gyre_op *op)
+static unsigned cancel_each(gyre_op *op, bool closes_too)
 {
     unsigned asked = 0;
     gyre_op *next;
 
     for (; op != NULL; op = next) {
         next = op->next_;
+        if (!closes_too && gyre_op_sqe(op)->opcode == IORING_OP_CLOSE)
+            continue;
         if (gyre_op_cancel(op) == 0)
             asked++;
     }
     return asked;
 }
 
+static unsigned cancel_all(gyre_loop *loop, bool closes_too)
+{
+    unsigned asked = cancel_each(loop->backlog.first, closes_too);
+
+    asked += cancel_each(loop->held.first, closes_too);
+    for (uint32_t slot = 0; slot < loop->slot_count; slot++)
+        asked += cancel_each(loop->slots[slot].flying, closes_too);
+    return asked;
+}
+
 unsigned gyre_loop_cancel_all(gyre_loop *loop)
 {
-    unsigned asked;
-
     loop_assert_owner(loop);
-    asked = cancel_each(loop->backlog.first);
-    asked += cancel_each(loop->held.first);
-    for (uint32_t slot = 0; slot < loop->slot_count; slot++)
-        asked += cancel_each(loop->slots[slot].flying);
-    return asked;
+    return cancel_all(loop, true);
+}
+
+void loop_cancel_all_but_closes(gyre_loop *loop)
+{
+    (void)cancel_all(loop, false);
 }
 
 #ifdef GYRE_VERIFY

@@ -385,6 +385,7 @@ int gyre_yield(void)
     gyre_task *task = task_running();
 
     task->wait_reason = "yield";
+    task->since_ns = task->tasks->loop->now_ns;
     loop_make_ready(task->tasks->loop, &task->work);
     task_leave(task);
     return task_cancelled(task);
