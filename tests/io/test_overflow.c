@@ -71,6 +71,7 @@ static __attribute__((noinline)) int fall(int depth)
     volatile char frame[512];
 
     frame[0] = (char)depth;
+    use_all(frame);
     return depth == 0 ? 0 : fall(depth - 1) + frame[0];
 }
 
@@ -390,6 +391,7 @@ static __attribute__((noinline)) int large_frame(int value)
     volatile char frame[100 * 1024];
 
     frame[0] = (char)value;
+    use_all(frame);
     return frame[0];
 }
 
@@ -398,6 +400,7 @@ static __attribute__((noinline)) int descend(void)
     volatile char frame[512];
 
     frame[0] = 1;
+    use_all(frame);
     if (gyre_stack_left() < 12 * KIB)
         return large_frame(1);
     return descend() + frame[0];

@@ -27,6 +27,7 @@ static __attribute__((noinline)) size_t touch(size_t bytes)
     volatile char frame[1024];
 
     memset((char *)(uintptr_t)frame, 1, sizeof frame);
+    use_all(frame);
     if (bytes > sizeof frame)
         return touch(bytes - sizeof frame) + (frame[0] != 1);
     return gyre_stack_left();
@@ -402,6 +403,7 @@ static __attribute__((noinline)) size_t descend(size_t depth)
     volatile char frame[300];
 
     frame[0] = 1;
+    use_all(frame);
     if (gyre_stack_left() < 16 * KIB)
         return depth;
     return descend(depth + 1) + (frame[0] != 1);

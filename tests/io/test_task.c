@@ -327,18 +327,16 @@ KERNEL_TEST(E16_a_completion_wakes_exactly_the_task_that_waits_for_it)
     must_run(wake_each_alone, NULL);
 }
 
-/* ---- stacks
- * ------------------------------------------------------------------- */
+/* ---- stacks -------------------------------------------------------------- */
 
 static size_t dig(unsigned depth)
 {
     char frame[256];
     size_t below;
 
-    /* Else clang keeps the one byte that is used. */
-    __asm__ volatile("" : : "r"(frame) : "memory");
+    use_all(frame);
     below = depth == 0 ? gyre_stack_left() : dig(depth - 1);
-    __asm__ volatile("" : : "r"(frame) : "memory");
+    use_all(frame);
     return below;
 }
 

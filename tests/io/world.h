@@ -23,6 +23,13 @@ static inline void must_run(gyre_task_fn *fn, void *arg)
     CHECK_OK(run(fn, arg));
 }
 
+/* Take it that all of this array is read and written here: else clang keeps only
+ * those bytes of it, on a stack, that are. */
+static inline void use_all(volatile char *array)
+{
+    __asm__ volatile("" : : "r"(array) : "memory");
+}
+
 /* Two connected stream sockets, non-blocking as gyre's own are. */
 void pair_open(int pair[2]);
 void pair_close(int pair[2]);
