@@ -329,7 +329,7 @@ KERNEL_TEST(E16_a_completion_wakes_exactly_the_task_that_waits_for_it)
 
 /* ---- stacks -------------------------------------------------------------- */
 
-static size_t dig(unsigned depth)
+static __attribute__((noinline)) size_t dig(unsigned depth)
 {
     char frame[256];
     size_t below;
