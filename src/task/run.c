@@ -19,6 +19,8 @@
 #define DEADLOCK                                                               \
     "deadlock: tasks wait, and nothing is in flight that could wake them"
 
+#define PATIENCE_MOST_NS (60 * GYRE_SECOND)
+
 uint64_t task_patience_ns = 100 * GYRE_MS;
 
 static void patience_ends(gyre_timer *timer, int status)
@@ -28,13 +30,13 @@ static void patience_ends(gyre_timer *timer, int status)
 }
 
 /* Wait for a post, but not for ever; true: nothing came. */
-static bool nothing_comes(gyre_loop *loop, int *err)
+static bool nothing_comes(gyre_loop *loop, uint64_t patience_ns, int *err)
 {
     bool ended = false;
     gyre_timer patience;
 
     gyre_timer_init(&patience, loop, patience_ends, &ended);
-    gyre_timer_start(&patience, loop_clock(loop) + task_patience_ns);
+    gyre_timer_start(&patience, loop_clock(loop) + patience_ns);
     *err = gyre_loop_run(loop, GYRE_RUN_ONCE);
     gyre_timer_stop(&patience);
     return ended && *err == 0 && loop_is_done(loop);
@@ -46,21 +48,23 @@ static bool nothing_comes(gyre_loop *loop, int *err)
  * is posted to. If there is no such thread, nobody ever will. Look for threads
  * first and for what they posted then: the last of them may just have ended,
  * and this may have been the last thing it did. All that only when nothing came
- * for a while: to look for threads costs more than to be woken by one.
+ * for a while, and then less and less often: to look for threads costs more
+ * than to be woken by one.
  */
 static int wait_for_others(struct tasks *tasks)
 {
-    bool others;
+    uint64_t patience_ns = task_patience_ns;
     int err;
 
     ASSERT_API(tasks->outside > 0, DEADLOCK);
-    if (!nothing_comes(tasks->loop, &err) || tasks->outside == 0)
-        return err;
-    others = proc_has_other_threads();
-    ASSERT_API(others || loop_has_posted(tasks->loop), DEADLOCK);
-    gyre_loop_hold(tasks->loop);
-    err = gyre_loop_run(tasks->loop, GYRE_RUN_ONCE);
-    gyre_loop_release(tasks->loop);
+    while (nothing_comes(tasks->loop, patience_ns, &err) &&
+           tasks->outside > 0) {
+        bool others = proc_has_other_threads();
+
+        ASSERT_API(others || loop_has_posted(tasks->loop), DEADLOCK);
+        if (patience_ns < PATIENCE_MOST_NS)
+            patience_ns += patience_ns + GYRE_MS;
+    }
     return err;
 }
 

@@ -322,6 +322,24 @@ TEST_PANICS(M1_a_wait_that_nobody_can_end_is_a_deadlock, "deadlock")
     (void)gyre_run(NULL, wait_for_nobody, NULL);
 }
 
+static void *end_later(void *arg)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
+    return arg;
+}
+
+TEST_PANICS(M1_a_deadlock_is_told_when_the_last_other_thread_has_ended,
+            "deadlock")
+{
+    pthread_t thread;
+
+    if (GYRE_TSAN)
+        TEST_SKIP("ThreadSanitizer has a thread of its own");
+    task_patience_ns = GYRE_MS; /* looks several times before it ends */
+    CHECK_OK(pthread_create(&thread, NULL, end_later, NULL));
+    (void)gyre_run(NULL, wait_for_nobody, NULL);
+}
+
 static atomic_bool idle_may_end;
 
 static void *idle(void *arg)
