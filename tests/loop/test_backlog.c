@@ -590,7 +590,9 @@ TEST(J8_an_op_costs_the_same_behind_a_hundred_queues)
                "ratio %.2f\n",
                cancel ? "cancelled" : "completed", fits * 1e9, waits * 1e9,
                waits / fits);
-        CHECK_LE(waits, 10 * fits); /* a list that is searched: thousands */
+        /* More than the caches hold may cost ten times as much; a list that is
+         * searched costs 50 times and more. */
+        CHECK_LE(waits, 30 * fits);
     }
 }
 
