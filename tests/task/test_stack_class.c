@@ -131,7 +131,8 @@ TEST(K13_a_stack_larger_than_the_bound_keeps_no_pages_when_idle)
     CHECK_EQ(pool.warm_bytes, 0);
     CHECK_EQ(count_resident(stack), 0);
     CHECK(stack_get(&pool) == stack);
-    CHECK_EQ(stack->top[-1], 0);
+    if (!test_on_valgrind()) /* to which a fresh stack is undefined */
+        CHECK_EQ(stack->top[-1], 0);
     stack_put(&pool, stack);
     stack_pool_deinit(&pool);
 }
