@@ -94,18 +94,20 @@ KERNEL_TEST(R2_S2_a_stuck_open_is_left_at_the_deadline_and_its_fd_closed)
 
 static int open_stuck(void *arg)
 {
-    return gyre_detached_open(arg, O_RDONLY | O_CREAT, 0600);
+    int fd = gyre_detached_open(arg, O_RDONLY | O_CREAT, 0600);
+
+    if (fd >= 0) /* the other end was there before the cancel */
+        CHECK_OK(close(fd));
+    return fd;
 }
+
+static int other_end; /* stays open, for an open that comes late */
 
 static void *open_other_end(void *arg)
 {
-    int fd;
-
     usleep(20000); /* until the loop is being destroyed */
-    fd = open(arg, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    CHECK(fd >= 0);
-    usleep(20000);
-    CHECK_OK(close(fd));
+    other_end = open(arg, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    CHECK(other_end >= 0);
     return NULL;
 }
 
@@ -129,6 +131,7 @@ KERNEL_TEST(R2_L10_a_descriptor_that_is_opened_at_the_loops_end_is_closed)
     CHECK_OK(pthread_create(&other, NULL, open_other_end, path));
     must_run(leave_and_end, path);
     CHECK_OK(pthread_join(other, NULL));
+    CHECK_OK(close(other_end));
 }
 
 static int read_stuck(void *arg)
@@ -280,11 +283,11 @@ KERNEL_TEST(R2_L10_the_loops_end_waits_for_what_was_left_behind)
 /* ---- what keeps the loop from ending is named ---------------------------- */
 
 /* Goes on until something is said about it. */
-static int slow_job(void *arg)
+static int slow_job(void *begun)
 {
     struct stat said;
 
-    (void)arg;
+    atomic_store((atomic_int *)begun, 1);
     do {
         usleep(10000);
         CHECK_EQ(fstat(2, &said), 0);
@@ -297,12 +300,12 @@ static int wait_for_slow_job(void *arg)
     return gyre_call_blocking(slow_job, arg);
 }
 
-static int leave_slow_job(void *arg)
+static int leave_slow_job(void *begun)
 {
-    (void)arg;
     CHECK_OK(gyre_spawn(gyre_loop_scope(gyre_loop_current()), wait_for_slow_job,
-                        NULL));
-    CHECK_OK(gyre_sleep(20 * GYRE_MS));
+                        begun));
+    while (!atomic_load((atomic_int *)begun))
+        CHECK_OK(gyre_sleep(GYRE_MS));
     gyre_loop_stop(gyre_loop_current());
     return 0;
 }
@@ -311,9 +314,10 @@ KERNEL_TEST2(L10_U2_what_keeps_a_loop_from_ending_is_named_after_a_second)
 {
     int console = dup(2), captured = memfd_create("stderr", MFD_CLOEXEC);
     char text[500] = "";
+    atomic_int begun = 0;
 
     CHECK(console >= 0 && captured >= 0 && dup2(captured, 2) == 2);
-    must_run(leave_slow_job, NULL);
+    must_run(leave_slow_job, &begun);
     CHECK(dup2(console, 2) == 2);
     CHECK_GT(pread(captured, text, sizeof text - 1, 0), 0);
     CHECK_STR_HAS(text, "gyre: the loop cannot end: CALL was asked to end a "

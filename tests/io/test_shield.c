@@ -74,14 +74,14 @@ KERNEL_TEST(R5_a_shield_is_not_interrupted_and_what_follows_it_is)
 
 static int shield_overdue(void *arg)
 {
+    uint64_t deadline = now_ns() + 3 * GYRE_MS * test_scale();
     gyre_scope outer, shield, inner;
 
     (void)arg;
     gyre_scope_open(&outer, NULL);
     gyre_scope_cancel(&outer);
-    gyre_scope_open(
-        &shield, &(gyre_scope_options){
-                     .shield = true, .deadline_ns = now_ns() + 3 * GYRE_MS });
+    gyre_scope_open(&shield, &(gyre_scope_options){ .shield = true,
+                                                    .deadline_ns = deadline });
     gyre_scope_open(&inner, NULL); /* below a shield that is below a cancel */
     CHECK_OK(gyre_cancelled());
     CHECK_ERR(gyre_sleep(1000 * GYRE_SECOND), -ETIME);
