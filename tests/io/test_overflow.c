@@ -288,8 +288,11 @@ static void fault_that_is_mended(void)
 
 TEST(U7_a_fault_elsewhere_goes_to_its_handler_and_may_be_mended)
 {
-    int status = run_child(fault_that_is_mended);
+    int status;
 
+    if (test_on_valgrind())
+        TEST_SKIP("valgrind reports bad writes, and does not resume them");
+    status = run_child(fault_that_is_mended);
     CHECK_STR_EQ(told, "");
     CHECK(WIFEXITED(status));
     CHECK_EQ(WEXITSTATUS(status), 4);
@@ -367,7 +370,8 @@ static void *run_and_look(void *arg)
     CHECK_OK(gyre_run(NULL, nothing, NULL));
     CHECK_EQ(sigaltstack(NULL, &after), 0);
     CHECK_EQ(after.ss_flags, before.ss_flags);
-    CHECK(after.ss_sp == before.ss_sp);
+    if ((after.ss_flags & SS_DISABLE) == 0) /* else valgrind keeps it */
+        CHECK(after.ss_sp == before.ss_sp);
     return arg;
 }
 
