@@ -65,11 +65,12 @@ GYRE_API int gyre_loop_create(gyre_loop **loop,
 GYRE_API const char *gyre_loop_create_error(void);
 
 /*
- * Cancel every started op but closes, which are carried out, turn until each had
- * its last completion (callbacks are called, and may not start anything new),
- * drop timers and posted work without calling them, free the loop. NULL is allowed. Panics inside a turn.
- * Calls of other threads that have begun to act (their work ran, their stop
- * stopped a run) are waited for; none may begin after this.
+ * Cancel every started op but closes, which are carried out; turn until each
+ * had its last completion (callbacks are called, and may not start anything
+ * new); drop timers and posted work without calling them; free the loop. NULL
+ * is allowed. Panics inside a turn. Calls of other threads that have begun to
+ * act (their work ran, their stop stopped a run) are waited for; none may begin
+ * after this.
  */
 GYRE_API void gyre_loop_destroy(gyre_loop *loop);
 

@@ -23,8 +23,8 @@ static inline void must_run(gyre_task_fn *fn, void *arg)
     CHECK_OK(run(fn, arg));
 }
 
-/* Take it that all of this array is read and written here: else clang keeps only
- * those bytes of it, on a stack, that are. */
+/* Take it that all of this array is read and written here: else clang keeps
+ * only those bytes of it, on a stack, that are. */
 static inline void use_all(volatile char *array)
 {
     __asm__ volatile("" : : "r"(array) : "memory");
