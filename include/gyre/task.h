@@ -77,7 +77,7 @@ GYRE_API int gyre_run(const gyre_run_options *options, gyre_task_fn *fn,
                       void *arg);
 
 typedef struct gyre_task_options {
-    size_t size;      /* sizeof(gyre_task_options), or 0 */
+    size_t size; /* sizeof(gyre_task_options), or 0 */
     /* For dumps and failures; NULL: "task". Held until the task was joined or
      * its scope has closed, so it is not the task's to free. */
     const char *name;
