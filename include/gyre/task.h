@@ -96,9 +96,9 @@ typedef struct gyre_task_options {
 GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn,
                         void *arg) GYRE_WAITS GYRE_MUST_USE;
 
-/* Likewise, with options (may be NULL) and a handle for gyre_join(), which is
- * valid until it is joined or the scope has closed. -EINVAL: no such stack
- * size. */
+/* Likewise, with options (may be NULL) and a handle for gyre_join() (none if
+ * `task` is NULL), which is valid until it is joined or the scope has closed.
+ * -EINVAL: no such stack size. */
 GYRE_API int gyre_spawn_with(gyre_scope *scope,
                              const gyre_task_options *options, gyre_task_fn *fn,
                              void *arg,

@@ -29,6 +29,14 @@
 #include "exchange.h"
 #include "kernel/choose.h"
 
+/* A task with a name, for dumps. */
+static int spawn(gyre_scope *scope, const char *name, gyre_task_fn *fn,
+                 void *arg)
+{
+    return gyre_spawn_with(scope, &(gyre_task_options){ .name = name }, fn, arg,
+                           NULL);
+}
+
 #define LOG_RING_SIZE (1 << 20)
 #define LOG_END_NS GYRE_SECOND
 
@@ -84,9 +92,9 @@ static int serve_client(struct server *server, int fd,
     if (error != 0)
         return error;
     connection = connection_new(server, fd, peer);
-    error = connection == NULL
-                ? -ENOMEM
-                : gyre_spawn(server->clients, connection_run, connection);
+    error = connection == NULL ? -ENOMEM
+                               : spawn(server->clients, "connection",
+                                       connection_run, connection);
     if (error != 0) {
         alloc_free(connection);
         server->slots--;
@@ -135,7 +143,7 @@ static int spawn_acceptors(struct server *server)
         accepting->server = server;
         accepting->fd = server->listeners[i / SERVE_ACCEPTORS].fd;
 
-        int error = gyre_spawn(server->accepting, accept_run, accepting);
+        int error = spawn(server->accepting, "accept", accept_run, accepting);
 
         if (error != 0) {
             alloc_free(accepting);
@@ -246,7 +254,7 @@ static int accept_until_told(struct server *server, gyre_scope *watching)
     gyre_scope_open(&accepting, NULL);
     server->accepting = &accepting;
 
-    int error = gyre_spawn(watching, watch_run, server);
+    int error = spawn(watching, "signals", watch_run, server);
 
     if (error == 0)
         error = spawn_acceptors(server);
@@ -304,7 +312,7 @@ int server_run(void *arg)
     if (error != 0)
         return error;
     gyre_scope_open(&logging, &go_on);
-    error = gyre_spawn(&logging, log_run, &server->log);
+    error = spawn(&logging, "log", log_run, &server->log);
     if (error == 0)
         error = serve_and_drain(server);
 
