@@ -127,11 +127,6 @@ static int detached_finish(struct detached *block)
     return result;
 }
 
-static bool is_cancel(int result)
-{
-    return result == -ECANCELED || result == -ETIME;
-}
-
 /* A block with a copy of the path at its data; or an error. */
 static int detached_with_path(struct detached **block, const char *path,
                               size_t more)
@@ -244,7 +239,7 @@ int gyre_detached_call(int (*function)(void *arg), void *arg,
         return result;
     /* Its own result, or somebody cancelled all of the loop: by the contract
      * the argument is disposed of. */
-    if (is_cancel(result))
+    if (result_is_cancel(result))
         detached_dispose(block);
     else
         alloc_free(block);

@@ -272,7 +272,6 @@ int gyre_channel_close(gyre_channel *channel)
 {
     gyre_sync_ *sync = &channel->sync;
     struct wakes wakes = { 0 };
-    struct waiter *waiter;
 
     sync_lock(sync);
     if (channel->closed) {
@@ -280,9 +279,7 @@ int gyre_channel_close(gyre_channel *channel)
         return -EALREADY;
     }
     channel->closed = true;
-    while ((waiter = sync_first(sync)) != NULL)
-        if (waiter_claim(sync, waiter))
-            wakes_add(&wakes, waiter); /* without a grant */
+    wakes_add_all(&wakes, sync); /* without a grant */
     sync_unlock(sync);
     wakes_run(&wakes);
     return 0;

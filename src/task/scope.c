@@ -134,16 +134,12 @@ void gyre_task_cancel(gyre_task *task)
 
 /* ---- children ------------------------------------------------------------ */
 
-static bool is_cancel(int result)
-{
-    return result == -ECANCELED || result == -ETIME;
-}
-
 void scope_note_result(gyre_scope *scope, const gyre_task *task, int result)
 {
     if (result >= 0 || scope->error_ != 0)
         return;
-    if (is_cancel(result) && (scope->cancelled_ != 0 || task->cancelled != 0))
+    if (result_is_cancel(result) &&
+        (scope->cancelled_ != 0 || task->cancelled != 0))
         return;
     scope->error_ = result;
     scope->failure_ = failure_of(task, result);

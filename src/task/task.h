@@ -21,6 +21,7 @@
 #ifndef TASK_TASK_H
 #define TASK_TASK_H
 
+#include <errno.h>
 #include <gyre/scope.h>
 #include <gyre/task.h>
 
@@ -174,6 +175,12 @@ static inline void scope_child_ended(gyre_scope *scope, gyre_task *task);
 void scope_note_result(gyre_scope *scope, const gyre_task *task, int result);
 void scope_free_handles(gyre_scope *scope);
 void scope_cancel_for(gyre_scope *scope, int reason);
+
+/* Is it what a cancelled scope makes calls return? */
+static inline bool result_is_cancel(int result)
+{
+    return result == -ECANCELED || result == -ETIME;
+}
 
 static inline struct list *scope_list(void *const *storage)
 {
