@@ -7,7 +7,7 @@
  *
  * A deadline is a request to cancel, and some things Linux does not give back:
  * a read from a file server that is gone, the opening of a FIFO that nobody
- * writes to, a library's blocking call. The plain calls of gyre/io.h wait for
+ * writes to, a library's blocking call. The plain calls of gyre/file.h wait for
  * the end, since the kernel may still write into their buffers. These do not.
  *
  * Life.     The request and its buffers belong to the runtime. A caller that is
@@ -27,7 +27,7 @@
 #ifndef GYRE_DETACHED_H
 #define GYRE_DETACHED_H
 
-#include <gyre/io.h>
+#include <gyre/file.h>
 #include <gyre/types.h>
 #include <sys/types.h>
 

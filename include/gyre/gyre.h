@@ -4,24 +4,34 @@
  *
  * An asynchronous I/O runtime for Linux. Two tiers, to be mixed freely:
  *
- *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h
- *   tasks        gyre/task.h, gyre/scope.h, gyre/io.h, gyre/stack.h,
- *                gyre/detached.h, gyre/sync.h, gyre/channel.h, gyre/select.h
+ *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h, and what fills an op:
+ *                gyre/op_file.h, gyre/op_socket.h, gyre/op_poll.h
+ *   tasks        gyre/task.h, gyre/scope.h, gyre/stack.h,
+ *                gyre/sync.h, gyre/channel.h, gyre/select.h, and the calls:
+ *                gyre/file.h, gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
+ *                gyre/blocking.h, gyre/detached.h
  *   both         gyre/dump.h
  */
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
 
+#include <gyre/acceptor.h>
 #include <gyre/alloc.h>
+#include <gyre/blocking.h>
 #include <gyre/channel.h>
 #include <gyre/detached.h>
 #include <gyre/dump.h>
 #include <gyre/error.h>
-#include <gyre/io.h>
+#include <gyre/file.h>
 #include <gyre/loop.h>
 #include <gyre/op.h>
+#include <gyre/op_file.h>
+#include <gyre/op_poll.h>
+#include <gyre/op_socket.h>
+#include <gyre/poll.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>
+#include <gyre/socket.h>
 #include <gyre/stack.h>
 #include <gyre/sync.h>
 #include <gyre/task.h>

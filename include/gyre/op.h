@@ -43,16 +43,12 @@
 
 #include <gyre/timer.h>
 #include <gyre/types.h>
-#include <sys/socket.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 struct io_uring_sqe; /* any linux/io_uring.h or liburing.h, before or after */
-struct iovec;
-struct open_how;
-struct statx;
 
 /* Called on the loop's thread, never from inside start or cancel. */
 typedef void gyre_op_fn(gyre_op *op, gyre_result result);
@@ -155,9 +151,9 @@ GYRE_API void gyre_op_set_deadline(gyre_op *op, gyre_deadline *deadline,
 
 /* ---- filling an op ------------------------------------------------------
  *
- * Each sets the whole op; results are those of the system call of the same name
- * (see its man page and io_uring_enter(2)). "since" is the first Linux that
- * executes the opcode; below it, and without io_uring, gyre emulates it.
+ * Each sets the whole op. "since" is the first Linux that executes the opcode;
+ * below it, and without io_uring, gyre emulates it. Files, sockets, readiness:
+ * gyre/op_file.h, op_socket.h, op_poll.h.
  */
 
 /* Fill with zeros and an opcode; the rest by gyre_op_sqe(). */
@@ -165,76 +161,6 @@ GYRE_API void gyre_op_raw(gyre_op *op, uint8_t opcode);
 
 /* Does nothing; result 0. since 5.1 */
 GYRE_API void gyre_op_nop(gyre_op *op);
-
-#define GYRE_CURRENT_POSITION UINT64_MAX
-
-/* `offset` in bytes, or GYRE_CURRENT_POSITION (also for what cannot seek:
- * pipes, sockets, terminals). Result: bytes, 0 at the end. Buffers are held
- * until the last completion; the iovec array until submission. since 5.6,
- * vectors 5.1 */
-GYRE_API void gyre_op_read(gyre_op *op, int fd, void *buffer, uint32_t size,
-                           uint64_t offset);
-GYRE_API void gyre_op_write(gyre_op *op, int fd, const void *buffer,
-                            uint32_t size, uint64_t offset);
-GYRE_API void gyre_op_readv(gyre_op *op, int fd, const struct iovec *iov,
-                            unsigned count, uint64_t offset);
-GYRE_API void gyre_op_writev(gyre_op *op, int fd, const struct iovec *iov,
-                             unsigned count, uint64_t offset);
-
-/* Result: a descriptor, opened with O_CLOEXEC added. The path (and `how`) is
- * held until submission. A cancelled open that still succeeds delivers its
- * descriptor. since 5.6 */
-GYRE_API void gyre_op_openat(gyre_op *op, int dirfd, const char *path,
-                             int flags, unsigned mode);
-GYRE_API void gyre_op_openat2(gyre_op *op, int dirfd, const char *path,
-                              struct open_how *how);
-
-/* Cancel what this loop has started on the descriptor, wait for it, close. (The
- * kernel's close alone would leave it waiting on a file that has no number any
- * more.) since 5.6 */
-GYRE_API void gyre_op_close(gyre_op *op, int fd);
-
-/* `result` is held until the last completion, the path until submission.
- * since 5.6 */
-GYRE_API void gyre_op_statx(gyre_op *op, int dirfd, const char *path, int flags,
-                            unsigned mask, struct statx *result);
-
-/* fsync(2), or fdatasync(2) if `data_only`. since 5.1 */
-GYRE_API void gyre_op_fsync(gyre_op *op, int fd, bool data_only);
-
-/* Result: a descriptor; `flags` as accept4(2), SOCK_CLOEXEC is added. `address`
- * and `*size` (both may be NULL) are held until the last completion. since 5.5
- */
-GYRE_API void gyre_op_accept(gyre_op *op, int fd, struct sockaddr *address,
-                             socklen_t *size, int flags);
-
-/* The address is held until submission. After a cancelled connect the socket is
- * of no more use but to be closed. since 5.5 */
-GYRE_API void gyre_op_connect(gyre_op *op, int fd,
-                              const struct sockaddr *address, socklen_t size);
-
-/* `flags` as recv(2) and send(2); MSG_NOSIGNAL is added to sends. Waits also on
- * a socket with O_NONBLOCK (MSG_DONTWAIT does not). recv 0: end of stream, or
- * an empty datagram. since 5.6 */
-GYRE_API void gyre_op_recv(gyre_op *op, int fd, void *buffer, size_t size,
-                           int flags);
-GYRE_API void gyre_op_send(gyre_op *op, int fd, const void *buffer, size_t size,
-                           int flags);
-
-/* The msghdr and its iovec are held until submission by sendmsg, until the last
- * completion by recvmsg, which writes msg_namelen, msg_controllen and
- * msg_flags. since 5.3 */
-GYRE_API void gyre_op_recvmsg(gyre_op *op, int fd, struct msghdr *message,
-                              int flags);
-GYRE_API void gyre_op_sendmsg(gyre_op *op, int fd, const struct msghdr *message,
-                              int flags);
-
-/* `how` as shutdown(2): SHUT_RD, SHUT_WR, SHUT_RDWR. since 5.11 */
-GYRE_API void gyre_op_shutdown(gyre_op *op, int fd, int how);
-
-/* Wait once for any of `events` (POLLIN, POLLOUT ...). Result: the events that
- * are there. since 5.1 */
-GYRE_API void gyre_op_poll(gyre_op *op, int fd, unsigned events);
 
 enum gyre_timeout_flags {
     GYRE_TIMEOUT_ABS = 1 << 0, /* a point in time instead of a length */
@@ -254,17 +180,6 @@ GYRE_API void gyre_op_timeout(gyre_op *op, const void *time, uint32_t count,
  * ended), -EALREADY (it runs and may or may not be stopped). since 5.5 */
 GYRE_API void gyre_op_cancel_op(gyre_op *op, gyre_op *target);
 
-/* getdents64(2): directory entries into `buffer`. Result: bytes, 0 at the end.
- * Linux has no opcode for it: executed on the blocking pool. */
-GYRE_API void gyre_op_getdents(gyre_op *op, int fd, void *buffer,
-                               uint32_t size);
-
-/* Send up to `size` bytes of `file` from `offset` to `socket`. Result: bytes,
- * short is normal; 0 at the end of the file. Linux has no opcode for it:
- * executed by sendfile(2), without blocking the loop. */
-GYRE_API void gyre_op_sendfile(gyre_op *op, int socket, int file,
-                               uint64_t offset, uint32_t size);
-
 /* Run `function(arg)` on a thread of the bounded pool; the result is what it
  * returns. A cancel reaches it only before a thread has taken it. */
 GYRE_API void gyre_op_call(gyre_op *op, int (*function)(void *), void *arg);
@@ -283,58 +198,6 @@ typedef struct gyre_timeout_op {
 /* `ns` is a length, or a point on the monotonic clock with GYRE_TIMEOUT_ABS. */
 GYRE_API void gyre_timeout_op_fill(gyre_timeout_op *op, uint64_t ns,
                                    uint32_t count, unsigned flags);
-
-typedef struct gyre_connect_op {
-    gyre_op op;
-    struct sockaddr_storage address_;
-} gyre_connect_op;
-
-/* -EINVAL if `size` is more than a struct sockaddr_storage. */
-GYRE_API int gyre_connect_op_fill(gyre_connect_op *op, int fd,
-                                  const struct sockaddr *address,
-                                  socklen_t size) GYRE_MUST_USE;
-
-#define GYRE_PATH_SIZE 4096
-
-typedef struct gyre_path_op {
-    gyre_op op;
-    uint64_t how_[3];
-    char path_[GYRE_PATH_SIZE];
-} gyre_path_op;
-
-/* -ENAMETOOLONG if the path with its NUL does not fit. */
-GYRE_API int gyre_path_op_openat(gyre_path_op *op, int dirfd, const char *path,
-                                 int flags, unsigned mode) GYRE_MUST_USE;
-GYRE_API int gyre_path_op_openat2(gyre_path_op *op, int dirfd, const char *path,
-                                  const struct open_how *how) GYRE_MUST_USE;
-GYRE_API int gyre_path_op_statx(gyre_path_op *op, int dirfd, const char *path,
-                                int flags, unsigned mask,
-                                struct statx *result) GYRE_MUST_USE;
-
-#define GYRE_MSG_IOV_MAX 8
-
-/* One message: up to GYRE_MSG_IOV_MAX pieces and an address. The bytes of the
- * pieces are held until the last completion. */
-typedef struct gyre_msg_op {
-    gyre_op op;
-    struct msghdr message_;
-    struct sockaddr_storage address_;
-    uint64_t iov_[GYRE_MSG_IOV_MAX][2];
-} gyre_msg_op;
-
-/* -EMSGSIZE: too many pieces; -EINVAL: the address is too long. */
-GYRE_API int gyre_msg_op_send(gyre_msg_op *op, int fd, const struct iovec *iov,
-                              unsigned count, const struct sockaddr *to,
-                              socklen_t to_size, int flags) GYRE_MUST_USE;
-/* Fill again before each start: a receive overwrites the sizes. */
-GYRE_API int gyre_msg_op_recv(gyre_msg_op *op, int fd, const struct iovec *iov,
-                              unsigned count, int flags) GYRE_MUST_USE;
-
-/* After the last completion of a receive: who sent it, and the MSG_* flags
- * (MSG_TRUNC ...). The address lives as long as the op. */
-GYRE_API const struct sockaddr *gyre_msg_op_from(const gyre_msg_op *op,
-                                                 socklen_t *size);
-GYRE_API int gyre_msg_op_flags(const gyre_msg_op *op);
 
 #ifdef __cplusplus
 }

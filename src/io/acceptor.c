@@ -9,7 +9,7 @@
  * shedding them by a reserve descriptor would be.
  */
 #include <errno.h>
-#include <gyre/io.h>
+#include <gyre/acceptor.h>
 
 #include "base/assert.h"
 

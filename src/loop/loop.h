@@ -189,7 +189,7 @@ static inline uint64_t op_age_ns(const gyre_op *op, uint64_t now_ns)
     return (uint64_t)units << OP_STAMP_SHIFT;
 }
 
-/* ---- fill.c -------------------------------------------------------------- */
+/* ---- try.c --------------------------------------------------------------- */
 
 /* gyre_op_try() of any opcode: a close, when nothing can be started. */
 int loop_try(gyre_loop *loop, gyre_op *op);

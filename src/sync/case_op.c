@@ -8,6 +8,8 @@
  * cancel has done what it does; of all that, only a descriptor that it made
  * would be lost, and that is closed.
  */
+#include <gyre/op_file.h>
+
 #include "loop/loop.h"
 #include "loop/optable.h"
 #include "sync/case.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scenarios of gyre/io.h.
+ * Scenarios of gyre/file.h, socket.h, poll.h, blocking.h, acceptor.h.
  *
  * What the kernel does at once (opening a file, statx) waits all the same, for
  * a turn of the loop.

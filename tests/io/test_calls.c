@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every call of gyre/io.h: what it does, what it says when it cannot, and that
- * a cancel ends it where it waits. On every kernel, with the same results.
+ * Every call of gyre/file.h, socket.h, poll.h: what it does, what it says when
+ * it cannot, and that a cancel ends it where it waits. On every kernel, with
+ * the same results.
  *
  * The table `waits` lists each call that can wait together with a way to make
  * it wait for ever; one test cancels each of them, before and while it waits.

@@ -4,7 +4,7 @@
  * run knows when somebody outside may yet wake its tasks, and when nobody can.
  */
 #include <errno.h>
-#include <gyre/io.h>
+#include <gyre/gyre.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

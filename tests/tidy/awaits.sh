@@ -108,7 +108,7 @@ fi
 holds R8_calls_that_wait_are_marked check_marks
 
 plant
-cat >> "$copy/src/io/calls.c" <<'END'
+cat >> "$copy/src/io/file.c" <<'END'
 int gyre_planted(void);
 static int planted_below(void) { return gyre_sleep(1); }
 GYRE_API int gyre_planted(void) { return planted_below(); }
@@ -120,7 +120,7 @@ plant
 sed 's/^\(GYRE_API bool gyre_timer_is_armed(.*\);/\1 GYRE_WAITS;/' \
     "$root/include/gyre/timer.h" > "$copy/include/gyre/timer.h"
 echo 'bool gyre_timer_is_armed(const gyre_timer *t) { return t != NULL; }' \
-    >> "$copy/src/io/calls.c"
+    >> "$copy/src/io/file.c"
 finds R8_planted_mark_on_a_call_that_never_waits_is_found check_marks \
     'gyre_timer_is_armed is marked'
 

@@ -10,7 +10,7 @@
 #include "log.h"
 
 #include <errno.h>
-#include <gyre/io.h>
+#include <gyre/file.h>
 #include <gyre/task.h>
 #include <stdio.h>
 #include <string.h>

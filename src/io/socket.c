@@ -1,112 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls.c - system calls in direct style
- *
- * Each is three lines: an op on the task's stack, filled, awaited. What an op
- * does, and every error, is the op's own matter (gyre/op.h).
+ * socket.c - calls on sockets
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <gyre/error.h>
-#include <gyre/io.h>
+#include <gyre/socket.h>
 
-#include "base/assert.h"
-#include "task/task.h"
-
-#define SIZE_LIMIT 0x7ffff000U /* Linux moves no more in one call */
-
-static uint32_t bounded(size_t size)
-{
-    return size < SIZE_LIMIT ? (uint32_t)size : SIZE_LIMIT;
-}
-
-ssize_t gyre_read(int fd, void *buffer, size_t size, uint64_t offset)
-{
-    gyre_op op;
-
-    gyre_op_read(&op, fd, buffer, bounded(size), offset);
-    return gyre_await(&op).res;
-}
-
-ssize_t gyre_write(int fd, const void *buffer, size_t size, uint64_t offset)
-{
-    gyre_op op;
-
-    gyre_op_write(&op, fd, buffer, bounded(size), offset);
-    return gyre_await(&op).res;
-}
-
-ssize_t gyre_readv(int fd, const struct iovec *iov, unsigned count,
-                   uint64_t offset)
-{
-    gyre_op op;
-
-    gyre_op_readv(&op, fd, iov, count, offset);
-    return gyre_await(&op).res;
-}
-
-ssize_t gyre_writev(int fd, const struct iovec *iov, unsigned count,
-                    uint64_t offset)
-{
-    gyre_op op;
-
-    gyre_op_writev(&op, fd, iov, count, offset);
-    return gyre_await(&op).res;
-}
-
-int gyre_openat(int dirfd, const char *path, int flags, unsigned mode)
-{
-    gyre_op op;
-
-    gyre_op_openat(&op, dirfd, path, flags, mode);
-    return gyre_await(&op).res;
-}
-
-int gyre_open(const char *path, int flags, unsigned mode)
-{
-    return gyre_openat(AT_FDCWD, path, flags, mode);
-}
-
-int gyre_openat2(int dirfd, const char *path, struct open_how *how)
-{
-    gyre_op op;
-
-    gyre_op_openat2(&op, dirfd, path, how);
-    return gyre_await(&op).res;
-}
-
-int gyre_close(int fd)
-{
-    gyre_op op;
-
-    gyre_op_close(&op, fd);
-    return task_await_shielded(&op).res;
-}
-
-int gyre_statx(int dirfd, const char *path, int flags, unsigned mask,
-               struct statx *result)
-{
-    gyre_op op;
-
-    gyre_op_statx(&op, dirfd, path, flags, mask, result);
-    return gyre_await(&op).res;
-}
-
-int gyre_fsync(int fd, bool data_only)
-{
-    gyre_op op;
-
-    gyre_op_fsync(&op, fd, data_only);
-    return gyre_await(&op).res;
-}
-
-ssize_t gyre_getdents(int fd, void *buffer, size_t size)
-{
-    gyre_op op;
-
-    gyre_op_getdents(&op, fd, buffer, bounded(size));
-    return gyre_await(&op).res;
-}
+#include "io/call.h"
 
 int gyre_accept(int fd, struct sockaddr *address, socklen_t *size, int flags)
 {
@@ -217,20 +117,4 @@ ssize_t gyre_sendfile(int socket, int file, uint64_t offset, size_t size)
     if (sent > 0 && (size_t)sent < size)
         (void)gyre_yield();
     return sent;
-}
-
-int gyre_poll(int fd, unsigned events)
-{
-    gyre_op op;
-
-    gyre_op_poll(&op, fd, events);
-    return gyre_await(&op).res;
-}
-
-int gyre_call_blocking(int (*function)(void *arg), void *arg)
-{
-    gyre_op op;
-
-    gyre_op_call(&op, function, arg);
-    return gyre_await(&op).res;
 }

@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy.c - ops that carry copies of their small arguments
- *
- * The plain ops borrow timespecs, addresses, paths and message headers until
- * submission, a moment that a caller does not see. These keep them beside the
- * op, so that nothing but the op and the data has to stay.
+ * message.c - requests on sockets that carry copies of their small arguments
  */
 #include <errno.h>
-#include <string.h>
+#include <gyre/op_socket.h>
 #include <sys/uio.h>
 
-#include "loop/loop.h"
-
-#define OPEN_HOW_WORDS 3U
+#include "loop/fill/fill.h"
 
 _Static_assert(sizeof(struct iovec) == 2 * sizeof(uint64_t), "64-bit vectors");
-
-void gyre_timeout_op_fill(gyre_timeout_op *op, uint64_t ns, uint32_t count,
-                          unsigned flags)
-{
-    op->time_[0] = (int64_t)(ns / GYRE_SECOND);
-    op->time_[1] = (int64_t)(ns % GYRE_SECOND);
-    gyre_op_timeout(&op->op, op->time_, count, flags);
-}
 
 int gyre_connect_op_fill(gyre_connect_op *op, int fd,
                          const struct sockaddr *address, socklen_t size)
@@ -32,48 +18,6 @@ int gyre_connect_op_fill(gyre_connect_op *op, int fd,
     memcpy(&op->address_, address, size);
     gyre_op_connect(&op->op, fd, (const struct sockaddr *)&op->address_, size);
     return 0;
-}
-
-static int path_copy(gyre_path_op *op, const char *path)
-{
-    size_t size = strnlen(path, sizeof op->path_) + 1;
-
-    if (size > sizeof op->path_)
-        return -ENAMETOOLONG;
-    memcpy(op->path_, path, size);
-    return 0;
-}
-
-int gyre_path_op_openat(gyre_path_op *op, int dirfd, const char *path,
-                        int flags, unsigned mode)
-{
-    int err = path_copy(op, path);
-
-    if (err == 0)
-        gyre_op_openat(&op->op, dirfd, op->path_, flags, mode);
-    return err;
-}
-
-int gyre_path_op_openat2(gyre_path_op *op, int dirfd, const char *path,
-                         const struct open_how *how)
-{
-    int err = path_copy(op, path);
-
-    if (err < 0)
-        return err;
-    memcpy(op->how_, how, OPEN_HOW_WORDS * sizeof op->how_[0]);
-    gyre_op_openat2(&op->op, dirfd, op->path_, (struct open_how *)op->how_);
-    return 0;
-}
-
-int gyre_path_op_statx(gyre_path_op *op, int dirfd, const char *path, int flags,
-                       unsigned mask, struct statx *result)
-{
-    int err = path_copy(op, path);
-
-    if (err == 0)
-        gyre_op_statx(&op->op, dirfd, op->path_, flags, mask, result);
-    return err;
 }
 
 static int msg_fill(gyre_msg_op *op, const struct iovec *iov, unsigned count)

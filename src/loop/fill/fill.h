@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fill.h - what every function that fills an op does
+ *
+ * Each writes the whole op, so that it can be called on any memory. Fields that
+ * are not named are zero, which is what the kernel asks of what it does not
+ * use. Numbers and layouts: io_uring_enter(2).
+ */
+#ifndef LOOP_FILL_FILL_H
+#define LOOP_FILL_FILL_H
+
+#include <string.h>
+
+#include "loop/loop.h"
+
+#define LENGTH_MAX 0x7ffff000U /* Linux moves no more in one call */
+
+/* In two parts: to clear 128 bytes compilers use `rep stos`, which costs as
+ * much as the rest of starting an op. */
+static inline void op_clear(gyre_op *op)
+{
+    memset(op->sqe_, 0, sizeof op->sqe_);
+    op->user = NULL;
+    op->done_ = NULL;
+    op->loop_ = NULL;
+    op->next_ = NULL;
+    op->prev_ = NULL;
+    op->deadline_ = NULL;
+    op->result_ = 0;
+    op->slot_ = 0;
+    op->generation_ = 0;
+    op->state_ = OP_IDLE;
+    op->flags_ = 0;
+    op->position_ = 0;
+}
+
+static inline struct io_uring_sqe *op_fill(gyre_op *op, uint8_t opcode, int fd,
+                                           const void *address, size_t length,
+                                           uint64_t offset)
+{
+    struct io_uring_sqe *sqe = gyre_op_sqe(op);
+
+    op_clear(op);
+    sqe->opcode = opcode;
+    sqe->fd = fd;
+    sqe->addr = (uintptr_t)address;
+    sqe->len = length < LENGTH_MAX ? (uint32_t)length : LENGTH_MAX;
+    sqe->off = offset;
+    return sqe;
+}
+
+#endif

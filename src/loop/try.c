@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * try.c - a request that is executed at once or not at all
+ */
+#include <errno.h>
+
+#include "loop/loop.h"
+#include "loop/optable.h"
+
+int loop_try(gyre_loop *loop, gyre_op *op)
+{
+    return loop->kernel->class->try_now(loop->kernel, gyre_op_sqe(op));
+}
+
+int gyre_op_try(gyre_loop *loop, gyre_op *op)
+{
+    loop_assert_owner(loop);
+    ASSERT_API(op->state_ == OP_IDLE, "only an idle op can be tried");
+    if (!op_table[gyre_op_sqe(op)->opcode].tried)
+        return -EAGAIN;
+    return loop_try(loop, op);
+}
