@@ -60,6 +60,7 @@ enum kernel_route {
     KERNEL_ROUTE_REFUSED = 0, /* the op ends with -EOPNOTSUPP */
     KERNEL_ROUTE_SQ = 1,
     KERNEL_ROUTE_SIDE = 2,
+    KERNEL_ROUTE_LOOK = 3, /* one of these, by the request: look() says */
 };
 
 /* enter(): wait for ever, or not at all. */
@@ -97,6 +98,11 @@ struct kernel_class {
     /* Give an SQE whose route is SIDE to the co-processor, which copies it. 0,
      * or a negative errno: then there is no CQE. NULL: no SIDE routes. */
     int (*side)(struct kernel *kernel, const struct io_uring_sqe *sqe);
+
+    /* Where a request goes whose opcode's route is LOOK, because Linux has the
+     * opcode but not all that can be asked of it. Takes away, from the copy
+     * that goes into the SQ, what may be left out. NULL: no LOOK routes. */
+    enum kernel_route (*look)(struct kernel *kernel, struct io_uring_sqe *sqe);
 
     /* A CQE with KERNEL_TAG_INTERNAL was found. May add CQEs to side_cq. */
     void (*internal)(struct kernel *kernel, const struct io_uring_cqe *cqe);
@@ -144,7 +150,7 @@ struct kernel {
     /* enter() may have slept; the owner sets it back. */
     bool slept;
 
-    /* By opcode; may change from REFUSED or SQ to SIDE, never back. */
+    /* By opcode. */
     uint8_t route[256];
 
     /* For reports: what the ring was set up with, and the descriptor of the

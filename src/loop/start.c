@@ -222,6 +222,33 @@ static inline uint8_t op_route(const struct kernel *kernel, const gyre_op *op)
     return kernel->route[gyre_op_sqe((gyre_op *)(uintptr_t)op)->opcode];
 }
 
+/* A request that is looked at before it goes into the SQ: false if there is no
+ * room for it there. The caller counts what went there. */
+static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
+{
+    struct kernel *kernel = loop->kernel;
+    struct io_uring_sqe sqe;
+
+    sqe_copy(&sqe, op);
+    switch (kernel->class->look(kernel, &sqe)) {
+    case KERNEL_ROUTE_SQ:
+        if (!room)
+            return false;
+        op->position_ = kernel->sq.filled;
+        *sq_next(&kernel->sq) = sqe;
+        op_take_off(loop, op);
+        return true;
+    case KERNEL_ROUTE_SIDE:
+        op_start_beside(loop, op);
+        return true;
+    case KERNEL_ROUTE_REFUSED:
+    case KERNEL_ROUTE_LOOK:
+        break;
+    }
+    loop_end_op(loop, op, -EOPNOTSUPP);
+    return true;
+}
+
 void loop_flush(gyre_loop *loop)
 {
     struct kernel *kernel = loop->kernel;
@@ -254,6 +281,12 @@ void loop_flush(gyre_loop *loop)
             op_take_off(loop, op);
         } else if (route == KERNEL_ROUTE_SIDE) {
             op_start_beside(loop, op);
+        } else if (route == KERNEL_ROUTE_LOOK) {
+            uint32_t filled = kernel->sq.filled;
+
+            if (!op_start_looked_at(loop, op, taken < room))
+                break;
+            taken += kernel->sq.filled - filled;
         } else {
             loop_end_op(loop, op, -EOPNOTSUPP);
         }

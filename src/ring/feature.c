@@ -21,6 +21,7 @@ struct feature {
     const char *name;
     uint32_t setup_flag;  /* or 0 */
     uint32_t feature_bit; /* or 0 */
+    unsigned witness;     /* an opcode that came with it, or 0 */
 };
 
 static const struct feature table[RING_FEATURE_COUNT] = {
@@ -39,6 +40,14 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_NO_IOWAIT] = { "no_iowait", 0, IORING_FEAT_NO_IOWAIT },
     [RING_PROBE] = { "probe", 0, 0 },
     [RING_QUERY] = { "query", 0, 0 },
+    [RING_ACCEPT_MULTISHOT] = { "accept_multishot",
+                                .witness = IORING_OP_SOCKET },
+    [RING_BUF_RING] = { "buf_ring", .witness = IORING_OP_SOCKET },
+    [RING_CANCEL_FLAGS] = { "cancel_flags", .witness = IORING_OP_SOCKET },
+    [RING_POLL_FIRST] = { "poll_first", .witness = IORING_OP_SOCKET },
+    [RING_SPARSE_FILES] = { "sparse_files", .witness = IORING_OP_SOCKET },
+    [RING_RECV_MULTISHOT] = { "recv_multishot", .witness = IORING_OP_SEND_ZC },
+    [RING_RECV_BUNDLE] = { "recv_bundle", 0, IORING_FEAT_RECVSEND_BUNDLE },
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -122,6 +131,18 @@ bool ring_opcode_allowed(unsigned opcode)
 {
     pthread_once(&once, read_environment);
     return opcode >= IORING_OP_LAST || !opcode_masked[opcode];
+}
+
+bool ring_feature_found(enum ring_feature feature, uint32_t features,
+                        const bool *opcodes)
+{
+    const struct feature *row = &table[feature];
+
+    ASSERT(row->feature_bit != 0 || row->witness != 0);
+    if (!ring_feature_allowed(feature))
+        return false;
+    return row->witness != 0 ? opcodes[row->witness]
+                             : (features & row->feature_bit) != 0;
 }
 
 const char *ring_feature_name(enum ring_feature feature)

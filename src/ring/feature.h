@@ -25,6 +25,18 @@
  *   no_iowait             6.15  an idle loop is counted as waiting for a disk
  *   probe                 5.6   the opcodes of 5.5
  *   query                 6.18  flags are found by trial
+ *
+ * The rest are flags and modes of opcodes, which PROBE does not tell about; an
+ * opcode or a bit of the same release, or of the next, stands for each. What is
+ * done without one, for each opcode: src/kernel/uring/route.c.
+ *
+ *   accept_multishot      5.19
+ *   buf_ring              5.19
+ *   cancel_flags          5.19
+ *   poll_first            5.19
+ *   sparse_files          5.19  also direct descriptors with automatic slots
+ *   recv_multishot        6.0
+ *   recv_bundle           6.10
  */
 #ifndef RING_FEATURE_H
 #define RING_FEATURE_H
@@ -48,12 +60,24 @@ enum ring_feature {
     RING_NO_IOWAIT,
     RING_PROBE,
     RING_QUERY,
+    RING_ACCEPT_MULTISHOT,
+    RING_BUF_RING,
+    RING_CANCEL_FLAGS,
+    RING_POLL_FIRST,
+    RING_SPARSE_FILES,
+    RING_RECV_MULTISHOT,
+    RING_RECV_BUNDLE,
     RING_FEATURE_COUNT,
 };
 
 /* False if GYRE_WITHOUT names it. Says nothing about Linux. */
 bool ring_feature_allowed(enum ring_feature feature);
 bool ring_opcode_allowed(unsigned opcode);
+
+/* Has a ring with these params.features, on a Linux that has these opcodes (not
+ * less what is masked), the feature of an opcode? */
+bool ring_feature_found(enum ring_feature feature, uint32_t features,
+                        const bool *opcodes);
 
 /* "defer_taskrun" */
 const char *ring_feature_name(enum ring_feature feature);

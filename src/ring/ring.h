@@ -24,6 +24,7 @@
 
 #include "ring/abi.h"
 #include "ring/abi_register.h"
+#include "ring/feature.h"
 #include "ring/queue.h"
 
 #define RING_ENTRIES_MAX 32768U
@@ -46,9 +47,10 @@ struct ring {
     size_t sqes_size;
 };
 
-/* Which opcodes this Linux executes. */
+/* Which opcodes this Linux executes, and which features of opcodes it has. */
 struct ring_opcodes {
     bool has[256];
+    bool feature[RING_FEATURE_COUNT]; /* those that no setup flag is about */
 };
 
 /*

@@ -50,13 +50,16 @@ public_includes_point_down()
             home["op"] = home["loop"] = home["timer"] = "loop"
             home["task"] = home["scope"] = "task"
             home["sync"] = home["channel"] = home["select"] = "sync"
-            home["io"] = home["detached"] = home["net"] = home["fs"] = "io"
+            home["file"] = home["socket"] = home["acceptor"] = home["poll"] = "io"
+            home["blocking"] = home["detached"] = "io"
         }
         FNR == 1 { split(FILENAME, path, "/"); room = path[2] }
         /^[ \t]*#[ \t]*include[ \t]*<gyre\// {
             name = $0
             sub(/^[^<]*<gyre\//, "", name)
             sub(/\.h>.*/, "", name)
+            if (name ~ /^op_/)
+                home[name] = "loop"
             if (name in home && rank[home[name]] > rank[room] + 0 &&
                 !(name == "op" && rank[room] >= rank["kernel"]))
                 print FILENAME ":" FNR ": " room "/ includes <gyre/" name \

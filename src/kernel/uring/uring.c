@@ -222,6 +222,7 @@ static const struct kernel_class uring_class = {
     .attach = uring_attach,
     .enter = uring_enter,
     .side = uring_side,
+    .look = uring_look,
     .internal = uring_internal,
     .try_now = uring_try_now,
     .wake = uring_wake,
@@ -235,25 +236,6 @@ static const struct kernel_class uring_class = {
     .pool = uring_pool,
     .destroy = uring_destroy,
 };
-
-/* Linux first; what it lacks, and what it has no opcode for, the emulator. */
-static void fill_routes(struct uring *uring)
-{
-    struct ring_opcodes opcodes;
-
-    static_assert((int)IORING_OP_LAST <= (int)KERNEL_OP_GETDENTS,
-                  "private opcodes and Linux's are apart");
-    ring_probe(&uring->ring, &opcodes);
-    for (unsigned i = 0; i < ARRAY_SIZE(uring->kernel.route); i++) {
-        enum kernel_route route = KERNEL_ROUTE_REFUSED;
-
-        if (i < KERNEL_OP_GETDENTS && opcodes.has[i])
-            route = KERNEL_ROUTE_SQ;
-        else if (emu_has_opcode(i))
-            route = KERNEL_ROUTE_SIDE;
-        uring->kernel.route[i] = (uint8_t)route;
-    }
-}
 
 int uring_open(struct kernel **kernel, const struct kernel_options *options)
 {
@@ -292,7 +274,8 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
         .ring_fd = uring->ring.fd,
         .reason = "asked for",
     };
-    fill_routes(uring);
+    ring_probe(&uring->ring, &uring->opcodes);
+    uring_fill_routes(uring);
     *kernel = &uring->kernel;
     return 0;
 }

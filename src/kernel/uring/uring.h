@@ -4,6 +4,7 @@
  *
  *   uring.c   open, attach, destroy, and the short calls
  *   enter.c   the one io_uring_enter of a turn
+ *   route.c   where a request goes: to Linux, or to the co-processor
  *   watch.c   the requests of its own: wakes, and the co-processor
  *   host.c    the descriptor by which another loop can wait for this one
  *
@@ -50,6 +51,8 @@ struct uring {
     struct kernel *side; /* the co-processor, or NULL until it is needed */
 
     enum watch_state watch[URING_WATCHES];
+
+    struct ring_opcodes opcodes; /* what this Linux has, less what is masked */
 };
 
 static inline struct uring *uring_of(struct kernel *kernel)
@@ -72,6 +75,10 @@ static inline bool uring_is_hosted(const struct uring *uring)
 {
     return atomic_load_explicit(&uring->host_fd, memory_order_relaxed) >= 0;
 }
+
+/* Fill kernel->route. */
+void uring_fill_routes(struct uring *uring);
+enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe);
 
 /* An eventfd, or a negative errno. */
 int uring_eventfd(void);

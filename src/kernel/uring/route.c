@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * route.c - where a request goes: to Linux, or to the co-processor
+ *
+ * Linux first; what it lacks, and what it has no opcode for, the emulator. Most
+ * opcodes are decided once, when the ring is made. Some Linux has, but not with
+ * every flag: such an opcode has a row below for each of these flags, and if
+ * this Linux lacks one, each request of the opcode is looked at.
+ *
+ * Buffer groups belong to one executor, and so does the table of registered
+ * files. If the ring lacks some of what their users need, they belong to the
+ * emulator, and every request that names one goes there.
+ */
+#include "kernel/emu/emu.h"
+#include "kernel/uring/uring.h"
+
+enum field { FIELD_IOPRIO };
+
+struct need {
+    uint8_t opcode;
+    enum field field;
+    uint32_t flag; /* a request with this bit in the field */
+    enum ring_feature feature;
+    bool optional; /* the bit is left out where Linux does not know it */
+};
+
+static const struct need needs[] = {
+    { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_MULTISHOT,
+      RING_ACCEPT_MULTISHOT, false },
+    { IORING_OP_RECV, FIELD_IOPRIO, IORING_RECV_MULTISHOT, RING_RECV_MULTISHOT,
+      false },
+    { IORING_OP_RECV, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST, RING_POLL_FIRST,
+      true },
+    { IORING_OP_RECV, FIELD_IOPRIO, IORING_RECVSEND_BUNDLE, RING_RECV_BUNDLE,
+      true },
+    { IORING_OP_RECVMSG, FIELD_IOPRIO, IORING_RECV_MULTISHOT,
+      RING_RECV_MULTISHOT, false },
+    { IORING_OP_RECVMSG, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST,
+      RING_POLL_FIRST, true },
+    { IORING_OP_SEND, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST, RING_POLL_FIRST,
+      true },
+    { IORING_OP_SENDMSG, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST,
+      RING_POLL_FIRST, true },
+};
+
+static uint32_t field_of(const struct io_uring_sqe *sqe, enum field field)
+{
+    switch (field) {
+    case FIELD_IOPRIO:
+        return sqe->ioprio;
+    }
+    ASSERT(false);
+    return 0;
+}
+
+static void leave_out(struct io_uring_sqe *sqe, const struct need *need)
+{
+    switch (need->field) {
+    case FIELD_IOPRIO:
+        sqe->ioprio &= (uint16_t)~need->flag;
+        break;
+    }
+}
+
+static bool has(const struct uring *uring, enum ring_feature feature)
+{
+    return uring->opcodes.feature[feature];
+}
+
+static bool groups_are_beside(const struct uring *uring)
+{
+    return !has(uring, RING_BUF_RING) || !has(uring, RING_RECV_MULTISHOT);
+}
+
+static bool files_are_beside(const struct uring *uring)
+{
+    return !has(uring, RING_SPARSE_FILES);
+}
+
+/* Of IOSQE_: a request with one of these is the emulator's. */
+static uint8_t flags_beside(const struct uring *uring)
+{
+    uint8_t flags = 0;
+
+    if (groups_are_beside(uring))
+        flags |= IOSQE_BUFFER_SELECT;
+    if (files_are_beside(uring))
+        flags |= IOSQE_FIXED_FILE;
+    return flags;
+}
+
+enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
+{
+    struct uring *uring = uring_of(kernel);
+    enum kernel_route beside =
+        emu_has_opcode(sqe->opcode) ? KERNEL_ROUTE_SIDE : KERNEL_ROUTE_REFUSED;
+
+    if ((sqe->flags & flags_beside(uring)) != 0)
+        return beside;
+    for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
+        const struct need *need = &needs[i];
+
+        if (need->opcode != sqe->opcode || has(uring, need->feature) ||
+            (field_of(sqe, need->field) & need->flag) == 0)
+            continue;
+        if (!need->optional)
+            return beside;
+        leave_out(sqe, need);
+    }
+    return KERNEL_ROUTE_SQ;
+}
+
+void uring_fill_routes(struct uring *uring)
+{
+    uint8_t *route = uring->kernel.route;
+    bool look = flags_beside(uring) != 0;
+
+    static_assert((int)IORING_OP_LAST <= (int)KERNEL_OP_GETDENTS,
+                  "private opcodes and Linux's are apart");
+    for (unsigned i = 0; i < ARRAY_SIZE(uring->kernel.route); i++) {
+        route[i] = KERNEL_ROUTE_REFUSED;
+        if (i < KERNEL_OP_GETDENTS && uring->opcodes.has[i])
+            route[i] = look ? KERNEL_ROUTE_LOOK : KERNEL_ROUTE_SQ;
+        else if (emu_has_opcode(i))
+            route[i] = KERNEL_ROUTE_SIDE;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
+        if (route[needs[i].opcode] == KERNEL_ROUTE_SQ &&
+            !has(uring, needs[i].feature))
+            route[needs[i].opcode] = KERNEL_ROUTE_LOOK;
+    }
+}
