@@ -4,7 +4,8 @@
  *
  * One line an opcode; the loop has no switch over operations. What a line says
  * is read at start (does `fd` name a descriptor?), at the end (may it be
- * retried after EINTR? which memory did the kernel write?) and by reports.
+ * retried after EINTR? which memory did the kernel write?) and by reports. The
+ * same line says where the opcode is found in the manual.
  */
 #ifndef LOOP_OPTABLE_H
 #define LOOP_OPTABLE_H
@@ -25,12 +26,18 @@ struct op_info {
     const char *name; /* without IORING_OP_; NULL: unknown opcode */
     bool has_fd;      /* `fd` is what the op works on */
     bool retry;       /* -EINTR means: nothing happened, do it again */
-    bool wrapped;     /* gyre has a call for it */
     bool tried;       /* gyre_op_try() may execute it */
     bool cancels;     /* it ends other requests */
     bool stream;      /* 0 is the end of the stream if len > 0 */
     bool opens;       /* its result is a descriptor */
     uint8_t output;   /* enum op_output */
+
+    /* For docs/OPERATIONS.md; nothing else reads these. */
+    const char *fill; /* what fills an op: "gyre_op_read" */
+    const char
+        *call; /* the call for tasks: "gyre_read"; or why there is none */
+    const char *below; /* how it is executed where Linux has no such opcode */
+    const char *rows;  /* of docs/CAPABILITIES.md, by which its tests begin */
 };
 
 extern const struct op_info op_table[256];

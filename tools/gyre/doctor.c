@@ -171,7 +171,7 @@ static void report_json(struct text *out, const struct facts *facts)
     json_object_end(&json);
     json_object(&json, "wrapped");
     for (unsigned op = 0; ring_opcode_name(op) != NULL; op++)
-        json_bool(&json, ring_opcode_name(op), op_table[op].wrapped);
+        json_bool(&json, ring_opcode_name(op), op_table[op].fill != NULL);
     json_object_end(&json);
     json_limits(&json, facts);
     json_versions(&json, facts);
@@ -264,7 +264,7 @@ static void put_emulated(struct text *out, const struct facts *facts)
     for (unsigned op = 0; op < ARRAY_SIZE(facts->opcodes.has); op++) {
         bool emulates = strcmp(facts->kernel, "emu") == 0;
 
-        if (!op_table[op].wrapped || (facts->opcodes.has[op] && !emulates))
+        if (op_table[op].fill == NULL || (facts->opcodes.has[op] && !emulates))
             continue;
         put_word(&p, span_string(op_table[op].name));
         count++;
