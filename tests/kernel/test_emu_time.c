@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runner/test.h"
@@ -63,6 +64,109 @@ TEST(emu_absolute_timeouts)
     expect(k, 1, -ETIME);
     CHECK_GE(now_ns(), at_ns);
     expect(k, 2, -ETIME);
+    world_close(k);
+}
+
+static struct ring_timespec on_clock(clockid_t id, int64_t plus_ns)
+{
+    struct timespec now;
+    int64_t ns;
+
+    CHECK_OK(clock_gettime(id, &now));
+    ns = now.tv_nsec + plus_ns;
+    return (struct ring_timespec){ now.tv_sec + ns / 1000000000,
+                                   ns % 1000000000 };
+}
+
+static bool has_passed(clockid_t id, const struct ring_timespec *time)
+{
+    struct ring_timespec now = on_clock(id, 0);
+
+    return now.tv_sec > time->tv_sec ||
+           (now.tv_sec == time->tv_sec && now.tv_nsec >= time->tv_nsec);
+}
+
+TEST(emu_F4_absolute_timeouts_on_every_clock)
+{
+    static const struct {
+        clockid_t id;
+        uint32_t flag;
+    } clocks[] = { { CLOCK_MONOTONIC, 0 },
+                   { CLOCK_BOOTTIME, IORING_TIMEOUT_BOOTTIME },
+                   { CLOCK_REALTIME, IORING_TIMEOUT_REALTIME } };
+    struct kernel *k = world_open(8, 0, 0);
+
+    for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++) {
+        uint32_t flags = IORING_TIMEOUT_ABS | clocks[i].flag;
+        struct ring_timespec late = on_clock(clocks[i].id, 12 * MS);
+        struct ring_timespec soon = on_clock(clocks[i].id, 6 * MS);
+        struct ring_timespec past = on_clock(clocks[i].id, 0);
+        struct ring_timespec far = on_clock(clocks[i].id, 1000000000000);
+
+        put(k, IORING_OP_TIMEOUT, -1, &late, 1, 1)->timeout_flags = flags;
+        put(k, IORING_OP_TIMEOUT, -1, &far, 1, 4)->timeout_flags = flags;
+        put(k, IORING_OP_TIMEOUT, -1, &soon, 1, 2)->timeout_flags = flags;
+        put(k, IORING_OP_TIMEOUT, -1, &past, 1, 3)->timeout_flags = flags;
+        expect(k, 3, -ETIME);
+        expect(k, 2, -ETIME);
+        CHECK(has_passed(clocks[i].id, &soon));
+        expect(k, 1, -ETIME);
+        CHECK(has_passed(clocks[i].id, &late));
+        cancel(k, 4);
+    }
+    world_close(k);
+}
+
+TEST(emu_F6_timeouts_repeat_on_every_clock)
+{
+    static const uint32_t clocks[] = { 0, IORING_TIMEOUT_BOOTTIME,
+                                       IORING_TIMEOUT_REALTIME };
+    struct kernel *k = world_open(8, 0, 0);
+    struct ring_timespec time = { 0, MS };
+
+    for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++) {
+        struct io_uring_sqe *sqe = put(k, IORING_OP_TIMEOUT, -1, &time, 1, 1);
+        uint64_t start_ns = now_ns();
+
+        sqe->timeout_flags = IORING_TIMEOUT_MULTISHOT | clocks[i];
+        sqe->off = 3;
+        for (uint64_t n = 1; n <= 3; n++) {
+            struct io_uring_cqe cqe;
+
+            enter(k, 1);
+            cqe = take(k);
+            CHECK_ERR(cqe.res, -ETIME);
+            CHECK_EQ(cqe.flags, n < 3 ? IORING_CQE_F_MORE : 0u);
+            CHECK_GE(now_ns(), start_ns + n * MS);
+        }
+        expect_nothing(k);
+    }
+    world_close(k);
+}
+
+TEST(emu_F8_an_update_stays_on_the_clock_of_its_timeout)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    struct ring_timespec far = { 100, 0 };
+    struct ring_timespec soon = on_clock(CLOCK_REALTIME, 4 * MS);
+    struct io_uring_sqe *sqe;
+
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 1)->timeout_flags =
+        IORING_TIMEOUT_REALTIME;
+    sqe = put(k, IORING_OP_TIMEOUT_REMOVE, -1, (void *)1, 0, 2);
+    sqe->timeout_flags = IORING_TIMEOUT_UPDATE | IORING_TIMEOUT_ABS;
+    sqe->addr2 = (uintptr_t)&soon;
+    expect(k, 2, 0);
+    expect(k, 1, -ETIME);
+    CHECK(has_passed(CLOCK_REALTIME, &soon));
+
+    /* As on Linux, the clock is not the update's to choose. */
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 3);
+    sqe = put(k, IORING_OP_TIMEOUT_REMOVE, -1, (void *)3, 0, 4);
+    sqe->timeout_flags = IORING_TIMEOUT_UPDATE | IORING_TIMEOUT_BOOTTIME;
+    sqe->addr2 = (uintptr_t)&soon;
+    expect(k, 4, -EINVAL);
+    cancel(k, 3);
     world_close(k);
 }
 

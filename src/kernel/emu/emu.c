@@ -121,7 +121,7 @@ static int emu_pollable_fd(struct kernel *kernel)
 
     if (emu->timer_fd >= 0)
         return emu->epoll_fd;
-    fd = turn_timer_open(emu, EMU_KEY_TIMER);
+    fd = turn_timer_open(emu, CLOCK_MONOTONIC, EMU_KEY_TIMER);
     if (fd >= 0) {
         emu->timer_fd = fd;
         turn_arm_timer(emu);
@@ -196,6 +196,7 @@ static void emu_free(struct emu *emu)
     pool_destroy(emu->pool);
     wait_deinit(emu);
     request_deinit(emu);
+    clock_deinit(emu);
     if (emu->timer_fd >= 0)
         close(emu->timer_fd);
     if (emu->sleep_fd >= 0)
@@ -285,6 +286,7 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
     emu->timer_ns = WHEEL_NEVER;
     list_init(&emu->orphans);
     list_init(&emu->counted);
+    clock_init(emu);
     wheel_init(&emu->timers, emu_now_ns());
     error = kernel_options_resolve(&options, asked, NULL);
     if (error == 0)

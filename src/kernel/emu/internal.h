@@ -42,6 +42,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "base/list.h"
 #include "base/wheel.h"
@@ -117,7 +118,8 @@ struct kept_path {
 };
 
 struct timing {
-    struct wheel_node node;
+    struct wheel_node node;  /* on the wheel, or on the list of `clock` */
+    struct emu_clock *clock; /* NULL: the wheel's, CLOCK_MONOTONIC */
     uint64_t interval_ns;
     uint32_t target;  /* emu->events at which a counted timeout is complete */
     uint32_t repeats; /* of a multishot timeout; 0: no end */
@@ -171,7 +173,18 @@ enum { EMU_EVENTS = 128 };
 #define EMU_KEY_SIGNAL UINT64_MAX
 #define EMU_KEY_TIMER (UINT64_MAX - 1)
 #define EMU_KEY_SLEEP (UINT64_MAX - 2)
-#define EMU_KEYS_OWN EMU_KEY_SLEEP
+#define EMU_KEY_CLOCKS (UINT64_MAX - 2 - EMU_CLOCKS) /* one for each */
+#define EMU_KEYS_OWN EMU_KEY_CLOCKS
+
+/* A clock that the wheel does not keep, and the timeouts on it (clock.c). */
+struct emu_clock {
+    clockid_t id;
+    int fd;            /* a timer of Linux's; -1 until the first timeout */
+    uint64_t armed_ns; /* what it is set to; WHEEL_NEVER: nothing, or it rang */
+    struct list timings; /* by deadline */
+};
+
+enum { EMU_BOOTTIME, EMU_REALTIME, EMU_CLOCKS };
 
 struct pool;
 struct chunk;
@@ -207,6 +220,7 @@ struct emu {
 
     /* timeout.c */
     struct wheel timers;
+    struct emu_clock clocks[EMU_CLOCKS];
     struct list counted; /* by target */
     uint32_t events;     /* CQEs that count for counted timeouts */
 
@@ -288,6 +302,18 @@ bool pool_take_back(struct pool *pool, struct request *r);
 struct request *pool_results(struct pool *pool);
 void pool_look(struct pool *pool, struct kernel_pool *look);
 
+/* clock.c: clocks that are not the wheel's */
+void clock_init(struct emu *emu);
+void clock_deinit(struct emu *emu);
+struct emu_clock *clock_of(struct emu *emu, uint32_t timeout_flags,
+                           bool absolute);
+int clock_prepare(struct emu *emu, struct emu_clock *clock);
+uint64_t clock_now_ns(const struct emu_clock *clock);
+void clock_insert(struct emu_clock *clock, struct wheel_node *node);
+void clock_remove(struct emu_clock *clock, struct wheel_node *node);
+struct wheel_node *clock_take_due(struct emu_clock *clock);
+void clock_rang(struct emu *emu, uint64_t key);
+
 /* timeout.c */
 void timeout_run(struct emu *emu);
 void timeout_count(struct emu *emu);
@@ -298,7 +324,8 @@ uint64_t timeout_next_ns(const struct emu *emu);
 int turn_enter(struct kernel *kernel, unsigned submit, unsigned want,
                uint64_t deadline_ns);
 void turn_own(struct emu *emu);
-int turn_timer_open(struct emu *emu, uint64_t key);
+int turn_timer_open(struct emu *emu, clockid_t clock, uint64_t key);
+void turn_timer_set(int fd, uint64_t ns);
 void turn_arm_timer(struct emu *emu);
 
 /* The operations, by file. */

@@ -7,10 +7,7 @@
  * that completes them; the events are all CQEs but those of timeouts that
  * fired.
  *
- * Clocks: relative times on any clock are the monotonic clock's, as a clock
- * that is set does not move relative timers. Absolute ones on a clock that can
- * be set, and those that count the time the machine slept, would need a timer
- * of Linux's and are refused.
+ * Times on other clocks than the monotonic one are kept by clock.c.
  */
 #include <errno.h>
 
@@ -23,14 +20,15 @@
 int timeout_check(const struct io_uring_sqe *sqe)
 {
     uint32_t flags = sqe->timeout_flags;
-    uint32_t known = IORING_TIMEOUT_ABS | IORING_TIMEOUT_REALTIME |
+    uint32_t clocks = IORING_TIMEOUT_CLOCK_MASK;
+    uint32_t known = IORING_TIMEOUT_ABS | clocks |
                      IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT;
-    uint32_t not_with_abs = IORING_TIMEOUT_REALTIME | IORING_TIMEOUT_MULTISHOT;
+    uint32_t repeating = IORING_TIMEOUT_ABS | IORING_TIMEOUT_MULTISHOT;
 
     if (sqe->buf_index != 0 || sqe->len != 1 || sqe->splice_fd_in != 0 ||
         (flags & ~known) != 0)
         return -EINVAL;
-    if ((flags & IORING_TIMEOUT_ABS) != 0 && (flags & not_with_abs) != 0)
+    if ((flags & clocks) == clocks || (flags & repeating) == repeating)
         return -EINVAL;
     return 0;
 }
@@ -51,11 +49,30 @@ static int timeout_read(uint64_t address, uint64_t *time_ns)
     return 0;
 }
 
+/* Make what the timeout goes by: 0, or a negative errno. */
+static int timeout_prepare(struct emu *emu, const struct request *r,
+                           bool absolute)
+{
+    struct emu_clock *clock = clock_of(emu, r->sqe.timeout_flags, absolute);
+
+    return clock != NULL ? clock_prepare(emu, clock) : 0;
+}
+
 static void timeout_insert(struct emu *emu, struct request *r, uint64_t time_ns,
                            bool absolute)
 {
-    wheel_insert(&emu->timers, &r->kept.timing.node,
-                 absolute ? time_ns : emu_now_ns() + time_ns);
+    struct timing *timing = &r->kept.timing;
+
+    timing->clock = clock_of(emu, r->sqe.timeout_flags, absolute);
+    if (timing->clock == NULL) {
+        wheel_insert(&emu->timers, &timing->node,
+                     absolute ? time_ns : emu_now_ns() + time_ns);
+        return;
+    }
+    if (!absolute)
+        time_ns += clock_now_ns(timing->clock);
+    timing->node.deadline_ns = time_ns;
+    clock_insert(timing->clock, &timing->node);
 }
 
 /* Into the list of counted ones, in order; the newest is likely the last. */
@@ -81,6 +98,8 @@ int timeout_begin(struct emu *emu, struct request *r)
     uint64_t time_ns;
     int error = timeout_read(r->sqe.addr, &time_ns);
 
+    if (error == 0)
+        error = timeout_prepare(emu, r, absolute);
     if (error != 0)
         return error;
     *timing = (struct timing){ .interval_ns = time_ns };
@@ -98,14 +117,18 @@ int timeout_begin(struct emu *emu, struct request *r)
     return EMU_TAKEN;
 }
 
-/* Off the wheel and the list. */
+/* Off the wheel, or its clock, and the list. */
 void timeout_leave(struct emu *emu, struct request *r)
 {
     struct timing *timing = &r->kept.timing;
 
     ASSERT(r->place == EMU_TIMING);
-    if (wheel_node_is_armed(&timing->node))
-        wheel_remove(&emu->timers, &timing->node);
+    if (wheel_node_is_armed(&timing->node)) {
+        if (timing->clock == NULL)
+            wheel_remove(&emu->timers, &timing->node);
+        else
+            clock_remove(timing->clock, &timing->node);
+    }
     if (list_is_linked(&timing->counted))
         list_remove(&timing->counted);
     r->place = EMU_NEW;
@@ -145,15 +168,23 @@ static void timeout_fire(struct emu *emu, struct request *r)
     r->place = EMU_TIMING;
 }
 
+static void timeout_expired(struct emu *emu, struct wheel_node *node)
+{
+    timeout_fire(emu, CONTAINER_OF(node, struct request, kept.timing.node));
+}
+
 void timeout_run(struct emu *emu)
 {
     struct wheel_node *node;
 
+    for (unsigned i = 0; i < EMU_CLOCKS; i++)
+        while ((node = clock_take_due(&emu->clocks[i])) != NULL)
+            timeout_expired(emu, node);
     if (emu->timers.count == 0)
         return;
     wheel_advance(&emu->timers, emu_now_ns());
     while ((node = wheel_take_due(&emu->timers)) != NULL)
-        timeout_fire(emu, CONTAINER_OF(node, struct request, kept.timing.node));
+        timeout_expired(emu, node);
 }
 
 uint64_t timeout_next_ns(const struct emu *emu)
@@ -188,6 +219,7 @@ static struct request *timeout_find(struct emu *emu, uint64_t user_data)
 
 int timeout_remove_begin(struct emu *emu, struct request *r)
 {
+    bool absolute = (r->sqe.timeout_flags & IORING_TIMEOUT_ABS) != 0;
     struct request *target;
     uint64_t time_ns = 0;
     int error = 0;
@@ -199,16 +231,18 @@ int timeout_remove_begin(struct emu *emu, struct request *r)
     target = timeout_find(emu, r->sqe.addr);
     if (target == NULL)
         return -ENOENT;
+    error = timeout_prepare(emu, target, absolute);
+    if (error != 0)
+        return error;
     timeout_leave(emu, target);
     if ((r->sqe.timeout_flags & IORING_TIMEOUT_UPDATE) == 0) {
         request_complete(emu, r, 0);
         request_complete(emu, target, -ECANCELED);
         return EMU_TAKEN;
     }
-    /* An updated timeout counts no more, as on Linux. */
+    /* An updated timeout counts no more, and stays on its clock, as on Linux. */
     target->kept.timing.interval_ns = time_ns;
-    timeout_insert(emu, target, time_ns,
-                   (r->sqe.timeout_flags & IORING_TIMEOUT_ABS) != 0);
+    timeout_insert(emu, target, time_ns, absolute);
     target->place = EMU_TIMING;
     return 0;
 }

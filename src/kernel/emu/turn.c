@@ -71,11 +71,10 @@ static int turn_submit(struct emu *emu, unsigned submit)
 }
 
 /* A timer in the epoll, edge-triggered and never read. Or a negative errno. */
-int turn_timer_open(struct emu *emu, uint64_t key)
+int turn_timer_open(struct emu *emu, clockid_t clock, uint64_t key)
 {
     struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = key };
-    int fd =
-        emu_result(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    int fd = emu_result(timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK));
     int error;
 
     if (fd < 0)
@@ -88,7 +87,7 @@ int turn_timer_open(struct emu *emu, uint64_t key)
 }
 
 /* Set a timer to a point in time; WHEEL_NEVER disarms it. */
-static void turn_timer_set(int fd, uint64_t ns)
+void turn_timer_set(int fd, uint64_t ns)
 {
     struct itimerspec at = { 0 };
 
@@ -110,7 +109,7 @@ static bool turn_sleep_until(struct emu *emu, uint64_t now_ns,
                              uint64_t until_ns)
 {
     if (emu->sleep_fd < 0) {
-        emu->sleep_fd = turn_timer_open(emu, EMU_KEY_SLEEP);
+        emu->sleep_fd = turn_timer_open(emu, CLOCK_MONOTONIC, EMU_KEY_SLEEP);
         if (emu->sleep_fd < 0) {
             emu->sleep_fd = -1;
             return false;
@@ -172,9 +171,12 @@ static int turn_serve(struct emu *emu, uint64_t until_ns)
 {
     int count = turn_epoll(emu, until_ns);
 
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         if (emu->ready[i].data.u64 < EMU_KEYS_OWN)
             wait_event(emu, &emu->ready[i]);
+        else
+            clock_rang(emu, emu->ready[i].data.u64);
+    }
     return count;
 }
 
