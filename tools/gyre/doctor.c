@@ -17,6 +17,7 @@
 #include "json.h"
 #include "kernel/facts.h"
 #include "loop/optable.h"
+#include "operations.h"
 #include "options.h"
 #include "ring/feature.h"
 #include "task/stack.h"
@@ -28,12 +29,15 @@
 #define INDENT 14
 
 static const char HELP[] =
-    "usage: gyre doctor [--json]\n"
+    "usage: gyre doctor [--json | --operations]\n"
     "\n"
     "Tells what this machine's kernel offers, what gyre will use and what it\n"
     "will do without, and why. GYRE_KERNEL=uring|emu and "
     "GYRE_WITHOUT=FEATURE,...\n"
-    "have their effect.\n";
+    "have their effect.\n"
+    "\n"
+    "  --json        the same for programs\n"
+    "  --operations  instead, the page of all operations, docs/OPERATIONS.md\n";
 
 /* How a stack is guarded here. */
 static const char *guard_name(void)
@@ -364,12 +368,26 @@ static void report_text(struct text *out, const struct facts *facts)
     put_limits(out, facts);
 }
 
+/* False: it could not be written. The text is freed. */
+static bool print(struct text *out)
+{
+    bool failed = out->failed ||
+                  fwrite(out->data, 1, out->used, stdout) != out->used ||
+                  fflush(stdout) != 0;
+
+    text_free(out);
+    if (failed)
+        fprintf(stderr, "gyre: cannot write the report\n");
+    return !failed;
+}
+
 int doctor_main(int argc, char **argv)
 {
     struct options options;
     struct facts facts;
     struct text out;
     bool as_json = false;
+    bool operations = false;
 
     options_init(&options, argc, argv);
     while (options_next(&options)) {
@@ -379,26 +397,27 @@ int doctor_main(int argc, char **argv)
         }
         if (options_is(&options, "--json"))
             as_json = true;
+        else if (options_is(&options, "--operations"))
+            operations = true;
         else
             options_unknown(&options);
     }
     if (options.failed)
         return EXIT_USAGE;
 
-    facts_collect(&facts);
     text_init_growing(&out, REPORT_MAX);
+    if (operations) {
+        operations_page(&out);
+        return print(&out) ? EXIT_OK : EXIT_FAILED;
+    }
+    facts_collect(&facts);
     if (as_json)
         report_json(&out, &facts);
     else
         report_text(&out, &facts);
 
-    bool failed = out.failed ||
-                  fwrite(out.data, 1, out.used, stdout) != out.used ||
-                  fflush(stdout) != 0;
+    bool failed = !print(&out);
 
-    text_free(&out);
-    if (failed)
-        fprintf(stderr, "gyre: cannot write the report\n");
     /* A machine on which no loop can be made is worth an exit code. */
     return failed || facts.error != NULL ? EXIT_FAILED : EXIT_OK;
 }
