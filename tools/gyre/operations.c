@@ -19,16 +19,15 @@ static const char HEAD[] =
     "Each request that a kernel executes: the function that fills an op with\n"
     "it, the call for tasks or why there is none, the first Linux whose\n"
     "io_uring has the opcode, how the emulator executes it below that (and\n"
-    "where there is no io_uring), and the rows of\n"
-    "[CAPABILITIES.md](CAPABILITIES.md) by which its tests begin. A flag of\n"
-    "an opcode may be younger: `src/kernel/uring/route.c` says what is done\n"
-    "without it.\n"
+    "where there is no io_uring), and by what its tests begin: rows of\n"
+    "[CAPABILITIES.md](CAPABILITIES.md), mostly. A flag of an opcode may be\n"
+    "younger: `src/kernel/uring/route.c` says what is done without it.\n"
     "\n"
     "Made by `gyre doctor --operations` from `src/loop/optable.c`; do not "
     "edit\n"
     "it here.\n"
     "\n"
-    "| opcode | fills an op | for tasks | Linux | below | rows |\n"
+    "| opcode | fills an op | for tasks | Linux | below | tests |\n"
     "|---|---|---|---|---|---|\n";
 
 /* Names of functions come as code; a reason ("none: ...") as it is. */
