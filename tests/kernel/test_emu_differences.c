@@ -52,9 +52,8 @@ static void end(struct kernel *k, uint64_t id)
 TEST(emu_difference_1_and_2_what_is_not_emulated_is_refused)
 {
     struct kernel *k = world_open(8, 0, 0);
-    static const uint8_t flags[] = { IOSQE_FIXED_FILE, IOSQE_IO_DRAIN,
-                                     IOSQE_IO_LINK, IOSQE_IO_HARDLINK,
-                                     IOSQE_BUFFER_SELECT };
+    static const uint8_t flags[] = { IOSQE_IO_DRAIN, IOSQE_IO_LINK,
+                                     IOSQE_IO_HARDLINK, IOSQE_BUFFER_SELECT };
 
     put(k, IORING_OP_SPLICE, -1, NULL, 0, 1);
     expect(k, 1, -EINVAL);
@@ -94,11 +93,6 @@ TEST(emu_difference_3_modes_that_are_refused)
     put(k, IORING_OP_TIMEOUT_REMOVE, -1, NULL, 0, 6)->timeout_flags =
         IORING_LINK_TIMEOUT_UPDATE;
     expect(k, 6, -EINVAL);
-    put(k, IORING_OP_OPENAT, AT_FDCWD, "/", 0, 7)->file_index = 1;
-    expect(k, 7, -EINVAL);
-    put(k, IORING_OP_ASYNC_CANCEL, 0, NULL, 0, 8)->cancel_flags =
-        IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_FD_FIXED;
-    expect(k, 8, -EINVAL);
     close_pair(fds);
     world_close(k);
 }

@@ -21,7 +21,7 @@ int cancel_check(const struct io_uring_sqe *sqe)
     uint32_t flags = sqe->cancel_flags;
     uint32_t known = IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_FD |
                      IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_USERDATA |
-                     IORING_ASYNC_CANCEL_OP;
+                     IORING_ASYNC_CANCEL_OP | IORING_ASYNC_CANCEL_FD_FIXED;
     uint32_t keys = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP;
 
     if (sqe->off != 0 || sqe->splice_fd_in != 0 || (flags & ~known) != 0)
@@ -31,7 +31,27 @@ int cancel_check(const struct io_uring_sqe *sqe)
     return 0;
 }
 
-static bool cancel_matches(const struct io_uring_sqe *cancel,
+/* Is the cancel's descriptor a slot? Linux takes two flags for it. */
+static bool cancel_is_fixed(const struct io_uring_sqe *cancel)
+{
+    return (cancel->cancel_flags & IORING_ASYNC_CANCEL_FD_FIXED) != 0 ||
+           (cancel->flags & IOSQE_FIXED_FILE) != 0;
+}
+
+/* Does the request work on the cancel's descriptor? A slot's file is not the
+ * one that it was a duplicate of. */
+static bool cancel_meets(const struct emu *emu,
+                         const struct io_uring_sqe *cancel,
+                         const struct request *r)
+{
+    if (cancel_is_fixed(cancel))
+        return r->files[0] == files_at(emu, (uint32_t)cancel->fd);
+    return r->sqe.fd == cancel->fd && r->files[0] == NULL &&
+           r->place != EMU_ORPHANED && !r->op->no_file;
+}
+
+static bool cancel_matches(const struct emu *emu,
+                           const struct io_uring_sqe *cancel,
                            const struct request *r)
 {
     uint32_t flags = cancel->cancel_flags;
@@ -39,8 +59,7 @@ static bool cancel_matches(const struct io_uring_sqe *cancel,
 
     if ((flags & IORING_ASYNC_CANCEL_ANY) != 0)
         return true;
-    if ((flags & IORING_ASYNC_CANCEL_FD) != 0 &&
-        (r->sqe.fd != cancel->fd || r->place == EMU_ORPHANED || r->op->no_file))
+    if ((flags & IORING_ASYNC_CANCEL_FD) != 0 && !cancel_meets(emu, cancel, r))
         return false;
     if ((flags & IORING_ASYNC_CANCEL_OP) != 0 && r->sqe.opcode != cancel->len)
         return false;
@@ -88,6 +107,14 @@ static void cancel_end(struct emu *emu, struct list *ended)
     }
 }
 
+static bool cancel_has_file(const struct emu *emu,
+                            const struct io_uring_sqe *cancel)
+{
+    if (cancel_is_fixed(cancel))
+        return files_at(emu, (uint32_t)cancel->fd) != NULL;
+    return fcntl(cancel->fd, F_GETFD) >= 0;
+}
+
 /* The next candidate after `at` on one of the two lists. */
 static struct request *cancel_next(struct list *head, struct list **at,
                                    bool by_hash)
@@ -114,11 +141,11 @@ int cancel_begin(struct emu *emu, struct request *r)
     struct request *target;
     int count = 0, result = -ENOENT;
 
-    if ((flags & IORING_ASYNC_CANCEL_FD) != 0 && fcntl(r->sqe.fd, F_GETFD) < 0)
+    if ((flags & IORING_ASYNC_CANCEL_FD) != 0 && !cancel_has_file(emu, &r->sqe))
         return -EBADF;
     list_init(&ended);
     while ((target = cancel_next(head, &at, by_hash)) != NULL) {
-        if (!cancel_matches(&r->sqe, target))
+        if (!cancel_matches(emu, &r->sqe, target))
             continue;
         result = cancel_take(emu, target, &ended) ? 0 : -EALREADY;
         count++;

@@ -55,8 +55,8 @@ int emu_try(const struct io_uring_sqe *sqe)
     int saved = errno;
     int result;
 
-    /* Refused here, but maybe not by Linux. */
-    if (request_refusal(sqe) != 0)
+    /* Refused here, but maybe not by Linux; and a slot can be anybody's. */
+    if (request_refusal(sqe) != 0 || files_are_named(sqe))
         return -EAGAIN;
     memset(&r, 0, sizeof r);
     r.sqe = *sqe;
@@ -72,18 +72,27 @@ int emu_try(const struct io_uring_sqe *sqe)
     return result;
 }
 
-static int emu_try_now(struct kernel *kernel, const struct io_uring_sqe *sqe)
+static int emu_try_now(struct kernel *kernel, const struct io_uring_sqe *asked)
 {
-    const struct emu_op *op = op_find(sqe->opcode);
+    const struct emu_op *op = op_find(asked->opcode);
+    struct emu *emu = emu_of(kernel);
+    struct io_uring_sqe sqe = *asked;
     int result;
 
+    if (sqe.opcode == IORING_OP_CLOSE && sqe.file_index != 0)
+        return files_close(emu, sqe.file_index - 1);
+    if ((sqe.flags & IOSQE_FIXED_FILE) != 0) {
+        sqe.fd = files_look(emu, (uint32_t)sqe.fd);
+        sqe.flags &= (uint8_t)~IOSQE_FIXED_FILE;
+        if (sqe.fd < 0)
+            return -EBADF;
+    }
     /* It would overtake those who wait. */
-    if (op != NULL && !op->no_file &&
-        wait_has_line(emu_of(kernel), sqe->fd, op->direction))
+    if (op != NULL && !op->no_file && wait_has_line(emu, sqe.fd, op->direction))
         return -EAGAIN;
-    result = emu_try(sqe);
-    if (sqe->opcode == IORING_OP_CLOSE && result == 0)
-        wait_forget(emu_of(kernel), sqe->fd);
+    result = emu_try(&sqe);
+    if (sqe.opcode == IORING_OP_CLOSE && result == 0)
+        wait_forget(emu, sqe.fd);
     return result;
 }
 
@@ -133,11 +142,14 @@ static int emu_pollable_fd(struct kernel *kernel)
 static int emu_reg(struct kernel *kernel, unsigned opcode, void *arg,
                    unsigned count)
 {
-    (void)kernel;
-    (void)opcode;
-    (void)arg;
-    (void)count;
-    return -EOPNOTSUPP;
+    struct emu *emu = emu_of(kernel);
+    int saved = errno;
+    int result;
+
+    turn_own(emu);
+    result = files_register(emu, opcode, arg, count);
+    errno = saved;
+    return result;
 }
 
 static size_t whole_pages(size_t size)
@@ -194,6 +206,7 @@ static void emu_pool(struct kernel *kernel, struct kernel_pool *pool)
 static void emu_free(struct emu *emu)
 {
     pool_destroy(emu->pool);
+    files_deinit(emu);
     wait_deinit(emu);
     request_deinit(emu);
     clock_deinit(emu);

@@ -34,7 +34,17 @@ enum { HOW_SIZE = 24 };
 
 int file_open_check(const struct io_uring_sqe *sqe)
 {
-    return sqe->buf_index != 0 || sqe->file_index != 0 ? -EINVAL : 0;
+    bool cloexec = sqe->opcode == IORING_OP_OPENAT &&
+                   (sqe->open_flags & O_CLOEXEC) != 0;
+
+    return sqe->buf_index != 0 || (sqe->file_index != 0 && cloexec) ? -EINVAL
+                                                                    : 0;
+}
+
+/* What goes into a slot is a descriptor of ours, which no program inherits. */
+static uint64_t file_flags(const struct io_uring_sqe *sqe, uint64_t flags)
+{
+    return sqe->file_index != 0 ? flags | O_CLOEXEC : flags;
 }
 
 int file_open_keep(struct request *r)
@@ -78,7 +88,7 @@ static int file_open_cached(int dirfd, const char *path, struct open_how how)
 
 int file_open(struct request *r)
 {
-    struct open_how how = { .flags = r->sqe.open_flags };
+    struct open_how how = { .flags = file_flags(&r->sqe, r->sqe.open_flags) };
 
     if ((how.flags & O_PATH) != 0)
         how.flags &= PATH_FLAGS;
@@ -87,8 +97,10 @@ int file_open(struct request *r)
 
 int file_open_work(struct request *r)
 {
-    return emu_result(openat(r->sqe.fd, file_path(r), (int)r->sqe.open_flags,
-                             (mode_t)r->sqe.len));
+    uint64_t flags = file_flags(&r->sqe, r->sqe.open_flags);
+
+    return emu_result(
+        openat(r->sqe.fd, file_path(r), (int)flags, (mode_t)r->sqe.len));
 }
 
 /* The caller's open_how: zeros beyond what is known here are fine. */
@@ -112,6 +124,9 @@ static int file_how(const struct io_uring_sqe *sqe, struct open_how *how)
         at += part;
         left -= part;
     }
+    if (error == 0 && sqe->file_index != 0 && (how->flags & O_CLOEXEC) != 0)
+        return -EINVAL;
+    how->flags = error == 0 ? file_flags(sqe, how->flags) : 0;
     return error;
 }
 
@@ -165,7 +180,7 @@ int file_close_check(const struct io_uring_sqe *sqe)
 {
     return sqe->off != 0 || sqe->addr != 0 || sqe->len != 0 ||
                    sqe->op_flags != 0 || sqe->buf_index != 0 ||
-                   sqe->file_index != 0
+                   (sqe->file_index != 0 && sqe->fd != 0)
                ? -EINVAL
                : 0;
 }
@@ -199,9 +214,12 @@ static struct request *file_left_behind(struct emu *emu, int fd)
 int file_close_begin(struct emu *emu, struct request *r)
 {
     int fd = r->sqe.fd;
-    struct request *left = file_left_behind(emu, fd);
+    struct request *left;
     int result;
 
+    if (r->sqe.file_index != 0)
+        return files_close(emu, r->sqe.file_index - 1);
+    left = file_left_behind(emu, fd);
     if (left == NULL)
         return file_close(r);
     if (fcntl(fd, F_GETFD) < 0)
@@ -226,7 +244,7 @@ void file_let_go(struct emu *emu, struct request *r)
 
 void file_close_after(struct emu *emu, const struct request *r, int result)
 {
-    if (result == 0)
+    if (result == 0 && r->sqe.file_index == 0)
         wait_forget(emu, r->sqe.fd);
 }
 

@@ -46,6 +46,7 @@
 
 #include "base/list.h"
 #include "base/wheel.h"
+#include "kernel/emu/files.h"
 #include "kernel/kernel.h"
 
 struct emu;
@@ -69,6 +70,9 @@ struct emu_op {
     enum direction direction; /* of its waits */
     bool no_try;              /* emu_try() answers -EAGAIN */
     bool no_file;             /* sqe.fd is not what it works on */
+    bool no_slot;             /* sqe.fd may not be a slot */
+    bool splices;             /* splice_fd_in is a second one */
+    bool opens;               /* for a slot, if file_index says so */
     bool any_result;          /* the worker's answer is never a verdict */
 
     /* The fields that Linux refuses: 0 or -EINVAL. */
@@ -146,6 +150,7 @@ struct request {
     struct list all;       /* emu->held */
     struct list hash;
     struct request *next_result; /* in the pool's list of results */
+    struct emu_file *files[2];   /* the slots it was given: fd, splice_fd_in */
     void *memory;                /* what `kept` had no room for */
     union {
         struct vector vector;
@@ -224,6 +229,8 @@ struct emu {
     struct list counted; /* by target */
     uint32_t events;     /* CQEs that count for counted timeouts */
 
+    struct emu_files files;
+
     struct pool *pool;
     unsigned pooled;
 
@@ -293,6 +300,7 @@ void wait_resume(struct emu *emu, int fd, enum direction direction);
 enum direction request_direction(const struct request *r);
 struct fd_state *wait_find(struct emu *emu, int fd);
 void wait_forget(struct emu *emu, int fd);
+void wait_close(struct emu *emu, int fd);
 
 /* pool.c: threads */
 struct pool *pool_create(unsigned threads_max, int event_fd);

@@ -122,8 +122,8 @@ int net_accept_check(const struct io_uring_sqe *sqe)
 {
     unsigned ioprio = IORING_ACCEPT_DONTWAIT | IORING_ACCEPT_POLL_FIRST;
 
-    if (sqe->len != 0 || sqe->buf_index != 0 || sqe->file_index != 0 ||
-        (sqe->ioprio & ~ioprio) != 0 ||
+    if (sqe->len != 0 || sqe->buf_index != 0 || (sqe->ioprio & ~ioprio) != 0 ||
+        (sqe->file_index != 0 && (sqe->accept_flags & SOCK_CLOEXEC) != 0) ||
         (sqe->accept_flags & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
         return -EINVAL;
     return 0;
@@ -131,9 +131,13 @@ int net_accept_check(const struct io_uring_sqe *sqe)
 
 static int net_accept_call(struct request *r)
 {
+    int flags = (int)r->sqe.accept_flags;
+
+    /* What goes into a slot is ours, and no program inherits it. */
+    if (r->sqe.file_index != 0)
+        flags |= SOCK_CLOEXEC;
     return emu_result(accept4(r->sqe.fd, emu_pointer(r->sqe.addr),
-                              emu_pointer(r->sqe.addr2),
-                              (int)r->sqe.accept_flags));
+                              emu_pointer(r->sqe.addr2), flags));
 }
 
 int net_accept(struct request *r)

@@ -174,7 +174,7 @@ bool request_is_impatient(const struct io_uring_sqe *sqe)
 int request_refusal(const struct io_uring_sqe *sqe)
 {
     const struct emu_op *op = op_find(sqe->opcode);
-    unsigned flags = IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
+    unsigned flags = IOSQE_FIXED_FILE | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
 
     if (op == NULL || (sqe->flags & ~flags) != 0 || sqe->personality != 0)
         return -EINVAL;
@@ -190,6 +190,11 @@ void request_start(struct emu *emu, struct request *r)
         return;
     }
     r->op = op_find(r->sqe.opcode);
+    verdict = files_take(emu, r);
+    if (verdict != 0) {
+        request_complete(emu, r, verdict);
+        return;
+    }
     if (r->op->begin != NULL)
         verdict = r->op->begin(emu, r);
     else if (r->op->attempt == NULL)
@@ -299,9 +304,12 @@ static bool request_counts(const struct request *r, int result)
 /* The one end of every request. */
 void request_complete(struct emu *emu, struct request *r, int result)
 {
-    bool counts = request_counts(r, result), failed;
+    struct emu_file *const files[2] = { r->files[0], r->files[1] };
+    bool counts, failed;
 
     ASSERT(r->place == EMU_NEW && !list_is_linked(&r->link));
+    result = files_settle(emu, r, result);
+    counts = request_counts(r, result);
     if (r->held) {
         r->held = false;
         emu->held_count--;
@@ -317,12 +325,14 @@ void request_complete(struct emu *emu, struct request *r, int result)
         failed = false;
     if ((r->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0 && !failed) {
         request_release(emu, r);
+        files_drop(emu, files);
         return;
     }
     if (cq_push(emu, r->sqe.user_data, result, 0))
         request_release(emu, r);
     else
         request_overflow(emu, r, result, 0);
+    files_drop(emu, files);
     if (counts) {
         emu->events++;
         timeout_count(emu);

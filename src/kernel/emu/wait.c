@@ -27,6 +27,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "kernel/emu/internal.h"
@@ -365,6 +366,19 @@ void wait_resume(struct emu *emu, int fd, enum direction direction)
         return;
     (void)wait_serve(emu, state, direction);
     wait_rearm(emu, fd, state);
+}
+
+/* Close a descriptor of our own, on which nothing waits any more. Its file may
+ * live on under other numbers, so epoll has to be told. */
+void wait_close(struct emu *emu, int fd)
+{
+    struct fd_state *state = wait_find(emu, fd);
+
+    if (state != NULL && state->registered)
+        (void)epoll_ctl(emu->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    if (state != NULL)
+        wait_orphan(emu, state);
+    (void)close(fd);
 }
 
 /* The descriptor has been closed by a request. */
