@@ -51,6 +51,14 @@ typedef struct gyre_loop_options {
     unsigned ready_max;
     /* Threads for blocking calls and emulated ops; 0: 8, at most 1024. */
     unsigned blocking_threads_max;
+    /* How many ops the kernel may have at a time; 0: any number. The others
+     * wait in the backlog, in order of start, cancels and timeouts among them:
+     * so choose more than what can wait for each other. A task's op waits like
+     * any, and the task with it. */
+    unsigned in_flight_max;
+    /* How long the backlog may grow before gyre_op_try_start() refuses; 0: any
+     * length. gyre_op_start() and tasks are never refused. */
+    unsigned backlog_max;
 } gyre_loop_options;
 
 /*

@@ -89,6 +89,14 @@ typedef enum gyre_op_status {
 GYRE_API void gyre_op_start(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
                             void *user);
 
+/*
+ * Start it if the backlog has room (gyre_loop_options.backlog_max): 0, or
+ * -EAGAIN, and the op stays idle: the loop has more to do than it was given
+ * room for, so take no more in until something has ended.
+ */
+GYRE_API int gyre_op_try_start(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
+                               void *user) GYRE_MUST_USE;
+
 /* Start an idle op again: same request, loop, callback and user. */
 GYRE_API void gyre_op_restart(gyre_op *op);
 

@@ -63,6 +63,10 @@ int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
                                                     : DISPATCH_DEFAULT;
     loop->ready_max = options->ready_max != 0 ? options->ready_max
                                               : READY_DEFAULT;
+    loop->in_flight_max = options->in_flight_max != 0 ? options->in_flight_max
+                                                      : UINT64_MAX;
+    loop->queue_max = options->backlog_max != 0 ? options->backlog_max
+                                                : UINT64_MAX;
     loop->owner = loop_thread();
     loop->id = atomic_fetch_add(&last_id, 1) + 1;
     list_init(&loop->cancelled_timers);

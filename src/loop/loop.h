@@ -104,6 +104,8 @@ struct gyre_loop {
 
     unsigned dispatch_max;
     unsigned ready_max;
+    uint64_t in_flight_max; /* UINT64_MAX: no limit */
+    uint64_t queue_max;     /* of the backlog; likewise */
     unsigned ready_left;    /* pieces of work that phase one may yet run */
     uint64_t called;        /* callbacks made */
     uint64_t called_before; /* the present run: for run-once */
@@ -193,6 +195,12 @@ static inline uint64_t op_age_ns(const gyre_op *op, uint64_t now_ns)
 
 /* gyre_op_try() of any opcode: a close, when nothing can be started. */
 int loop_try(gyre_loop *loop, gyre_op *op);
+
+/* May the kernel get one more? */
+static inline bool loop_may_fly(const gyre_loop *loop)
+{
+    return counter_get(&loop->in_flight) < loop->in_flight_max;
+}
 
 /* ---- slot.c -------------------------------------------------------------- */
 

@@ -37,7 +37,8 @@ struct op_info {
     const char
         *call; /* the call for tasks: "gyre_read"; or why there is none */
     const char *below; /* how it is executed where Linux has no such opcode */
-    const char *rows;  /* of docs/CAPABILITIES.md, or words: its tests begin so */
+    const char
+        *rows; /* of docs/CAPABILITIES.md, or words: its tests begin so */
 };
 
 extern const struct op_info op_table[256];

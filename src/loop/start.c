@@ -95,6 +95,16 @@ void gyre_op_start(gyre_loop *loop, gyre_op *op, gyre_op_fn *done, void *user)
     op_enqueue(loop, op);
 }
 
+int gyre_op_try_start(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
+                      void *user)
+{
+    loop_assert_owner(loop);
+    if (counter_get(&loop->queued) >= loop->queue_max)
+        return -EAGAIN;
+    gyre_op_start(loop, op, done, user);
+    return 0;
+}
+
 void gyre_op_restart(gyre_op *op)
 {
     ASSERT_API(op->loop_ != NULL, "the op was never started");
@@ -268,6 +278,9 @@ void loop_flush(gyre_loop *loop)
     while ((op = loop->backlog.first) != NULL) {
         uint8_t route = op_route(kernel, op);
 
+        if (UNLIKELY(counter_get(&loop->in_flight) + taken >=
+                     loop->in_flight_max))
+            break;
         if (UNLIKELY((gyre_op_sqe(op)->flags & UNUSABLE_FLAGS) != 0)) {
             loop_end_op(loop, op, -EINVAL);
             continue;

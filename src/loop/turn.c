@@ -72,10 +72,11 @@ static bool loop_has_callbacks(const gyre_loop *loop)
     return loop->ready_first != NULL || loop->ended.first != NULL;
 }
 
+/* What is held back by the limit waits for what is in flight, as we do. */
 static bool loop_has_work(const gyre_loop *loop)
 {
-    return loop_has_callbacks(loop) || loop->backlog.first != NULL ||
-           loop->cancels != NULL;
+    return loop_has_callbacks(loop) || loop->cancels != NULL ||
+           (loop->backlog.first != NULL && loop_may_fly(loop));
 }
 
 static bool kernel_has_results(const struct kernel *kernel)

@@ -101,7 +101,8 @@ bool loop_may_sleep(gyre_loop *loop)
 {
     /* I6 */
     ASSERT(loop->ready_first == NULL &&
-           (loop->backlog.first == NULL || loop->starved));
+           (loop->backlog.first == NULL || loop->starved ||
+            !loop_may_fly(loop)));
     atomic_store(&loop->sleeping, true);
     if (!loop_has_posted(loop))
         return true;
