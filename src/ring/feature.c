@@ -22,6 +22,7 @@ struct feature {
     uint32_t setup_flag;  /* or 0 */
     uint32_t feature_bit; /* or 0 */
     unsigned witness;     /* an opcode that came with it, or 0 */
+    uint32_t sign;        /* a feature bit that came with it, or 0 */
 };
 
 static const struct feature table[RING_FEATURE_COUNT] = {
@@ -48,6 +49,7 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_SPARSE_FILES] = { "sparse_files", .witness = IORING_OP_SOCKET },
     [RING_RECV_MULTISHOT] = { "recv_multishot", .witness = IORING_OP_SEND_ZC },
     [RING_RECV_BUNDLE] = { "recv_bundle", 0, IORING_FEAT_RECVSEND_BUNDLE },
+    [RING_BUF_RING_INC] = { "buf_ring_inc", .sign = IORING_FEAT_MIN_TIMEOUT },
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -138,11 +140,11 @@ bool ring_feature_found(enum ring_feature feature, uint32_t features,
 {
     const struct feature *row = &table[feature];
 
-    ASSERT(row->feature_bit != 0 || row->witness != 0);
+    ASSERT(row->feature_bit != 0 || row->witness != 0 || row->sign != 0);
     if (!ring_feature_allowed(feature))
         return false;
     return row->witness != 0 ? opcodes[row->witness]
-                             : (features & row->feature_bit) != 0;
+                             : (features & (row->feature_bit | row->sign)) != 0;
 }
 
 const char *ring_feature_name(enum ring_feature feature)

@@ -37,6 +37,7 @@
  *   sparse_files          5.19  also direct descriptors with automatic slots
  *   recv_multishot        6.0
  *   recv_bundle           6.10
+ *   buf_ring_inc          6.12
  */
 #ifndef RING_FEATURE_H
 #define RING_FEATURE_H
@@ -67,6 +68,7 @@ enum ring_feature {
     RING_SPARSE_FILES,
     RING_RECV_MULTISHOT,
     RING_RECV_BUNDLE,
+    RING_BUF_RING_INC,
     RING_FEATURE_COUNT,
 };
 

@@ -31,7 +31,7 @@ TEST(emu_nop_and_what_is_refused)
     struct kernel *k = world_open(8, 0, 0);
     struct io_uring_sqe *sqe;
     static const uint8_t flags[] = { IOSQE_IO_DRAIN, IOSQE_IO_LINK,
-                                     IOSQE_IO_HARDLINK, IOSQE_BUFFER_SELECT };
+                                     IOSQE_IO_HARDLINK };
 
     put(k, IORING_OP_NOP, -1, NULL, 0, 1);
     expect(k, 1, 0);

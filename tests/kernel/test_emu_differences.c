@@ -53,7 +53,7 @@ TEST(emu_difference_1_and_2_what_is_not_emulated_is_refused)
 {
     struct kernel *k = world_open(8, 0, 0);
     static const uint8_t flags[] = { IOSQE_IO_DRAIN, IOSQE_IO_LINK,
-                                     IOSQE_IO_HARDLINK, IOSQE_BUFFER_SELECT };
+                                     IOSQE_IO_HARDLINK };
 
     put(k, IORING_OP_SPLICE, -1, NULL, 0, 1);
     expect(k, 1, -EINVAL);
@@ -71,21 +71,14 @@ TEST(emu_difference_3_modes_that_are_refused)
     struct ring_timespec time = { 0, 1 };
     char byte;
     int fds[2];
-    static const uint16_t receives[] = { IORING_RECV_MULTISHOT,
-                                         IORING_RECVSEND_FIXED_BUF,
-                                         IORING_RECVSEND_BUNDLE };
 
     make_pair(SOCK_STREAM, fds);
-    for (size_t i = 0; i < 3; i++) {
-        put(k, IORING_OP_RECV, fds[0], &byte, 1, 1)->ioprio = receives[i];
-        expect(k, 1, -EINVAL);
-    }
+    put(k, IORING_OP_RECV, fds[0], &byte, 1, 1)->ioprio =
+        IORING_RECVSEND_FIXED_BUF;
+    expect(k, 1, -EINVAL);
     put(k, IORING_OP_TIMEOUT, -1, &time, 1, 2)->timeout_flags =
         IORING_TIMEOUT_IMMEDIATE_ARG;
     expect(k, 2, -EINVAL);
-    put(k, IORING_OP_ACCEPT, fds[0], NULL, 0, 3)->ioprio =
-        IORING_ACCEPT_MULTISHOT;
-    expect(k, 3, -EINVAL);
     put(k, IORING_OP_POLL_ADD, fds[0], NULL, IORING_POLL_ADD_MULTI, 4);
     expect(k, 4, -EINVAL);
     put(k, IORING_OP_POLL_REMOVE, -1, NULL, IORING_POLL_UPDATE_EVENTS, 5);

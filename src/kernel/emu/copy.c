@@ -53,11 +53,19 @@ static bool range_is_readable(uintptr_t from, size_t size)
     }
 }
 
+/* 0, or -EFAULT if some of the range is no memory. */
+int copy_check(uint64_t from, size_t size)
+{
+    return from == (uintptr_t)from && range_is_readable((uintptr_t)from, size)
+               ? 0
+               : -EFAULT;
+}
+
 int copy_in(void *to, uint64_t from, size_t size)
 {
     if (size == 0)
         return 0;
-    if (from != (uintptr_t)from || !range_is_readable((uintptr_t)from, size))
+    if (copy_check(from, size) != 0)
         return -EFAULT;
     memcpy(to, emu_pointer(from), size);
     return 0;

@@ -58,6 +58,10 @@ int emu_try(const struct io_uring_sqe *sqe)
     /* Refused here, but maybe not by Linux; and a slot can be anybody's. */
     if (request_refusal(sqe) != 0 || files_are_named(sqe))
         return -EAGAIN;
+    /* Buffers are chosen where the groups are, and who wants many results wants
+     * more than one now. */
+    if ((sqe->flags & IOSQE_BUFFER_SELECT) != 0 || request_is_multishot(sqe))
+        return -EAGAIN;
     memset(&r, 0, sizeof r);
     r.sqe = *sqe;
     r.op = op_find(sqe->opcode);
@@ -147,7 +151,7 @@ static int emu_reg(struct kernel *kernel, unsigned opcode, void *arg,
     int result;
 
     turn_own(emu);
-    result = files_register(emu, opcode, arg, count);
+    result = register_call(emu, opcode, arg, count);
     errno = saved;
     return result;
 }
@@ -209,6 +213,7 @@ static void emu_free(struct emu *emu)
     files_deinit(emu);
     wait_deinit(emu);
     request_deinit(emu);
+    group_deinit(emu);
     clock_deinit(emu);
     if (emu->timer_fd >= 0)
         close(emu->timer_fd);
@@ -300,6 +305,7 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
     list_init(&emu->orphans);
     list_init(&emu->counted);
     clock_init(emu);
+    group_init(emu);
     wheel_init(&emu->timers, emu_now_ns());
     error = kernel_options_resolve(&options, asked, NULL);
     if (error == 0)

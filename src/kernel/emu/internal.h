@@ -55,6 +55,7 @@ struct request;
 /* What an attempt answers besides results; far below every negative errno. */
 enum verdict {
     EMU_WAIT = INT_MIN, /* try again when the descriptor is ready */
+    EMU_AGAIN,          /* likewise, and some results have been posted */
     EMU_POOL,           /* it may block: to the pool */
     EMU_POOL_SERIAL,    /* likewise, and nobody else of this direction until it
                           is back: the descriptor is ready for one only */
@@ -74,6 +75,7 @@ struct emu_op {
     bool splices;             /* splice_fd_in is a second one */
     bool opens;               /* for a slot, if file_index says so */
     bool any_result;          /* the worker's answer is never a verdict */
+    bool chooses;             /* it knows IOSQE_BUFFER_SELECT */
 
     /* The fields that Linux refuses: 0 or -EINVAL. */
     int (*check)(const struct io_uring_sqe *sqe);
@@ -132,10 +134,11 @@ struct timing {
 
 struct request {
     struct io_uring_sqe sqe;
+    struct emu *emu; /* NULL in emu_try() */
     const struct emu_op *op;
     enum place place;
     int32_t result;     /* while OVERFLOWN, and from the worker */
-    uint32_t cqe_flags; /* while OVERFLOWN */
+    uint32_t cqe_flags; /* of its next CQE */
     uint32_t done;      /* bytes moved by earlier attempts */
     uint32_t seen;      /* poll: the events that were reported */
     bool held;
@@ -146,6 +149,9 @@ struct request {
     bool cancelled;        /* while it ran: it shall not wait again */
     bool running;          /* guarded by the pool's lock */
     bool keeps_fd;         /* closed meanwhile, see file_close_begin() */
+    bool multishot;        /* its results but the last carry F_MORE */
+    bool over;             /* multishot: the present result is the last */
+    bool chosen;           /* sqe.addr and len are a buffer of its group */
     struct list link;      /* of its place */
     struct list all;       /* emu->held */
     struct list hash;
@@ -171,7 +177,19 @@ struct fd_state {
     bool drained;        /* the last receive took all there was */
 };
 
-enum { EMU_EVENTS = 128 };
+enum {
+    EMU_EVENTS = 128,
+    EMU_PIECES = 256, /* buffers of one bundle, as on Linux */
+    EMU_GROUP_BUCKETS = 64,
+};
+
+/* The first buffers of a group, looked at and not taken (group.c). */
+struct look {
+    struct iovec pieces[EMU_PIECES];
+    unsigned count;
+    uint16_t id; /* of the first */
+    size_t size; /* of all */
+};
 
 /* What an event of the epoll is about: a descriptor with the generation of its
  * registration, or one of our own. */
@@ -234,6 +252,8 @@ struct emu {
     struct pool *pool;
     unsigned pooled;
 
+    struct list groups[EMU_GROUP_BUCKETS]; /* group.c, by id */
+
     struct epoll_event ready[EMU_EVENTS];
 };
 
@@ -269,6 +289,9 @@ void request_settle(struct emu *emu, struct request *r, int verdict);
 int request_hold(struct emu *emu, struct request *r);
 void request_complete(struct emu *emu, struct request *r, int result);
 bool request_post_more(struct emu *emu, struct request *r, int result);
+int request_attempt(struct emu *emu, struct request *r);
+bool request_goes_on(struct emu *emu, struct request *r, int *result);
+bool request_is_multishot(const struct io_uring_sqe *sqe);
 bool request_is_impatient(const struct io_uring_sqe *sqe);
 void request_release(struct emu *emu, struct request *r);
 struct list *request_bucket(struct emu *emu, uint64_t user_data);
@@ -279,7 +302,14 @@ static inline int request_cut_short(const struct request *r, int error)
     return r->done > 0 ? (int)r->done : error;
 }
 
+/* Is it yet to choose a buffer? */
+static inline bool request_chooses(const struct request *r)
+{
+    return (r->sqe.flags & IOSQE_BUFFER_SELECT) != 0 && !r->chosen;
+}
+
 /* copy.c: the caller's memory */
+int copy_check(uint64_t from, size_t size);
 int copy_in(void *to, uint64_t from, size_t size);
 int copy_path(struct request *r, uint64_t from);
 int copy_vector(struct request *r, struct vector *vector, uint64_t from,
@@ -301,6 +331,22 @@ enum direction request_direction(const struct request *r);
 struct fd_state *wait_find(struct emu *emu, int fd);
 void wait_forget(struct emu *emu, int fd);
 void wait_close(struct emu *emu, int fd);
+
+/* register.c */
+int register_call(struct emu *emu, unsigned opcode, void *arg, unsigned count);
+
+/* group.c: groups of buffers */
+void group_init(struct emu *emu);
+void group_deinit(struct emu *emu);
+int group_register(struct emu *emu, void *arg);
+int group_unregister(struct emu *emu, void *arg);
+int group_status(struct emu *emu, void *arg);
+int group_look(const struct request *r, size_t limit, bool bundle,
+               struct look *look);
+uint32_t group_take(const struct request *r, const struct look *look,
+                    size_t bytes);
+int group_hold(struct request *r, size_t limit);
+bool group_is_empty(const struct request *r);
 
 /* pool.c: threads */
 struct pool *pool_create(unsigned threads_max, int event_fd);
@@ -362,10 +408,27 @@ int net_send_keep(struct request *r);
 int net_shutdown_check(const struct io_uring_sqe *sqe);
 int net_shutdown(struct request *r);
 int net_finish(struct request *r, long n, size_t wanted);
+bool net_is_connected_kind(int fd);
+
+/* select.c: requests that choose their buffers */
+int select_hold(struct request *r);
+int select_read(struct request *r);
+int select_read_check(const struct io_uring_sqe *sqe);
+int select_recv(struct request *r);
+int select_recvmsg(struct request *r);
+int select_send(struct request *r);
+int select_send_bundle(struct request *r);
+void select_shot_is_over(struct request *r);
+
+int group_provide_check(const struct io_uring_sqe *sqe);
+int group_provide(struct emu *emu, struct request *r);
+int group_remove_check(const struct io_uring_sqe *sqe);
+int group_remove(struct emu *emu, struct request *r);
 
 int message_recv(struct request *r);
 int message_send(struct request *r);
 int message_keep(struct request *r);
+void message_tell(const struct request *r, const struct msghdr *got);
 
 int file_open_check(const struct io_uring_sqe *sqe);
 int file_open(struct request *r);

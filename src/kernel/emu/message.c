@@ -69,7 +69,7 @@ static struct msghdr message_rest(const struct kept_message *kept)
     return rest;
 }
 
-static void message_tell(const struct request *r, const struct msghdr *got)
+void message_tell(const struct request *r, const struct msghdr *got)
 {
     struct msghdr *caller = emu_pointer(r->sqe.addr);
 
@@ -96,10 +96,12 @@ int message_recv(struct request *r)
 {
     struct kept_message *kept = &r->kept.message;
     int flags = (int)r->sqe.msg_flags | MSG_DONTWAIT;
-    int error = message_prepare(r);
     struct msghdr rest;
-    int n;
+    int error, n;
 
+    if (request_chooses(r))
+        return select_recvmsg(r);
+    error = message_prepare(r);
     if (error != 0)
         return error;
     if (!r->copied)

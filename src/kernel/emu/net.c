@@ -19,16 +19,35 @@
 
 #include "kernel/emu/internal.h"
 
+/* What is multishot chooses its buffers; RECV may say how much in all. */
+static int net_multishot_check(const struct io_uring_sqe *sqe)
+{
+    if ((sqe->flags & IOSQE_BUFFER_SELECT) == 0 ||
+        (sqe->msg_flags & MSG_WAITALL) != 0)
+        return -EINVAL;
+    return sqe->optlen != 0 && sqe->opcode != IORING_OP_RECV ? -EINVAL : 0;
+}
+
 /* Linux has more of these flags; those are not emulated yet. */
 int net_socket_check(const struct io_uring_sqe *sqe)
 {
-    bool sends_to = sqe->opcode == IORING_OP_SEND && sqe->addr2 != 0;
+    bool send = sqe->opcode == IORING_OP_SEND;
+    bool receive = sqe->opcode == IORING_OP_RECV ||
+                   sqe->opcode == IORING_OP_RECVMSG;
+    unsigned ioprio = IORING_RECVSEND_POLL_FIRST;
 
-    if ((sqe->ioprio & ~IORING_RECVSEND_POLL_FIRST) != 0)
+    if (receive)
+        ioprio |= IORING_RECV_MULTISHOT;
+    if (send || sqe->opcode == IORING_OP_RECV)
+        ioprio |= IORING_RECVSEND_BUNDLE;
+    if ((sqe->ioprio & ~ioprio) != 0 || (!send && sqe->addr2 != 0))
         return -EINVAL;
-    if (!sends_to && (sqe->addr2 != 0 || sqe->file_index != 0))
+    if (receive && (sqe->ioprio & IORING_RECV_MULTISHOT) != 0)
+        return net_multishot_check(sqe);
+    if ((sqe->ioprio & IORING_RECVSEND_BUNDLE) != 0 &&
+        (sqe->flags & IOSQE_BUFFER_SELECT) == 0)
         return -EINVAL;
-    return 0;
+    return sqe->addr2 == 0 && sqe->file_index != 0 ? -EINVAL : 0;
 }
 
 static bool net_is_blocking(int fd)
@@ -46,7 +65,7 @@ static int net_option(int fd, int option, int *value)
 }
 
 /* Is this a socket with connections? Parts of a transfer add up there. */
-static bool net_is_connected_kind(int fd)
+bool net_is_connected_kind(int fd)
 {
     int type;
 
@@ -75,10 +94,12 @@ int net_finish(struct request *r, long n, size_t wanted)
 int net_recv(struct request *r)
 {
     size_t wanted = r->sqe.len - r->done;
-    int n =
-        emu_result(recv(r->sqe.fd, (char *)emu_pointer(r->sqe.addr) + r->done,
-                        wanted, (int)r->sqe.msg_flags | MSG_DONTWAIT));
+    int n;
 
+    if (request_chooses(r))
+        return select_recv(r);
+    n = emu_result(recv(r->sqe.fd, (char *)emu_pointer(r->sqe.addr) + r->done,
+                        wanted, (int)r->sqe.msg_flags | MSG_DONTWAIT));
     return net_finish(r, n, wanted);
 }
 
@@ -110,6 +131,10 @@ int net_send(struct request *r)
     socklen_t to_size = to != NULL ? r->sqe.addr_len : 0;
     int n;
 
+    if ((r->sqe.ioprio & IORING_RECVSEND_BUNDLE) != 0)
+        return select_send_bundle(r);
+    if (request_chooses(r))
+        return select_send(r);
     if (to != NULL && r->copied)
         to = (const struct sockaddr *)&r->kept.name;
     n = emu_result(sendto(
@@ -120,10 +145,13 @@ int net_send(struct request *r)
 
 int net_accept_check(const struct io_uring_sqe *sqe)
 {
-    unsigned ioprio = IORING_ACCEPT_DONTWAIT | IORING_ACCEPT_POLL_FIRST;
+    unsigned ioprio = IORING_ACCEPT_MULTISHOT | IORING_ACCEPT_DONTWAIT |
+                      IORING_ACCEPT_POLL_FIRST;
 
     if (sqe->len != 0 || sqe->buf_index != 0 || (sqe->ioprio & ~ioprio) != 0 ||
         (sqe->file_index != 0 && (sqe->accept_flags & SOCK_CLOEXEC) != 0) ||
+        (sqe->file_index != 0 && sqe->file_index != IORING_FILE_INDEX_ALLOC &&
+         (sqe->ioprio & IORING_ACCEPT_MULTISHOT) != 0) ||
         (sqe->accept_flags & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
         return -EINVAL;
     return 0;

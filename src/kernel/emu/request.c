@@ -19,7 +19,12 @@
 #include "base/alloc.h"
 #include "kernel/emu/internal.h"
 
-enum { CHUNK_SLOTS = 64, BUCKETS_MIN_LOG2 = 6, BUCKETS_MAX_LOG2 = 20 };
+enum {
+    CHUNK_SLOTS = 64,
+    BUCKETS_MIN_LOG2 = 6,
+    BUCKETS_MAX_LOG2 = 20,
+    SHOTS_MAX = 32,
+};
 
 struct chunk {
     struct chunk *next;
@@ -85,6 +90,7 @@ struct request *request_new(struct emu *emu, const struct io_uring_sqe *sqe)
     ASSERT(r->place == EMU_FREE && r->memory == NULL);
     memset(r, 0, offsetof(struct request, kept));
     r->sqe = *sqe;
+    r->emu = emu;
     r->place = EMU_NEW;
     list_init(&r->link);
     return r;
@@ -157,6 +163,7 @@ bool request_is_impatient(const struct io_uring_sqe *sqe)
     case IORING_OP_WRITE:
     case IORING_OP_READV:
     case IORING_OP_WRITEV:
+    case IORING_OP_READ_MULTISHOT:
         return (sqe->rw_flags & RWF_NOWAIT) != 0;
     case IORING_OP_RECV:
     case IORING_OP_SEND:
@@ -170,14 +177,35 @@ bool request_is_impatient(const struct io_uring_sqe *sqe)
     }
 }
 
+/* May there be several results? Then each but the last carries F_MORE. */
+bool request_is_multishot(const struct io_uring_sqe *sqe)
+{
+    switch (sqe->opcode) {
+    case IORING_OP_ACCEPT:
+        return (sqe->ioprio & IORING_ACCEPT_MULTISHOT) != 0;
+    case IORING_OP_RECV:
+    case IORING_OP_RECVMSG:
+        return (sqe->ioprio & IORING_RECV_MULTISHOT) != 0;
+    case IORING_OP_SEND:
+        return (sqe->ioprio & IORING_RECVSEND_BUNDLE) != 0;
+    case IORING_OP_READ_MULTISHOT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* 0, or why this request is not even tried. */
 int request_refusal(const struct io_uring_sqe *sqe)
 {
     const struct emu_op *op = op_find(sqe->opcode);
-    unsigned flags = IOSQE_FIXED_FILE | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
+    unsigned flags = IOSQE_FIXED_FILE | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS |
+                     IOSQE_BUFFER_SELECT;
 
     if (op == NULL || (sqe->flags & ~flags) != 0 || sqe->personality != 0)
         return -EINVAL;
+    if ((sqe->flags & IOSQE_BUFFER_SELECT) != 0 && !op->chooses)
+        return -EOPNOTSUPP;
     return op->check != NULL ? op->check(sqe) : 0;
 }
 
@@ -195,6 +223,7 @@ void request_start(struct emu *emu, struct request *r)
         request_complete(emu, r, verdict);
         return;
     }
+    r->multishot = request_is_multishot(&r->sqe);
     if (r->op->begin != NULL)
         verdict = r->op->begin(emu, r);
     else if (r->op->attempt == NULL)
@@ -202,14 +231,38 @@ void request_start(struct emu *emu, struct request *r)
     else if (wait_must_queue(emu, r))
         verdict = EMU_WAIT;
     else
-        verdict = r->op->attempt(r);
+        verdict = request_attempt(emu, r);
     request_settle(emu, r, verdict);
+}
+
+/*
+ * Try it; a multishot request again and again, until it would block or has had
+ * its share of the turn, which is Linux's: a peer that sends without end must
+ * not keep the others from theirs.
+ */
+int request_attempt(struct emu *emu, struct request *r)
+{
+    bool patient = !request_is_impatient(&r->sqe);
+    int verdict = r->op->attempt(r);
+    unsigned shots = 0;
+
+    while (request_goes_on(emu, r, &verdict)) {
+        if (++shots == SHOTS_MAX && patient)
+            return EMU_AGAIN;
+        verdict = r->op->attempt(r);
+    }
+    return verdict == EMU_WAIT && shots > 0 && patient ? EMU_AGAIN : verdict;
 }
 
 static int request_to_pool(struct emu *emu, struct request *r, bool serial)
 {
-    int error = serial ? wait_reserve(emu, r) : 0;
+    int error = 0;
 
+    /* A thread knows nothing of groups. */
+    if (request_chooses(r))
+        error = select_hold(r);
+    if (error == 0 && serial)
+        error = wait_reserve(emu, r);
     if (error != 0)
         return error;
     r->serial = serial;
@@ -230,7 +283,7 @@ static int request_to_pool(struct emu *emu, struct request *r, bool serial)
  * was no socket any more. */
 static int request_unpollable(const struct request *r)
 {
-    if (r->op->work != NULL)
+    if (r->op->work != NULL && !r->multishot)
         return 0;
     return r->sqe.opcode == IORING_OP_POLL_ADD ? -EINVAL : -ENOTSOCK;
 }
@@ -254,6 +307,8 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
         request_complete(emu, r, request_cut_short(r, -ECANCELED));
         return;
     }
+    if (verdict == EMU_AGAIN)
+        verdict = EMU_WAIT;
     error = request_hold(emu, r);
     if (error == 0 && verdict == EMU_WAIT) {
         error = wait_add(emu, r);
@@ -268,13 +323,20 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
         request_complete(emu, r, request_cut_short(r, error));
 }
 
+static bool cq_has_room(const struct emu *emu)
+{
+    const struct cq *cq = &emu->kernel.cq;
+
+    return list_is_empty(&emu->overflow) && cq_ready(cq) < cq->entries;
+}
+
 static bool cq_push(struct emu *emu, uint64_t user_data, int result,
                     uint32_t flags)
 {
     struct cq *cq = &emu->kernel.cq;
     uint32_t tail = atomic_load_explicit(cq->tail, memory_order_relaxed);
 
-    if (!list_is_empty(&emu->overflow) || cq_ready(cq) == cq->entries)
+    if (!cq_has_room(emu))
         return false;
     cq->cqes[tail & cq->mask] = (struct io_uring_cqe){ .user_data = user_data,
                                                        .res = result,
@@ -328,10 +390,10 @@ void request_complete(struct emu *emu, struct request *r, int result)
         files_drop(emu, files);
         return;
     }
-    if (cq_push(emu, r->sqe.user_data, result, 0))
+    if (cq_push(emu, r->sqe.user_data, result, r->cqe_flags))
         request_release(emu, r);
     else
-        request_overflow(emu, r, result, 0);
+        request_overflow(emu, r, result, r->cqe_flags);
     files_drop(emu, files);
     if (counts) {
         emu->events++;
@@ -351,6 +413,29 @@ bool request_post_more(struct emu *emu, struct request *r, int result)
     if (carrier == NULL)
         return false;
     request_overflow(emu, carrier, result, IORING_CQE_F_MORE);
+    return true;
+}
+
+/*
+ * If `*result` is one of several: post it, and be ready for the next. False: the
+ * request ends with it, as it does on Linux if the CQ is full, or with what has
+ * become of it on its way to a slot.
+ */
+bool request_goes_on(struct emu *emu, struct request *r, int *result)
+{
+    bool posted;
+
+    if (!r->multishot || *result < 0 || r->over || !cq_has_room(emu))
+        return false;
+    *result = files_settle(emu, r, *result);
+    if (*result < 0)
+        return false;
+    posted = cq_push(emu, r->sqe.user_data, *result,
+                     r->cqe_flags | IORING_CQE_F_MORE);
+    ASSERT(posted);
+    select_shot_is_over(r);
+    emu->events++;
+    timeout_count(emu);
     return true;
 }
 

@@ -28,13 +28,17 @@
 
 int rw_check(const struct io_uring_sqe *sqe)
 {
+    /* Of a vector, a buffer of a group takes the place of the only part. */
+    if (sqe->opcode == IORING_OP_READV && sqe->len != 1 &&
+        (sqe->flags & IOSQE_BUFFER_SELECT) != 0)
+        return -EINVAL;
     return sqe->attr_type_mask != 0 ? -EINVAL : 0;
 }
 
 static bool rw_is_vectored(const struct request *r)
 {
-    return r->sqe.opcode == IORING_OP_READV ||
-           r->sqe.opcode == IORING_OP_WRITEV;
+    return !r->chosen && (r->sqe.opcode == IORING_OP_READV ||
+                          r->sqe.opcode == IORING_OP_WRITEV);
 }
 
 int rw_keep(struct request *r)
@@ -225,7 +229,7 @@ static int rw_work(struct request *r, bool write)
 
 int rw_read(struct request *r)
 {
-    return rw_attempt(r, false);
+    return request_chooses(r) ? select_read(r) : rw_attempt(r, false);
 }
 
 int rw_write(struct request *r)

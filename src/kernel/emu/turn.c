@@ -159,7 +159,9 @@ static void turn_pool_results(struct emu *emu)
         if (r->op->any_result)
             request_complete(emu, r, r->result);
         else
-            request_settle(emu, r, r->result);
+            request_settle(emu, r,
+                           request_goes_on(emu, r, &r->result) ? EMU_WAIT
+                                                               : r->result);
         if (serial)
             wait_resume(emu, fd, direction);
     }

@@ -265,13 +265,13 @@ static bool wait_serve(struct emu *emu, struct fd_state *state,
 
     while (!list_is_empty(queue) && state->busy[direction] == NULL) {
         struct request *r = CONTAINER_OF(queue->next, struct request, link);
-        int verdict = r->op->attempt(r);
+        int verdict = request_attempt(emu, r);
 
-        if (verdict == EMU_WAIT)
+        progress |= verdict != EMU_WAIT;
+        if (verdict == EMU_WAIT || verdict == EMU_AGAIN)
             break;
         wait_leave(emu, r);
         request_settle(emu, r, verdict);
-        progress = true;
     }
     return progress;
 }
@@ -292,12 +292,12 @@ static bool wait_serve_others(struct emu *emu, struct fd_state *state,
         if ((events & (request_events(r) | ALWAYS)) == 0)
             continue;
         r->seen = events;
-        verdict = r->op->attempt(r);
-        if (verdict == EMU_WAIT)
+        verdict = request_attempt(emu, r);
+        progress |= verdict != EMU_WAIT;
+        if (verdict == EMU_WAIT || verdict == EMU_AGAIN)
             continue;
         wait_leave(emu, r);
         request_settle(emu, r, verdict);
-        progress = true;
     }
     return progress;
 }

@@ -77,6 +77,27 @@ static bool files_are_beside(const struct uring *uring)
     return !has(uring, RING_SPARSE_FILES);
 }
 
+bool uring_registers_beside(const struct uring *uring, unsigned opcode)
+{
+    switch (opcode) {
+    case IORING_REGISTER_PBUF_RING:
+    case IORING_UNREGISTER_PBUF_RING:
+    case IORING_REGISTER_PBUF_STATUS:
+        return groups_are_beside(uring);
+    default:
+        return false;
+    }
+}
+
+/* Does the group ask for what this Linux would refuse, were it not for
+ * GYRE_WITHOUT? */
+bool uring_lacks_of_group(const struct uring *uring,
+                          const struct io_uring_buf_reg *reg)
+{
+    return reg != NULL && (reg->flags & IOU_PBUF_RING_INC) != 0 &&
+           !has(uring, RING_BUF_RING_INC);
+}
+
 /* Of IOSQE_: a request with one of these is the emulator's. */
 static uint8_t flags_beside(const struct uring *uring)
 {
@@ -123,6 +144,10 @@ void uring_fill_routes(struct uring *uring)
             route[i] = look ? KERNEL_ROUTE_LOOK : KERNEL_ROUTE_SQ;
         else if (emu_has_opcode(i))
             route[i] = KERNEL_ROUTE_SIDE;
+    }
+    if (groups_are_beside(uring)) {
+        route[IORING_OP_PROVIDE_BUFFERS] = KERNEL_ROUTE_SIDE;
+        route[IORING_OP_REMOVE_BUFFERS] = KERNEL_ROUTE_SIDE;
     }
     for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
         if (route[needs[i].opcode] == KERNEL_ROUTE_SQ &&

@@ -92,6 +92,12 @@ static int uring_attach(struct kernel *kernel)
     return 0;
 }
 
+/* The co-processor, made if need be: 0 or a negative errno. */
+static int uring_side_need(struct uring *uring)
+{
+    return uring->side != NULL ? 0 : uring_side_open(uring);
+}
+
 static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqe)
 {
     struct uring *uring = uring_of(kernel);
@@ -99,13 +105,9 @@ static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqe)
     ASSERT(uring_is_owner(uring));
     ASSERT(kernel->route[sqe->opcode] == KERNEL_ROUTE_SIDE ||
            emu_has_opcode(sqe->opcode));
-    if (uring->side == NULL) {
-        int err = uring_side_open(uring);
+    int err = uring_side_need(uring);
 
-        if (err != 0)
-            return err;
-    }
-    return emu_submit(uring->side, sqe);
+    return err != 0 ? err : emu_submit(uring->side, sqe);
 }
 
 static void uring_internal(struct kernel *kernel,
@@ -125,6 +127,16 @@ static int uring_register(struct kernel *kernel, unsigned opcode, void *arg,
 {
     struct uring *uring = uring_of(kernel);
 
+    if (uring_registers_beside(uring, opcode)) {
+        int err = uring_side_need(uring);
+
+        return err != 0 ? err
+                        : uring->side->class->reg(uring->side, opcode, arg,
+                                                  count);
+    }
+    if (opcode == IORING_REGISTER_PBUF_RING && count == 1 &&
+        uring_lacks_of_group(uring, arg))
+        return -EINVAL;
     if (opcode >= uring->register_opcodes)
         return -EOPNOTSUPP;
     return ring_sys_register(uring->ring.fd, opcode, arg, count);

@@ -78,6 +78,9 @@ static inline bool uring_is_hosted(const struct uring *uring)
 
 /* Fill kernel->route. */
 void uring_fill_routes(struct uring *uring);
+bool uring_registers_beside(const struct uring *uring, unsigned opcode);
+bool uring_lacks_of_group(const struct uring *uring,
+                          const struct io_uring_buf_reg *reg);
 enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe);
 
 /* An eventfd, or a negative errno. */

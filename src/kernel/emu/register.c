@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * register.c - io_uring_register(2), emulated
+ *
+ * A row per opcode; the functions are in the file that their prefix names. The
+ * opcodes that have to do with files are files.c's own matter, which says
+ * -EOPNOTSUPP to what nobody knows.
+ */
+#include <errno.h>
+
+#include "kernel/emu/internal.h"
+#include "ring/abi_register.h"
+
+static const struct {
+    int (*call)(struct emu *emu, void *arg);
+    unsigned count; /* what the caller must say; another number is -EINVAL */
+} registers[] = {
+    [IORING_REGISTER_PBUF_RING] = { group_register, 1 },
+    [IORING_UNREGISTER_PBUF_RING] = { group_unregister, 1 },
+    [IORING_REGISTER_PBUF_STATUS] = { group_status, 1 },
+};
+
+int register_call(struct emu *emu, unsigned opcode, void *arg, unsigned count)
+{
+    if (opcode >= ARRAY_SIZE(registers) || registers[opcode].call == NULL)
+        return files_register(emu, opcode, arg, count);
+    if (arg == NULL || count != registers[opcode].count)
+        return -EINVAL;
+    return registers[opcode].call(emu, arg);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_groups.c - groups of buffers, on Linux's ring and on the emulator
+ *
+ * Each body runs on both and expects the same: it states what Linux does, and
+ * that the emulator does it too.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kernel/choose.h"
+#include "ring/abi_register.h"
+#include "ring/feature.h"
+#include "runner/test.h"
+#include "test_emu_world.h"
+
+#define ID(n) ((uint64_t)(n) << 4)
+
+enum { GROUP = 7, SIZE = 64 };
+
+/* A ring of buffers of SIZE bytes, registered as GROUP. */
+struct ring_of {
+    struct kernel *k;
+    struct io_uring_buf *entries;
+    unsigned count;
+    char *memory;
+};
+
+static void add_part(struct ring_of *ring, unsigned id, char *at, unsigned size)
+{
+    uint16_t tail = ring->entries[0].resv;
+    struct io_uring_buf *entry = &ring->entries[tail & (ring->count - 1)];
+
+    entry->addr = (uintptr_t)at;
+    entry->len = size;
+    entry->bid = (uint16_t)id;
+    __atomic_store_n(&ring->entries[0].resv, (uint16_t)(tail + 1),
+                     __ATOMIC_RELEASE);
+}
+
+static void add(struct ring_of *ring, unsigned id)
+{
+    add_part(ring, id, ring->memory + id * SIZE, SIZE);
+}
+
+static int set_up(struct kernel *k, struct ring_of *ring, unsigned count,
+                  unsigned flags)
+{
+    struct io_uring_buf_reg reg = { .ring_entries = count,
+                                    .bgid = GROUP,
+                                    .flags = (uint16_t)flags };
+
+    ring->k = k;
+    ring->count = count;
+    ring->entries = mmap(NULL, count * sizeof *ring->entries,
+                         PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                         -1, 0);
+    CHECK(ring->entries != MAP_FAILED);
+    ring->memory = calloc(count, SIZE);
+    CHECK(ring->memory != NULL);
+    reg.ring_addr = (uintptr_t)ring->entries;
+    return k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1);
+}
+
+static int unregister(struct kernel *k, unsigned group)
+{
+    struct io_uring_buf_reg reg = { .bgid = (uint16_t)group };
+
+    return k->class->reg(k, IORING_UNREGISTER_PBUF_RING, &reg, 1);
+}
+
+static void tear_down(struct ring_of *ring)
+{
+    CHECK_OK(unregister(ring->k, GROUP));
+    CHECK_OK(munmap(ring->entries, ring->count * sizeof *ring->entries));
+    free(ring->memory);
+}
+
+static unsigned head_of(struct kernel *k)
+{
+    struct io_uring_buf_status status = { .buf_group = GROUP };
+
+    CHECK_OK(k->class->reg(k, IORING_REGISTER_PBUF_STATUS, &status, 1));
+    return status.head;
+}
+
+static struct io_uring_sqe *put_chosen(struct kernel *k, uint8_t opcode, int fd,
+                                       uint64_t id)
+{
+    struct io_uring_sqe *sqe = put(k, opcode, fd, NULL, 0, id);
+
+    sqe->flags = IOSQE_BUFFER_SELECT;
+    sqe->buf_group = GROUP;
+    return sqe;
+}
+
+#define MORE IORING_CQE_F_MORE
+#define PART IORING_CQE_F_BUF_MORE
+#define BUFFER(id)                                                             \
+    (IORING_CQE_F_BUFFER | (uint32_t)(id) << IORING_CQE_BUFFER_SHIFT)
+
+/* The next CQE, which must be this; the hint that a socket has more is a hint.
+ */
+static void expect_cqe(struct kernel *k, uint64_t id, int result,
+                       uint32_t flags)
+{
+    struct io_uring_cqe cqe;
+
+    enter(k, 1);
+    cqe = take(k);
+    CHECK_EQ(cqe.user_data, id);
+    CHECK_ERR(cqe.res, result);
+    CHECK_EQ(cqe.flags & ~IORING_CQE_F_SOCK_NONEMPTY, flags);
+}
+
+static void end(struct kernel *k, uint64_t id)
+{
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)(uintptr_t)id, 0, ID(999));
+    expect_cqe(k, ID(999), 0, 0);
+    expect_cqe(k, id, -ECANCELED, 0);
+}
+
+static void say(int fd, const char *text)
+{
+    CHECK_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+/* Run `body` on the emulator and, if there is one, on the ring. */
+static void on_both(void (*body)(struct kernel *k))
+{
+    struct kernel_options options = { .entries = 16 };
+    struct kernel *k = world_open(16, 0, 0);
+
+    body(k);
+    world_close(k);
+    if (kernel_uring_refusal() != NULL)
+        return;
+    CHECK_OK(uring_open(&k, &options));
+    CHECK_OK(k->class->attach(k));
+    body(k);
+    k->class->destroy(k);
+}
+
+#define BOTH_TEST(name)                                                        \
+    static void name##_on(struct kernel *k);                                   \
+    TEST(name)                                                                 \
+    {                                                                          \
+        on_both(name##_on);                                                    \
+    }                                                                          \
+    static void name##_on(struct kernel *k)
+
+/* ---- rings of buffers ---------------------------------------------------- */
+
+BOTH_TEST(I6_a_ring_of_buffers_is_registered_once_and_checked)
+{
+    struct io_uring_buf_status status = { .buf_group = GROUP };
+    struct io_uring_buf_reg reg = { .bgid = GROUP };
+    struct ring_of ring, other;
+
+    CHECK_OK(set_up(k, &ring, 8, 0));
+    CHECK_EQ(head_of(k), 0u);
+    CHECK_ERR(set_up(k, &other, 8, 0), -EEXIST);
+    CHECK_OK(munmap(other.entries, 8 * sizeof *other.entries));
+    free(other.memory);
+
+    reg.ring_addr = (uintptr_t)ring.entries;
+    reg.bgid = GROUP + 1;
+    reg.ring_entries = 7; /* no power of two */
+    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1), -EINVAL);
+    reg.ring_entries = 65536;
+    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1), -EINVAL);
+    reg.ring_entries = 8;
+    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 2), -EINVAL);
+    reg.flags = 1 << 7;
+    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1), -EINVAL);
+    reg.flags = 0;
+    reg.resv[4] = 1;
+    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1), -EINVAL);
+    reg.resv[4] = 0;
+    reg.ring_addr += 8; /* not at the start of a page */
+    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1), -EINVAL);
+    reg.ring_addr = 4096 * 2;
+    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1), -EFAULT);
+
+    CHECK_ERR(unregister(k, GROUP + 1), -ENOENT);
+    status.buf_group = GROUP + 1;
+    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_STATUS, &status, 1),
+              -ENOENT);
+    tear_down(&ring);
+    CHECK_ERR(unregister(k, GROUP), -ENOENT);
+}
+
+BOTH_TEST(I6_a_receive_takes_a_buffer_when_there_is_data)
+{
+    struct ring_of ring;
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    add(&ring, 2);
+    add(&ring, 0);
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(1));
+    expect_nothing(k);
+    CHECK_EQ(head_of(k), 0u); /* who waits holds none */
+    say(fds[1], "hello");
+    expect_cqe(k, ID(1), 5, BUFFER(2));
+    CHECK_EQ(memcmp(ring.memory + 2 * SIZE, "hello", 5), 0);
+    CHECK_EQ(head_of(k), 1u);
+
+    /* A length cuts, no more. */
+    say(fds[1], "goodbye");
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(2))->len = 4;
+    expect_cqe(k, ID(2), 4, BUFFER(0));
+    CHECK_EQ(memcmp(ring.memory, "good", 4), 0);
+
+    /* None is left: an error, also if there are no data. */
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(3));
+    expect_cqe(k, ID(3), -ENOBUFS, 0);
+    add(&ring, 1);
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(4));
+    expect_cqe(k, ID(4), 3, BUFFER(1));
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(5));
+    expect_cqe(k, ID(5), -ENOBUFS, 0);
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(6))->buf_group = GROUP + 1;
+    expect_cqe(k, ID(6), -ENOBUFS, 0);
+    tear_down(&ring);
+    close_pair(fds);
+}
+
+BOTH_TEST(I6_reads_choose_too)
+{
+    struct iovec part = { NULL, 3 };
+    struct ring_of ring;
+    int fds[2], file = make_file("f", 200);
+
+    make_pipe(fds, 0);
+    CHECK_OK(set_up(k, &ring, 8, 0));
+    for (unsigned i = 0; i < 8; i++)
+        add(&ring, i);
+    put_chosen(k, IORING_OP_READ, fds[0], ID(1))->off = UINT64_MAX;
+    expect_nothing(k);
+    say(fds[1], "abcdef");
+    expect_cqe(k, ID(1), 6, BUFFER(0));
+    CHECK_EQ(memcmp(ring.memory, "abcdef", 6), 0);
+
+    say(fds[1], "abcdef");
+    put_chosen(k, IORING_OP_READV, fds[0], ID(2))->off = UINT64_MAX;
+    expect_cqe(k, ID(2), -EINVAL, 0);
+    put_chosen(k, IORING_OP_READV, fds[0], ID(3))->addr = (uintptr_t)&part;
+    sq_publish(&k->sq);
+    k->sq.sqes[(k->sq.filled - 1) & k->sq.mask].len = 1;
+    k->sq.sqes[(k->sq.filled - 1) & k->sq.mask].off = UINT64_MAX;
+    expect_cqe(k, ID(3), 3, BUFFER(1));
+
+    put_chosen(k, IORING_OP_READ, file, ID(4))->off = 100;
+    expect_cqe(k, ID(4), SIZE, BUFFER(2));
+    CHECK_EQ((unsigned char)ring.memory[2 * SIZE], file_byte(100));
+    CHECK_EQ(head_of(k), 3u);
+
+    put_chosen(k, IORING_OP_WRITE, fds[1], ID(5));
+    expect_cqe(k, ID(5), -EOPNOTSUPP, 0);
+    tear_down(&ring);
+    close(file);
+    close_pair(fds);
+}
+
+BOTH_TEST(I6_buffers_are_consumed_in_parts)
+{
+    struct ring_of ring;
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    CHECK_OK(set_up(k, &ring, 4, IOU_PBUF_RING_INC));
+    add(&ring, 3);
+    add(&ring, 1);
+    say(fds[1], "abc");
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(1));
+    expect_cqe(k, ID(1), 3, BUFFER(3) | PART);
+    CHECK_EQ(head_of(k), 0u);
+    say(fds[1], "de");
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(2));
+    expect_cqe(k, ID(2), 2, BUFFER(3) | PART);
+    CHECK_EQ(memcmp(ring.memory + 3 * SIZE, "abcde", 5), 0);
+
+    /* Exactly what is left of it. */
+    for (int i = 0; i < SIZE - 5; i++)
+        say(fds[1], "f");
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(3));
+    expect_cqe(k, ID(3), SIZE - 5, BUFFER(3));
+    CHECK_EQ(head_of(k), 1u);
+    say(fds[1], "g");
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(4));
+    expect_cqe(k, ID(4), 1, BUFFER(1) | PART);
+    tear_down(&ring);
+    close_pair(fds);
+}
+
+/* ---- lists --------------------------------------------------------------- */
+
+static int provide(struct kernel *k, char *memory, int count, unsigned size,
+                   unsigned id)
+{
+    struct io_uring_sqe *sqe =
+        put(k, IORING_OP_PROVIDE_BUFFERS, count, memory, size, ID(50));
+
+    sqe->off = id;
+    sqe->buf_group = GROUP;
+    return result_of(k, ID(50));
+}
+
+static int remove_buffers(struct kernel *k, int count)
+{
+    put(k, IORING_OP_REMOVE_BUFFERS, count, NULL, 0, ID(51))->buf_group = GROUP;
+    return result_of(k, ID(51));
+}
+
+BOTH_TEST(I5_provided_buffers_are_used_in_order_and_removed)
+{
+    char memory[4][8];
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    CHECK_ERR(remove_buffers(k, 1), -ENOENT);
+    CHECK_EQ(provide(k, memory[0], 3, 8, 10), 0);
+    CHECK_EQ(provide(k, memory[3], 1, 8, 65535), 0);
+    say(fds[1], "0123456789");
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(1));
+    expect_cqe(k, ID(1), 8, BUFFER(10));
+    CHECK_EQ(memcmp(memory[0], "01234567", 8), 0);
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(2));
+    expect_cqe(k, ID(2), 2, BUFFER(11));
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(3));
+    expect_nothing(k);
+    end(k, ID(3)); /* it held none */
+    CHECK_EQ(remove_buffers(k, 1), 1);
+    say(fds[1], "x");
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(4));
+    expect_cqe(k, ID(4), 1, BUFFER(65535));
+    CHECK_EQ(remove_buffers(k, 5), 0);
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(5));
+    expect_cqe(k, ID(5), -ENOBUFS, 0);
+
+    CHECK_ERR(provide(k, memory[0], 0, 8, 0), -E2BIG);
+    CHECK_ERR(provide(k, memory[0], 1, 0, 0), -EINVAL);
+    CHECK_ERR(provide(k, memory[0], 1, 8, 65536), -E2BIG);
+    CHECK_ERR(provide(k, memory[0], 2, 8, 65535), -EINVAL);
+    CHECK_ERR(remove_buffers(k, 0), -EINVAL);
+    close_pair(fds);
+}
+
+BOTH_TEST(I5_I6_a_group_is_a_list_or_a_ring)
+{
+    struct io_uring_buf_reg reg = { .bgid = GROUP };
+    struct ring_of ring;
+    char byte;
+
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    CHECK_ERR(provide(k, &byte, 1, 1, 0), -EINVAL);
+    CHECK_ERR(remove_buffers(k, 1), -EINVAL);
+    tear_down(&ring);
+    CHECK_EQ(provide(k, &byte, 1, 1, 0), 0);
+    CHECK_ERR(k->class->reg(k, IORING_UNREGISTER_PBUF_RING, &reg, 1), -EINVAL);
+    CHECK_ERR(set_up(k, &ring, 4, 0), -EEXIST);
+    CHECK_OK(munmap(ring.entries, 4 * sizeof *ring.entries));
+    free(ring.memory);
+    CHECK_EQ(remove_buffers(k, 1), 1);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    tear_down(&ring);
+}
