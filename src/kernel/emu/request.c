@@ -417,9 +417,9 @@ bool request_post_more(struct emu *emu, struct request *r, int result)
 }
 
 /*
- * If `*result` is one of several: post it, and be ready for the next. False: the
- * request ends with it, as it does on Linux if the CQ is full, or with what has
- * become of it on its way to a slot.
+ * If `*result` is one of several: post it, and be ready for the next. False:
+ * the request ends with it, as it does on Linux if the CQ is full, or with what
+ * has become of it on its way to a slot.
  */
 bool request_goes_on(struct emu *emu, struct request *r, int *result)
 {
