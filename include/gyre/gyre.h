@@ -27,6 +27,8 @@
 #include <gyre/op.h>
 #include <gyre/op_file.h>
 #include <gyre/op_poll.h>
+#include <gyre/op_pool.h>
+#include <gyre/op_small.h>
 #include <gyre/op_socket.h>
 #include <gyre/poll.h>
 #include <gyre/scope.h>

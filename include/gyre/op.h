@@ -137,6 +137,11 @@ GYRE_API int gyre_op_try(gyre_loop *loop, gyre_op *op);
  * type says. */
 GYRE_API bool gyre_op_is_eof(const gyre_op *op, gyre_result result);
 
+/* The memory that the op was filled with: its buffer, of vectors the iovec, of
+ * messages the msghdr, of names the path; NULL if it has none. So a callback
+ * needs no other record of it. */
+GYRE_API void *gyre_op_buffer(const gyre_op *op);
+
 /* "RECV", "OPENAT": the name of an op's request; "?" for an unknown opcode. */
 GYRE_API const char *gyre_op_name(const gyre_op *op);
 

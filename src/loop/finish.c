@@ -281,6 +281,11 @@ bool gyre_op_is_eof(const gyre_op *op, gyre_result result)
     return result.res == 0 && sqe->len > 0 && op_table[sqe->opcode].stream;
 }
 
+void *gyre_op_buffer(const gyre_op *op)
+{
+    return (void *)(uintptr_t)gyre_op_sqe((gyre_op *)(uintptr_t)op)->addr;
+}
+
 const char *gyre_op_name(const gyre_op *op)
 {
     const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
