@@ -5,11 +5,12 @@
  * An asynchronous I/O runtime for Linux. Two tiers, to be mixed freely:
  *
  *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h, and what fills an op:
- *                gyre/op_file.h, gyre/op_socket.h, gyre/op_poll.h
+ *                gyre/op_file.h, gyre/op_socket.h, gyre/op_poll.h,
+ *                gyre/op_epoll.h
  *   tasks        gyre/task.h, gyre/scope.h, gyre/stack.h,
  *                gyre/sync.h, gyre/channel.h, gyre/select.h, and the calls:
  *                gyre/file.h, gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
- *                gyre/blocking.h, gyre/detached.h
+ *                gyre/epoll.h, gyre/blocking.h, gyre/detached.h
  *   both         gyre/dump.h
  */
 #ifndef GYRE_GYRE_H
@@ -21,10 +22,12 @@
 #include <gyre/channel.h>
 #include <gyre/detached.h>
 #include <gyre/dump.h>
+#include <gyre/epoll.h>
 #include <gyre/error.h>
 #include <gyre/file.h>
 #include <gyre/loop.h>
 #include <gyre/op.h>
+#include <gyre/op_epoll.h>
 #include <gyre/op_file.h>
 #include <gyre/op_poll.h>
 #include <gyre/op_pool.h>

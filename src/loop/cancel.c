@@ -35,20 +35,34 @@ int gyre_op_cancel(gyre_op *op)
     return 0;
 }
 
+/* Has the co-processor the op, or will it get it? */
+static bool op_is_beside(const gyre_op *op)
+{
+    struct kernel *kernel = op->loop_->kernel;
+    struct io_uring_sqe sqe = *gyre_op_sqe((gyre_op *)(uintptr_t)op);
+    uint8_t route = kernel->route[sqe.opcode];
+
+    if ((op->flags_ & (OP_SIDE | OP_RESCUED)) != 0)
+        return true;
+    if (route == KERNEL_ROUTE_LOOK)
+        route = (uint8_t)kernel->class->look(kernel, &sqe);
+    return route == KERNEL_ROUTE_SIDE;
+}
+
+void op_aim(gyre_op *op, const gyre_op *target)
+{
+    gyre_op_sqe(op)->addr = op_user_data(target);
+    if (op_is_beside(target))
+        op->flags_ |= OP_TARGET_SIDE;
+}
+
 void gyre_op_cancel_op(gyre_op *op, gyre_op *target)
 {
-    struct io_uring_sqe *sqe;
-
     ASSERT_API(target->state_ != OP_IDLE,
                "the target is idle: only a started op can be cancelled");
     gyre_op_raw(op, IORING_OP_ASYNC_CANCEL);
-    sqe = gyre_op_sqe(op);
-    sqe->fd = -1;
-    sqe->addr = op_user_data(target);
-    if ((target->flags_ & OP_RESCUED) != 0 ||
-        target->loop_->kernel->route[gyre_op_sqe(target)->opcode] ==
-            KERNEL_ROUTE_SIDE)
-        op->flags_ |= OP_TARGET_SIDE;
+    gyre_op_sqe(op)->fd = -1;
+    op_aim(op, target);
 }
 
 /* Does the request lie in the SQ, and the kernel has not read it? What could

@@ -8,7 +8,9 @@
  * the op again (I3).
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -92,6 +94,14 @@ static void mark_written(const gyre_op *op, int32_t res)
             VALGRIND_MAKE_MEM_DEFINED(size, sizeof *size);
             VALGRIND_MAKE_MEM_DEFINED(at, *size);
         }
+        break;
+    case OP_OUTPUT_EVENTS:
+        VALGRIND_MAKE_MEM_DEFINED(at, (size_t)res * sizeof(struct epoll_event));
+        break;
+    case OP_OUTPUT_SIGINFO:
+        if (sqe->addr2 != 0)
+            VALGRIND_MAKE_MEM_DEFINED((void *)(uintptr_t)sqe->addr2,
+                                      sizeof(siginfo_t));
         break;
     }
 }

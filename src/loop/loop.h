@@ -234,6 +234,11 @@ static inline uint64_t op_user_data(const gyre_op *op)
                                          << OP_GENERATION_SHIFT;
 }
 
+/* ---- cancel.c ------------------------------------------------------------ */
+
+/* The filled op is about this start of the target, and goes where that is. */
+void op_aim(gyre_op *op, const gyre_op *target);
+
 /* ---- timer.c ------------------------------------------------------------ */
 
 void loop_expire_timers(gyre_loop *loop, unsigned limit);

@@ -20,6 +20,8 @@ enum op_output {
     OP_OUTPUT_MESSAGE, /* the msghdr at addr, its name, control, res bytes */
     OP_OUTPUT_STATX,   /* a struct statx at off */
     OP_OUTPUT_ADDRESS, /* a sockaddr at addr, its size at addr2 */
+    OP_OUTPUT_EVENTS,  /* res structs epoll_event at addr */
+    OP_OUTPUT_SIGINFO, /* a siginfo_t at addr2 */
 };
 
 struct op_info {

@@ -51,6 +51,18 @@ static inline void op_meet_fault(gyre_loop *loop, gyre_op *op)
         loop_end_op(loop, op, error);
 }
 
+/* A request that may end others, or (a poll's update) rename them. */
+static void op_will_cancel(gyre_loop *loop, gyre_op *op)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
+
+    /* I11 */
+    ASSERT_API(sqe->opcode != IORING_OP_POLL_REMOVE ||
+                   (sqe->len & IORING_POLL_UPDATE_USER_DATA) == 0,
+               "user_data is gyre's: set the user member of the poll instead");
+    loop->others_cancel = true;
+}
+
 static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
 {
     ASSERT_API(op->state_ == OP_IDLE,
@@ -68,7 +80,7 @@ static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
     op->deadline_ = NULL;
     slot_choose(loop, op);
     if (op->slot_ == SLOT_OTHER && op_table[gyre_op_sqe(op)->opcode].cancels)
-        loop->others_cancel = true;
+        op_will_cancel(loop, op);
     live_add(loop, op);
     if (UNLIKELY(slot_must_wait(loop, op))) {
         op_hold(loop, op);

@@ -10,6 +10,7 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -420,6 +421,38 @@ SCENARIO(gyre_poll) = { .wait = wait_poll,
                         .help = send_byte,
                         .set_up = pair_up,
                         .result = { POLLIN } };
+
+static void epoll_up(struct scene *scene)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+
+    pipe_up(scene);
+    scene->fds[2] = epoll_create1(EPOLL_CLOEXEC);
+    CHECK(scene->fds[2] >= 0);
+    CHECK_OK(epoll_ctl(scene->fds[2], EPOLL_CTL_ADD, scene->fds[0], &event));
+}
+
+static int wait_epoll_wait(struct scene *scene)
+{
+    struct epoll_event got;
+
+    return AWAIT(scene, gyre_epoll_wait(scene->fds[2], &got, 1));
+}
+
+SCENARIO(gyre_epoll_wait) = { .wait = wait_epoll_wait,
+                              .help = send_byte,
+                              .set_up = epoll_up,
+                              .result = { 1 } };
+
+static int wait_epoll_ctl(struct scene *scene)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+
+    return AWAIT(scene, gyre_epoll_ctl(scene->fds[2], EPOLL_CTL_MOD,
+                                       scene->fds[0], &event));
+}
+
+SCENARIO(gyre_epoll_ctl) = { .wait = wait_epoll_ctl, .set_up = epoll_up };
 
 static int read_byte(void *arg)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cancel.c - ASYNC_CANCEL, POLL_REMOVE
+ * cancel.c - ASYNC_CANCEL
  *
  * What waits (for a descriptor, a time, a thread) is taken out and ends with
  * -ECANCELED, or with the bytes that had been moved. What runs on a thread
@@ -73,6 +73,8 @@ static bool cancel_take(struct emu *emu, struct request *r, struct list *ended)
     if (r->place == EMU_WAITING || r->place == EMU_ORPHANED) {
         wait_leave(emu, r);
         r->serial = false;
+    } else if (r->place == EMU_POLLING) {
+        multipoll_leave(emu, r);
     } else if (r->place == EMU_TIMING) {
         timeout_leave(emu, r);
     } else {
@@ -155,33 +157,4 @@ int cancel_begin(struct emu *emu, struct request *r)
     request_complete(emu, r, many ? count : result);
     cancel_end(emu, &ended);
     return EMU_TAKEN;
-}
-
-int cancel_poll_check(const struct io_uring_sqe *sqe)
-{
-    /* Updates are not emulated yet. */
-    return sqe->buf_index != 0 || sqe->splice_fd_in != 0 || sqe->len != 0 ||
-                   sqe->off != 0 || sqe->poll32_events != 0
-               ? -EINVAL
-               : 0;
-}
-
-int cancel_poll_begin(struct emu *emu, struct request *r)
-{
-    struct list *bucket = request_bucket(emu, r->sqe.addr);
-    struct list ended;
-
-    list_init(&ended);
-    for (struct list *at = bucket->next; at != bucket; at = at->next) {
-        struct request *target = CONTAINER_OF(at, struct request, hash);
-
-        if (target->sqe.user_data != r->sqe.addr ||
-            target->sqe.opcode != IORING_OP_POLL_ADD)
-            continue;
-        (void)cancel_take(emu, target, &ended);
-        request_complete(emu, r, 0);
-        cancel_end(emu, &ended);
-        return EMU_TAKEN;
-    }
-    return -ENOENT;
 }

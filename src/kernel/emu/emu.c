@@ -219,6 +219,8 @@ static void emu_free(struct emu *emu)
         close(emu->timer_fd);
     if (emu->sleep_fd >= 0)
         close(emu->sleep_fd);
+    if (emu->polls_fd >= 0)
+        close(emu->polls_fd);
     if (emu->event_fd >= 0)
         close(emu->event_fd);
     if (emu->epoll_fd >= 0)
@@ -300,7 +302,7 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
     int error;
 
     emu->epoll_fd = emu->event_fd = -1;
-    emu->timer_fd = emu->sleep_fd = -1;
+    emu->timer_fd = emu->sleep_fd = emu->polls_fd = -1;
     emu->timer_ns = WHEEL_NEVER;
     list_init(&emu->orphans);
     list_init(&emu->counted);

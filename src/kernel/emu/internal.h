@@ -9,6 +9,7 @@
  *              |  ^ ready       ^ worker is done  ^ deadline, cancel
  *              |  |             |                 |
  *              +-> WAITING -----+ (fd, epoll)     |
+ *              +-> POLLING (fd, an epoll of their own; CQEs with F_MORE)
  *              +-> POOLED ------+-----------------+
  *              +-> TIMING --------------------------- (wheel)
  *
@@ -98,6 +99,7 @@ enum place {
     EMU_FREE,
     EMU_NEW,       /* being started, or between two places */
     EMU_WAITING,   /* on a list of its descriptor */
+    EMU_POLLING,   /* a multishot poll, on a list of its descriptor */
     EMU_ORPHANED,  /* its descriptor is gone: only a cancel can end it */
     EMU_POOLED,    /* queued, running or finished on the pool */
     EMU_TIMING,    /* on the wheel */
@@ -175,6 +177,10 @@ struct fd_state {
     bool registered;     /* in the epoll, as far as we know */
     bool edge;           /* its errors stay set: wait for changes only */
     bool drained;        /* the last receive took all there was */
+
+    struct list polls; /* multishot, see multipoll.c */
+    uint32_t polls_generation;
+    bool polls_registered;
 };
 
 enum {
@@ -197,7 +203,8 @@ struct look {
 #define EMU_KEY_TIMER (UINT64_MAX - 1)
 #define EMU_KEY_SLEEP (UINT64_MAX - 2)
 #define EMU_KEY_CLOCKS (UINT64_MAX - 2 - EMU_CLOCKS) /* one for each */
-#define EMU_KEYS_OWN EMU_KEY_CLOCKS
+#define EMU_KEY_POLLS (EMU_KEY_CLOCKS - 1)
+#define EMU_KEYS_OWN EMU_KEY_POLLS
 
 /* A clock that the wheel does not keep, and the timeouts on it (clock.c). */
 struct emu_clock {
@@ -240,6 +247,10 @@ struct emu {
     size_t fds_size;
     struct list orphans;
     unsigned waiting;
+
+    /* multipoll.c */
+    int polls_fd; /* an epoll; -1 until there is a multishot poll */
+    unsigned polling;
 
     /* timeout.c */
     struct wheel timers;
@@ -294,6 +305,8 @@ bool request_goes_on(struct emu *emu, struct request *r, int *result);
 bool request_is_multishot(const struct io_uring_sqe *sqe);
 bool request_is_impatient(const struct io_uring_sqe *sqe);
 void request_release(struct emu *emu, struct request *r);
+void request_rename(struct emu *emu, struct request *r, uint64_t user_data);
+bool request_has_room(const struct emu *emu);
 struct list *request_bucket(struct emu *emu, uint64_t user_data);
 void request_flush(struct emu *emu);
 bool request_post_refusal(struct emu *emu, uint64_t user_data, int result);
@@ -329,6 +342,7 @@ void wait_release(struct emu *emu, struct request *r);
 void wait_resume(struct emu *emu, int fd, enum direction direction);
 enum direction request_direction(const struct request *r);
 struct fd_state *wait_find(struct emu *emu, int fd);
+struct fd_state *wait_get(struct emu *emu, int fd);
 void wait_forget(struct emu *emu, int fd);
 void wait_close(struct emu *emu, int fd);
 
@@ -455,8 +469,23 @@ int sendfile_attempt(struct request *r);
 int sendfile_work(struct request *r);
 
 int poll_check(const struct io_uring_sqe *sqe);
+int poll_begin(struct emu *emu, struct request *r);
 int poll_attempt(struct request *r);
+uint32_t poll_wanted(const struct request *r);
 bool poll_ready(int fd, short events);
+int poll_remove_check(const struct io_uring_sqe *sqe);
+int poll_remove_begin(struct emu *emu, struct request *r);
+
+/* multipoll.c */
+int multipoll_begin(struct emu *emu, struct request *r);
+void multipoll_leave(struct emu *emu, struct request *r);
+void multipoll_orphan(struct emu *emu, struct fd_state *state);
+void multipoll_serve(struct emu *emu);
+
+int epoll_ctl_check(const struct io_uring_sqe *sqe);
+int epoll_ctl_attempt(struct request *r);
+int epoll_wait_check(const struct io_uring_sqe *sqe);
+int epoll_wait_attempt(struct request *r);
 
 int timeout_check(const struct io_uring_sqe *sqe);
 int timeout_begin(struct emu *emu, struct request *r);
@@ -465,7 +494,5 @@ int timeout_remove_begin(struct emu *emu, struct request *r);
 
 int cancel_check(const struct io_uring_sqe *sqe);
 int cancel_begin(struct emu *emu, struct request *r);
-int cancel_poll_check(const struct io_uring_sqe *sqe);
-int cancel_poll_begin(struct emu *emu, struct request *r);
 
 #endif

@@ -135,6 +135,15 @@ static void request_rehash(struct emu *emu)
     alloc_free(old);
 }
 
+/* An update gives a held request another name. */
+void request_rename(struct emu *emu, struct request *r, uint64_t user_data)
+{
+    ASSERT(r->held);
+    r->sqe.user_data = user_data;
+    list_remove(&r->hash);
+    list_append(request_bucket(emu, user_data), &r->hash);
+}
+
 /* The request will outlive the call that brought it: copy what the caller may
  * take back, and let cancels find it. */
 int request_hold(struct emu *emu, struct request *r)
@@ -323,11 +332,11 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
         request_complete(emu, r, request_cut_short(r, error));
 }
 
-static bool cq_has_room(const struct emu *emu)
+/* Would a CQE go into the CQ, rather than wait for room? */
+bool request_has_room(const struct emu *emu)
 {
-    const struct cq *cq = &emu->kernel.cq;
-
-    return list_is_empty(&emu->overflow) && cq_ready(cq) < cq->entries;
+    return list_is_empty(&emu->overflow) &&
+           cq_ready(&emu->kernel.cq) < emu->kernel.cq.entries;
 }
 
 static bool cq_push(struct emu *emu, uint64_t user_data, int result,
@@ -336,7 +345,7 @@ static bool cq_push(struct emu *emu, uint64_t user_data, int result,
     struct cq *cq = &emu->kernel.cq;
     uint32_t tail = atomic_load_explicit(cq->tail, memory_order_relaxed);
 
-    if (!cq_has_room(emu))
+    if (!request_has_room(emu))
         return false;
     cq->cqes[tail & cq->mask] = (struct io_uring_cqe){ .user_data = user_data,
                                                        .res = result,
@@ -425,7 +434,7 @@ bool request_goes_on(struct emu *emu, struct request *r, int *result)
 {
     bool posted;
 
-    if (!r->multishot || *result < 0 || r->over || !cq_has_room(emu))
+    if (!r->multishot || *result < 0 || r->over || !request_has_room(emu))
         return false;
     *result = files_settle(emu, r, *result);
     if (*result < 0)

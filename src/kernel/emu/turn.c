@@ -176,6 +176,8 @@ static int turn_serve(struct emu *emu, uint64_t until_ns)
     for (int i = 0; i < count; i++) {
         if (emu->ready[i].data.u64 < EMU_KEYS_OWN)
             wait_event(emu, &emu->ready[i]);
+        else if (emu->ready[i].data.u64 == EMU_KEY_POLLS)
+            multipoll_serve(emu);
         else
             clock_rang(emu, emu->ready[i].data.u64);
     }
@@ -191,7 +193,7 @@ static int turn_collect(struct emu *emu, uint64_t until_ns)
      * the descriptor quiet. He is told of what becomes ready, not of what is
      * left, so nothing may be. */
     if (until_ns != KERNEL_NO_WAIT || emu->waiting > 0 || emu->pooled > 0 ||
-        emu->timer_fd >= 0) {
+        emu->polling > 0 || emu->timer_fd >= 0) {
         count = turn_serve(emu, until_ns);
         for (int more = count; more == EMU_EVENTS;)
             more = turn_serve(emu, KERNEL_NO_WAIT);

@@ -90,7 +90,7 @@ static bool wait_grow(struct emu *emu, size_t chunk)
 }
 
 /* The state of a descriptor, made if need be; NULL: no memory. */
-static struct fd_state *wait_get(struct emu *emu, int fd)
+struct fd_state *wait_get(struct emu *emu, int fd)
 {
     size_t chunk = (size_t)fd / FDS_PER_CHUNK;
     struct fd_state *states = NULL;
@@ -102,9 +102,11 @@ static struct fd_state *wait_get(struct emu *emu, int fd)
         states = alloc_zeroed(FDS_PER_CHUNK, sizeof *states);
         if (states == NULL)
             return NULL;
-        for (size_t i = 0; i < FDS_PER_CHUNK; i++)
+        for (size_t i = 0; i < FDS_PER_CHUNK; i++) {
+            list_init(&states[i].polls);
             for (size_t d = 0; d < EMU_DIRECTIONS; d++)
                 list_init(&states[i].waiting[d]);
+        }
         emu->fds[chunk] = states;
     }
     return wait_find(emu, fd);
@@ -386,6 +388,8 @@ void wait_forget(struct emu *emu, int fd)
 {
     struct fd_state *state = wait_find(emu, fd);
 
-    if (state != NULL)
-        wait_orphan(emu, state);
+    if (state == NULL)
+        return;
+    wait_orphan(emu, state);
+    multipoll_orphan(emu, state);
 }
