@@ -57,6 +57,8 @@ static bool cancel_matches(const struct emu *emu,
     uint32_t flags = cancel->cancel_flags;
     uint32_t keys = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP;
 
+    if (r->sqe.opcode == IORING_OP_LINK_TIMEOUT)
+        return false; /* it ends with its request */
     if ((flags & IORING_ASYNC_CANCEL_ANY) != 0)
         return true;
     if ((flags & IORING_ASYNC_CANCEL_FD) != 0 && !cancel_meets(emu, cancel, r))
@@ -68,7 +70,7 @@ static bool cancel_matches(const struct emu *emu,
 }
 
 /* Take the target out of its place onto `ended`; false: it runs. */
-static bool cancel_take(struct emu *emu, struct request *r, struct list *ended)
+bool cancel_take(struct emu *emu, struct request *r, struct list *ended)
 {
     if (r->place == EMU_WAITING || r->place == EMU_ORPHANED) {
         wait_leave(emu, r);
@@ -92,7 +94,7 @@ static bool cancel_take(struct emu *emu, struct request *r, struct list *ended)
     return true;
 }
 
-static void cancel_end(struct emu *emu, struct list *ended)
+void cancel_end(struct emu *emu, struct list *ended)
 {
     struct list *link;
 

@@ -60,7 +60,9 @@ int emu_try(const struct io_uring_sqe *sqe)
         return -EAGAIN;
     /* Buffers are chosen where the groups are, and who wants many results wants
      * more than one now. */
-    if ((sqe->flags & IOSQE_BUFFER_SELECT) != 0 || request_is_multishot(sqe))
+    if ((sqe->flags & IOSQE_BUFFER_SELECT) != 0 || request_is_multishot(sqe) ||
+        (sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_IO_DRAIN)) !=
+            0)
         return -EAGAIN;
     memset(&r, 0, sizeof r);
     r.sqe = *sqe;
@@ -305,6 +307,7 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
     emu->timer_fd = emu->sleep_fd = emu->polls_fd = -1;
     emu->timer_ns = WHEEL_NEVER;
     list_init(&emu->orphans);
+    chain_init(emu);
     list_init(&emu->counted);
     clock_init(emu);
     group_init(emu);

@@ -8,7 +8,7 @@
  *
  *     emu_open(&side, &options);           kernel->side_cq = &side->cq;
  *     fd = side->class->pollable_fd(side); watch it in the ring
- *     emu_submit(side, sqe);               results may be in the CQ at once
+ *     emu_submit(side, sqe, 1);              results may be in the CQ at once
  *     emu_progress(side);                  when fd is readable
  *
  * All of it belongs to the thread that owns the emulator. None of it blocks.
@@ -23,9 +23,10 @@
 /* Does the emulator execute this opcode? */
 bool emu_has_opcode(unsigned opcode);
 
-/* Execute a request, which is copied: 0, and its CQEs come on emu->cq; or
- * -ENOMEM, and there is none. */
-int emu_submit(struct kernel *emu, const struct io_uring_sqe *sqe);
+/* Execute requests, which are copied, as one batch: 0, and their CQEs come on
+ * emu->cq; or -ENOMEM, and there is none. */
+int emu_submit(struct kernel *emu, const struct io_uring_sqe *sqes,
+               unsigned count);
 
 /* Move what has finished to emu->cq. */
 void emu_progress(struct kernel *emu);

@@ -103,6 +103,8 @@ enum place {
     EMU_ORPHANED,  /* its descriptor is gone: only a cancel can end it */
     EMU_POOLED,    /* queued, running or finished on the pool */
     EMU_TIMING,    /* on the wheel */
+    EMU_LINKED,    /* part of a chain, not begun */
+    EMU_LATER,     /* begins or ends when this enter() has taken its SQEs */
     EMU_OVERFLOWN, /* complete, but the CQ was full */
 };
 
@@ -154,6 +156,12 @@ struct request {
     bool multishot;        /* its results but the last carry F_MORE */
     bool over;             /* multishot: the present result is the last */
     bool chosen;           /* sqe.addr and len are a buffer of its group */
+    bool counted;          /* among emu->unfinished */
+    bool doomed;           /* refused as part of a chain: ends with `result` */
+    bool begins;           /* while LATER: is to begin, not to end */
+    bool silent;           /* while LATER: ends without a CQE */
+    struct request *next;  /* of the chain */
+    struct request *limit; /* its linked timeout; of that: what it guards */
     struct list link;      /* of its place */
     struct list all;       /* emu->held */
     struct list hash;
@@ -242,6 +250,15 @@ struct emu {
     size_t held_count;
     struct list overflow;
 
+    /* chain.c */
+    struct request *chain_first; /* of the chain that is being taken */
+    struct request *chain_last;
+    struct list later;
+    struct list drained; /* what waits behind a drain, by heads of chains */
+    uint64_t unfinished; /* requests that have begun, with all of their chain */
+    bool draining;       /* nothing begins before `unfinished` is 0 */
+    bool drain_refused;  /* after a request that may be silent, as on Linux */
+
     /* wait.c */
     struct fd_state **fds;
     size_t fds_size;
@@ -298,6 +315,7 @@ int request_refusal(const struct io_uring_sqe *sqe);
 void request_start(struct emu *emu, struct request *r);
 void request_settle(struct emu *emu, struct request *r, int verdict);
 int request_hold(struct emu *emu, struct request *r);
+void request_let_go(struct emu *emu, struct request *r);
 void request_complete(struct emu *emu, struct request *r, int result);
 bool request_post_more(struct emu *emu, struct request *r, int result);
 int request_attempt(struct emu *emu, struct request *r);
@@ -309,6 +327,8 @@ void request_rename(struct emu *emu, struct request *r, uint64_t user_data);
 bool request_has_room(const struct emu *emu);
 struct list *request_bucket(struct emu *emu, uint64_t user_data);
 void request_flush(struct emu *emu);
+bool request_reserve(struct emu *emu, unsigned count);
+void request_post(struct emu *emu, struct request *r, int result, bool silent);
 bool request_post_refusal(struct emu *emu, uint64_t user_data, int result);
 static inline int request_cut_short(const struct request *r, int error)
 {
@@ -320,6 +340,16 @@ static inline bool request_chooses(const struct request *r)
 {
     return (r->sqe.flags & IOSQE_BUFFER_SELECT) != 0 && !r->chosen;
 }
+
+/* chain.c: links, linked timeouts, drains */
+void chain_init(struct emu *emu);
+void chain_take(struct emu *emu, struct request *r);
+void chain_close(struct emu *emu);
+void chain_run(struct emu *emu);
+void chain_go_on(struct emu *emu, struct request *r, bool failed);
+void chain_limit_passed(struct emu *emu, struct request *limit);
+int chain_limit_check(const struct io_uring_sqe *sqe);
+int chain_limit_begin(struct emu *emu, struct request *r);
 
 /* copy.c: the caller's memory */
 int copy_check(uint64_t from, size_t size);
@@ -387,6 +417,8 @@ void timeout_run(struct emu *emu);
 void timeout_count(struct emu *emu);
 void timeout_leave(struct emu *emu, struct request *r);
 uint64_t timeout_next_ns(const struct emu *emu);
+int timeout_ready_limit(struct emu *emu, struct request *limit);
+void timeout_arm_limit(struct emu *emu, struct request *limit);
 
 /* turn.c */
 int turn_enter(struct kernel *kernel, unsigned submit, unsigned want,
@@ -489,10 +521,14 @@ int epoll_wait_attempt(struct request *r);
 
 int timeout_check(const struct io_uring_sqe *sqe);
 int timeout_begin(struct emu *emu, struct request *r);
+int timeout_keep(struct request *r);
 int timeout_remove_check(const struct io_uring_sqe *sqe);
 int timeout_remove_begin(struct emu *emu, struct request *r);
+int timeout_remove_keep(struct request *r);
 
 int cancel_check(const struct io_uring_sqe *sqe);
 int cancel_begin(struct emu *emu, struct request *r);
+bool cancel_take(struct emu *emu, struct request *r, struct list *ended);
+void cancel_end(struct emu *emu, struct list *ended);
 
 #endif

@@ -78,6 +78,19 @@ static bool request_grow(struct emu *emu)
     return true;
 }
 
+/* Have so many slots at hand that request_new() cannot fail. */
+bool request_reserve(struct emu *emu, unsigned count)
+{
+    struct list *at = &emu->free;
+
+    for (; count > 0; count--) {
+        if (at->next == &emu->free && !request_grow(emu))
+            return false;
+        at = at->next;
+    }
+    return true;
+}
+
 /* A slot with a copy of the SQE, or NULL. */
 struct request *request_new(struct emu *emu, const struct io_uring_sqe *sqe)
 {
@@ -164,6 +177,17 @@ int request_hold(struct emu *emu, struct request *r)
     return 0;
 }
 
+/* Cancels find it no more. */
+void request_let_go(struct emu *emu, struct request *r)
+{
+    if (!r->held)
+        return;
+    r->held = false;
+    emu->held_count--;
+    list_remove(&r->all);
+    list_remove(&r->hash);
+}
+
 /* Does the caller want an answer now rather than a wait? */
 bool request_is_impatient(const struct io_uring_sqe *sqe)
 {
@@ -209,7 +233,8 @@ int request_refusal(const struct io_uring_sqe *sqe)
 {
     const struct emu_op *op = op_find(sqe->opcode);
     unsigned flags = IOSQE_FIXED_FILE | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS |
-                     IOSQE_BUFFER_SELECT;
+                     IOSQE_BUFFER_SELECT | IOSQE_IO_LINK | IOSQE_IO_HARDLINK |
+                     IOSQE_IO_DRAIN;
 
     if (op == NULL || (sqe->flags & ~flags) != 0 || sqe->personality != 0)
         return -EINVAL;
@@ -372,29 +397,17 @@ static bool request_counts(const struct request *r, int result)
            result == -EINVAL || result == -EFAULT;
 }
 
-/* The one end of every request. */
-void request_complete(struct emu *emu, struct request *r, int result)
+/* The result has been found: to the CQ, or nowhere. */
+void request_post(struct emu *emu, struct request *r, int result, bool silent)
 {
     struct emu_file *const files[2] = { r->files[0], r->files[1] };
-    bool counts, failed;
+    bool counts = request_counts(r, result);
 
-    ASSERT(r->place == EMU_NEW && !list_is_linked(&r->link));
-    result = files_settle(emu, r, result);
-    counts = request_counts(r, result);
-    if (r->held) {
-        r->held = false;
-        emu->held_count--;
-        list_remove(&r->all);
-        list_remove(&r->hash);
+    if (r->counted) {
+        ASSERT(emu->unfinished > 0);
+        emu->unfinished--;
     }
-    if (r->op != NULL && r->op->after != NULL)
-        r->op->after(emu, r, result);
-
-    failed = result < 0 || r->short_is_failure;
-    if (result == -ETIME && r->sqe.opcode == IORING_OP_TIMEOUT &&
-        (r->sqe.timeout_flags & IORING_TIMEOUT_ETIME_SUCCESS) != 0)
-        failed = false;
-    if ((r->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0 && !failed) {
+    if (silent) {
         request_release(emu, r);
         files_drop(emu, files);
         return;
@@ -408,6 +421,36 @@ void request_complete(struct emu *emu, struct request *r, int result)
         emu->events++;
         timeout_count(emu);
     }
+}
+
+/* Is it a failure, for those behind it in a chain and for CQE_SKIP_SUCCESS? */
+static bool request_failed(const struct request *r, int result)
+{
+    if (r->doomed)
+        return true;
+    if (r->sqe.opcode == IORING_OP_LINK_TIMEOUT)
+        return false;
+    if (result == -ETIME && r->sqe.opcode == IORING_OP_TIMEOUT &&
+        (r->sqe.timeout_flags & IORING_TIMEOUT_ETIME_SUCCESS) != 0)
+        return false;
+    return result < 0 || r->short_is_failure;
+}
+
+/* The one end of every request that has begun. */
+void request_complete(struct emu *emu, struct request *r, int result)
+{
+    bool failed;
+
+    ASSERT(r->place == EMU_NEW && !list_is_linked(&r->link));
+    result = files_settle(emu, r, result);
+    failed = request_failed(r, result);
+    request_let_go(emu, r);
+    if (r->op != NULL && r->op->after != NULL && !r->doomed)
+        r->op->after(emu, r, result);
+    if (UNLIKELY(r->next != NULL || r->limit != NULL))
+        chain_go_on(emu, r, failed);
+    request_post(emu, r, result,
+                 (r->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0 && !failed);
 }
 
 /* A CQE that is not the last. False: no memory to keep it in, so the request

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timeout.c - TIMEOUT, TIMEOUT_REMOVE
+ * timeout.c - TIMEOUT, TIMEOUT_REMOVE; the time of a LINK_TIMEOUT
  *
  * Timeouts lie on a timing wheel: at most one tick (32.768 us) late by it,
  * never early. Those with a count are also on a list, by the number of events
@@ -90,23 +90,28 @@ static void timeout_insert_counted(struct emu *emu, struct request *r)
     list_insert_before(at->next, &r->kept.timing.counted);
 }
 
+/* What a timeout goes by is read when it comes, though it may begin later. */
+int timeout_keep(struct request *r)
+{
+    struct timing *timing = &r->kept.timing;
+
+    *timing = (struct timing){ .interval_ns = 0 };
+    list_init(&timing->counted);
+    return timeout_read(r->sqe.addr, &timing->interval_ns);
+}
+
 int timeout_begin(struct emu *emu, struct request *r)
 {
     struct timing *timing = &r->kept.timing;
     bool multishot = (r->sqe.timeout_flags & IORING_TIMEOUT_MULTISHOT) != 0;
     bool absolute = (r->sqe.timeout_flags & IORING_TIMEOUT_ABS) != 0;
-    uint64_t time_ns;
-    int error = timeout_read(r->sqe.addr, &time_ns);
+    int error = timeout_prepare(emu, r, absolute);
 
     if (error == 0)
-        error = timeout_prepare(emu, r, absolute);
+        error = request_hold(emu, r);
     if (error != 0)
         return error;
-    *timing = (struct timing){ .interval_ns = time_ns };
-    error = request_hold(emu, r);
-    ASSERT(error == 0);
-    timeout_insert(emu, r, time_ns, absolute);
-    list_init(&timing->counted);
+    timeout_insert(emu, r, timing->interval_ns, absolute);
     if (multishot) {
         timing->repeats = (uint32_t)r->sqe.off;
     } else if (r->sqe.off != 0) {
@@ -115,6 +120,24 @@ int timeout_begin(struct emu *emu, struct request *r)
     }
     r->place = EMU_TIMING;
     return EMU_TAKEN;
+}
+
+/* A linked timeout is part of a chain that is taken; its time has been read. */
+int timeout_ready_limit(struct emu *emu, struct request *limit)
+{
+    return timeout_prepare(
+        emu, limit, (limit->sqe.timeout_flags & IORING_TIMEOUT_ABS) != 0);
+}
+
+/* What it guards has begun, and waits. */
+void timeout_arm_limit(struct emu *emu, struct request *limit)
+{
+    int error = request_hold(emu, limit);
+
+    ASSERT(error == 0 && limit->copied);
+    timeout_insert(emu, limit, limit->kept.timing.interval_ns,
+                   (limit->sqe.timeout_flags & IORING_TIMEOUT_ABS) != 0);
+    limit->place = EMU_TIMING;
 }
 
 /* Off the wheel, or its clock, and the list. */
@@ -157,6 +180,10 @@ static void timeout_fire(struct emu *emu, struct request *r)
     uint64_t interval_ns = timing->interval_ns;
 
     timeout_leave(emu, r);
+    if (r->sqe.opcode == IORING_OP_LINK_TIMEOUT) {
+        chain_limit_passed(emu, r);
+        return;
+    }
     if (last || !request_post_more(emu, r, -ETIME)) {
         request_complete(emu, r, -ETIME);
         return;
@@ -196,7 +223,8 @@ int timeout_remove_check(const struct io_uring_sqe *sqe)
 {
     uint32_t flags = sqe->timeout_flags;
     bool update = (flags & IORING_TIMEOUT_UPDATE) != 0;
-    uint32_t known = update ? IORING_TIMEOUT_UPDATE | IORING_TIMEOUT_ABS : 0;
+    uint32_t known = update ? IORING_TIMEOUT_UPDATE_MASK | IORING_TIMEOUT_ABS
+                            : 0;
 
     if (sqe->buf_index != 0 || sqe->len != 0 || sqe->splice_fd_in != 0 ||
         (flags & ~known) != 0)
@@ -204,43 +232,57 @@ int timeout_remove_check(const struct io_uring_sqe *sqe)
     return 0;
 }
 
-static struct request *timeout_find(struct emu *emu, uint64_t user_data)
+/* A timeout, or a linked one. */
+static struct request *timeout_find(struct emu *emu, uint64_t user_data,
+                                    bool linked)
 {
     struct list *bucket = request_bucket(emu, user_data);
+    uint8_t opcode = linked ? IORING_OP_LINK_TIMEOUT : IORING_OP_TIMEOUT;
 
     for (struct list *at = bucket->next; at != bucket; at = at->next) {
         struct request *r = CONTAINER_OF(at, struct request, hash);
 
-        if (r->sqe.user_data == user_data && r->place == EMU_TIMING)
+        if (r->sqe.user_data == user_data && r->sqe.opcode == opcode &&
+            r->place == EMU_TIMING)
             return r;
     }
     return NULL;
 }
 
+/* The new time is read when the request comes. */
+int timeout_remove_keep(struct request *r)
+{
+    r->kept.timing.interval_ns = 0;
+    if ((r->sqe.timeout_flags & IORING_TIMEOUT_UPDATE) == 0)
+        return 0;
+    return timeout_read(r->sqe.addr2, &r->kept.timing.interval_ns);
+}
+
 int timeout_remove_begin(struct emu *emu, struct request *r)
 {
-    bool absolute = (r->sqe.timeout_flags & IORING_TIMEOUT_ABS) != 0;
+    uint32_t flags = r->sqe.timeout_flags;
+    bool absolute = (flags & IORING_TIMEOUT_ABS) != 0;
     struct request *target;
-    uint64_t time_ns = 0;
-    int error = 0;
+    uint64_t time_ns;
+    int error = r->copied ? 0 : timeout_remove_keep(r);
 
-    if ((r->sqe.timeout_flags & IORING_TIMEOUT_UPDATE) != 0)
-        error = timeout_read(r->sqe.addr2, &time_ns);
     if (error != 0)
         return error;
-    target = timeout_find(emu, r->sqe.addr);
+    time_ns = r->kept.timing.interval_ns;
+    target = timeout_find(emu, r->sqe.addr,
+                          (flags & IORING_LINK_TIMEOUT_UPDATE) != 0);
     if (target == NULL)
         return -ENOENT;
     error = timeout_prepare(emu, target, absolute);
     if (error != 0)
         return error;
     timeout_leave(emu, target);
-    if ((r->sqe.timeout_flags & IORING_TIMEOUT_UPDATE) == 0) {
+    if ((flags & IORING_TIMEOUT_UPDATE) == 0) {
         request_complete(emu, r, 0);
         request_complete(emu, target, -ECANCELED);
         return EMU_TAKEN;
     }
-    /* An updated timeout counts no more, and stays on its clock, as on Linux. */
+    /* An updated timeout counts no more, and stays on its clock. */
     target->kept.timing.interval_ns = time_ns;
     timeout_insert(emu, target, time_ns, absolute);
     target->place = EMU_TIMING;

@@ -46,7 +46,21 @@ static bool turn_take_wake(struct emu *emu)
            atomic_exchange_explicit(&emu->woken, false, memory_order_acquire);
 }
 
-/* Take SQEs: how many; or -ENOMEM if there was no memory for the first. */
+/* How many SQEs, of `count` from `head` on, the chain that begins there has. */
+static unsigned turn_chain_length(const struct sq *sq, uint32_t head,
+                                  unsigned count)
+{
+    const unsigned links = IOSQE_IO_LINK | IOSQE_IO_HARDLINK;
+    unsigned length = 1;
+
+    while (length < count &&
+           (sq->sqes[(head + length - 1) & sq->mask].flags & links) != 0)
+        length++;
+    return length;
+}
+
+/* Take SQEs: how many; or -ENOMEM if there was no memory for the first. A chain
+ * is taken whole. */
 static int turn_submit(struct emu *emu, unsigned submit)
 {
     struct sq *sq = &emu->kernel.sq;
@@ -57,10 +71,15 @@ static int turn_submit(struct emu *emu, unsigned submit)
     ASSERT(tail - head <= sq->entries);
     while (taken < submit && head != tail) {
         const struct io_uring_sqe *sqe = &sq->sqes[head & sq->mask];
-        struct request *r = request_new(emu, sqe);
+        struct request *r;
 
+        if (emu->chain_first == NULL &&
+            !request_reserve(emu,
+                             turn_chain_length(sq, head, submit - taken) - 1))
+            return taken != 0 ? (int)taken : -ENOMEM;
+        r = request_new(emu, sqe);
         if (r != NULL)
-            request_start(emu, r);
+            chain_take(emu, r);
         else if (!request_post_refusal(emu, sqe->user_data, -ENOMEM))
             return taken != 0 ? (int)taken : -ENOMEM;
         head++;
@@ -200,6 +219,7 @@ static int turn_collect(struct emu *emu, uint64_t until_ns)
     }
     turn_pool_results(emu);
     timeout_run(emu);
+    chain_run(emu);
     return count < 0 ? count : 0;
 }
 
@@ -259,24 +279,28 @@ int turn_enter(struct kernel *kernel, unsigned submit, unsigned want,
     turn_own(emu);
     request_flush(emu);
     taken = turn_submit(emu, submit);
+    chain_close(emu);
+    chain_run(emu);
     error = turn_wait(emu, want, taken < 0 ? KERNEL_NO_WAIT : deadline_ns);
     turn_arm_timer(emu);
     errno = saved;
     return taken != 0 ? taken : error;
 }
 
-int emu_submit(struct kernel *kernel, const struct io_uring_sqe *sqe)
+int emu_submit(struct kernel *kernel, const struct io_uring_sqe *sqes,
+               unsigned count)
 {
     struct emu *emu = emu_of(kernel);
     int saved = errno;
-    struct request *r;
 
     turn_own(emu);
     request_flush(emu);
-    r = request_new(emu, sqe);
-    if (r == NULL)
+    if (!request_reserve(emu, count))
         return -ENOMEM;
-    request_start(emu, r);
+    for (unsigned i = 0; i < count; i++)
+        chain_take(emu, request_new(emu, &sqes[i]));
+    chain_close(emu);
+    chain_run(emu);
     turn_arm_timer(emu);
     errno = saved;
     return 0;

@@ -107,7 +107,7 @@ static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqe)
            emu_has_opcode(sqe->opcode));
     int err = uring_side_need(uring);
 
-    return err != 0 ? err : emu_submit(uring->side, sqe);
+    return err != 0 ? err : emu_submit(uring->side, sqe, 1);
 }
 
 static void uring_internal(struct kernel *kernel,
