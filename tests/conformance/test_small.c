@@ -9,17 +9,6 @@
 
 #include "stage.h"
 
-static int small_end(gyre_loop *loop, gyre_small_op *op)
-{
-    struct call call;
-
-    memset(&call, 0, sizeof call);
-    gyre_op_start(loop, &op->op, call_done, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
-    CHECK_EQ(call.lasts, 1);
-    return call.result.res;
-}
-
 KERNEL_TEST(E13_a_small_op_sends_and_receives_its_own_bytes)
 {
     gyre_loop *loop = stage_open(8);
@@ -27,15 +16,14 @@ KERNEL_TEST(E13_a_small_op_sends_and_receives_its_own_bytes)
     gyre_small_op op;
     int pair[2];
 
-    CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+    make_pair(pair);
     CHECK_OK(gyre_small_op_send(&op, pair[0], text, sizeof text, 0));
     memset(text, 'x', sizeof text);
-    CHECK_EQ(small_end(loop, &op), (int)sizeof text);
+    CHECK_EQ(op_run(loop, &op.op), (int)sizeof text);
     gyre_small_op_recv(&op, pair[1], 0);
-    CHECK_EQ(small_end(loop, &op), (int)sizeof text);
+    CHECK_EQ(op_run(loop, &op.op), (int)sizeof text);
     CHECK(memcmp(gyre_small_op_data(&op), "pong", sizeof text) == 0);
-    close(pair[0]);
-    close(pair[1]);
+    close_both(pair);
     gyre_loop_destroy(loop);
 }
 
@@ -49,9 +37,9 @@ KERNEL_TEST(E13_a_small_op_counts_an_eventfd)
     CHECK_OK(gyre_small_op_write(&op, fd, &value, sizeof value,
                                  GYRE_CURRENT_POSITION));
     value = 0;
-    CHECK_EQ(small_end(loop, &op), (int)sizeof value);
+    CHECK_EQ(op_run(loop, &op.op), (int)sizeof value);
     gyre_small_op_read(&op, fd, GYRE_CURRENT_POSITION);
-    CHECK_EQ(small_end(loop, &op), (int)sizeof value);
+    CHECK_EQ(op_run(loop, &op.op), (int)sizeof value);
     memcpy(&value, gyre_small_op_data(&op), sizeof value);
     CHECK_EQ(value, 42u);
     close(fd);
