@@ -14,9 +14,13 @@ int loop_try(gyre_loop *loop, gyre_op *op)
 
 int gyre_op_try(gyre_loop *loop, gyre_op *op)
 {
+    int result;
+
     loop_assert_owner(loop);
     ASSERT_API(op->state_ == OP_IDLE, "only an idle op can be tried");
     if (!op_table[gyre_op_sqe(op)->opcode].tried)
         return -EAGAIN;
-    return loop_try(loop, op);
+    result = loop_try(loop, op);
+    /* Interrupted: as with a started op, nobody hears of it. */
+    return result == -EINTR ? -EAGAIN : result;
 }

@@ -125,6 +125,7 @@ KERNEL_TEST(accepting_pauses_without_descriptors_and_loses_nobody)
     int status;
     pid_t child;
 
+    test_quiet();
     if (test_on_valgrind())
         TEST_SKIP("valgrind keeps descriptors of its own");
     server.listener = listen_open(&server.address, CLIENTS);

@@ -31,6 +31,7 @@ static int run_child(void (*body)(void))
     ssize_t n;
     pid_t child;
 
+    test_quiet();
     CHECK_EQ(pipe(pipes), 0);
     child = fork();
     CHECK_GE(child, 0);

@@ -578,6 +578,7 @@ KERNEL_TEST2(a_delay_counts_from_the_call_when_the_loop_does_not_turn)
     gyre_timer timer;
     uint64_t before;
 
+    test_quiet();
     CHECK_OK(gyre_loop_create(&loop, NULL));
     (void)gyre_loop_now(loop);
     usleep(20000);

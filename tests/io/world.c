@@ -5,6 +5,7 @@
 #include "io/world.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,10 @@ void tcp_pair_open(int pair[2])
 
     pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(pair[0] >= 0);
-    CHECK_OK(connect(pair[0], (struct sockaddr *)&address, sizeof address));
+    /* Interrupted, it goes on by itself. */
+    while (connect(pair[0], (struct sockaddr *)&address, sizeof address) < 0 &&
+           errno != EISCONN)
+        CHECK(errno == EINTR || errno == EALREADY);
     do
         pair[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     while (pair[1] < 0);

@@ -33,6 +33,8 @@
 #include "runner/census.h"
 #include "runner/runner.h"
 
+#define SIGNAL_OF_THE_STORM (SIGRTMAX - 3)
+
 static const struct test_child *current;
 
 bool test_on_valgrind(void)
@@ -143,6 +145,53 @@ static void close_all_but_standard(void)
     closedir(dir);
 }
 
+/* Besides what the environment takes away already. */
+static void take_away(const char *features)
+{
+    const char *before = getenv("GYRE_WITHOUT");
+    char both[512];
+
+    if (features == NULL)
+        return;
+    snprintf(both, sizeof both, "%s,%s", before != NULL ? before : "",
+             features);
+    setenv("GYRE_WITHOUT", both, 1);
+}
+
+static void do_nothing_at_a_signal(int signal)
+{
+    (void)signal;
+}
+
+/*
+ * GYRE_TEST_SIGNALS=1: a signal every millisecond, whose handler is not one
+ * that restarts system calls. A test that shows itself unfit for it (its own
+ * calls are interrupted, not the library's) says test_quiet().
+ */
+void test_quiet(void)
+{
+    sigset_t storm;
+
+    sigemptyset(&storm);
+    sigaddset(&storm, SIGNAL_OF_THE_STORM);
+    pthread_sigmask(SIG_BLOCK, &storm, NULL);
+}
+
+static void begin_signals(void)
+{
+    struct sigaction action = { .sa_handler = do_nothing_at_a_signal };
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+                              .sigev_signo = SIGNAL_OF_THE_STORM };
+    struct itimerspec every = { { 0, 1000000 }, { 0, 1000000 } };
+    timer_t timer;
+
+    if (getenv("GYRE_TEST_SIGNALS") == NULL)
+        return;
+    sigaction(SIGNAL_OF_THE_STORM, &action, NULL);
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
+        timer_settime(timer, 0, &every, NULL);
+}
+
 static void make_surroundings(const struct test_child *child)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -163,10 +212,7 @@ static void make_surroundings(const struct test_child *child)
     if (child->kernel == NULL)
         return;
     setenv("GYRE_KERNEL", child->kernel->kernel, 1);
-    if (child->kernel->without != NULL)
-        setenv("GYRE_WITHOUT", child->kernel->without, 1);
-    else
-        unsetenv("GYRE_WITHOUT");
+    take_away(child->kernel->without);
 }
 
 static void *do_nothing(void *arg)
@@ -212,6 +258,7 @@ _Noreturn void child_run(const struct test_child *child)
     make_surroundings(child);
     warm_up();
     census_take(&before);
+    begin_signals();
     child->test->body();
     fflush(stdout);
     check_leftovers(&before);

@@ -99,6 +99,10 @@ unsigned test_tasks(unsigned count);
 /* Some tests make no sense there: bad pointers, limits of descriptors. */
 bool test_on_valgrind(void);
 
+/* For a test whose own system calls must not be interrupted: no signals, though
+ * GYRE_TEST_SIGNALS asks for a storm of them. */
+void test_quiet(void);
+
 /* A scratch directory of this test alone, removed afterwards. */
 const char *test_directory(void);
 

@@ -38,8 +38,10 @@ static void touch(const char *address)
 static bool is_deadly(const char *address)
 {
     int status = 0;
-    pid_t child = fork();
+    pid_t child;
 
+    test_quiet();
+    child = fork();
     CHECK_GE(child, 0);
     if (child == 0) {
         signal(SIGSEGV, SIG_DFL); /* a sanitizer may have its own opinion */

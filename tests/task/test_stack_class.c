@@ -235,6 +235,7 @@ TEST(K7_memory_of_the_users_own_is_guarded_below_each_stack)
     struct stack_pool pool;
     struct stack *stack;
 
+    test_quiet();
     stack_pool_init(&pool, 0, 0);
     stack_pool_set_source(&pool, &source);
     stack = must_get(&pool, 64 * KIB);
