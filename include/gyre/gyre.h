@@ -19,7 +19,9 @@
 #include <gyre/acceptor.h>
 #include <gyre/alloc.h>
 #include <gyre/blocking.h>
+#include <gyre/cancel.h>
 #include <gyre/channel.h>
+#include <gyre/clock.h>
 #include <gyre/detached.h>
 #include <gyre/dump.h>
 #include <gyre/epoll.h>
@@ -27,12 +29,14 @@
 #include <gyre/file.h>
 #include <gyre/loop.h>
 #include <gyre/op.h>
+#include <gyre/op_cancel.h>
 #include <gyre/op_epoll.h>
 #include <gyre/op_file.h>
 #include <gyre/op_poll.h>
 #include <gyre/op_pool.h>
 #include <gyre/op_small.h>
 #include <gyre/op_socket.h>
+#include <gyre/op_timeout.h>
 #include <gyre/poll.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>

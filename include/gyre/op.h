@@ -112,7 +112,7 @@ GYRE_API void gyre_op_start_remote(gyre_loop *loop, gyre_op *op,
  * Ask a started op to end. 0: asked, or (still queued) it will end with
  * -ECANCELED without reaching the kernel. -ENOENT: the op is idle. -EALREADY:
  * asked before. Allocates nothing, cannot be lost, also with a full queue. The
- * kernel's own answer is had by a cancel op: gyre_op_cancel_op().
+ * kernel's own answer is had by a cancel op (gyre/op_cancel.h).
  */
 GYRE_API int gyre_op_cancel(gyre_op *op);
 
@@ -175,42 +175,9 @@ GYRE_API void gyre_op_raw(gyre_op *op, uint8_t opcode);
 /* Does nothing; result 0. since 5.1 */
 GYRE_API void gyre_op_nop(gyre_op *op);
 
-enum gyre_timeout_flags {
-    GYRE_TIMEOUT_ABS = 1 << 0, /* a point in time instead of a length */
-};
-
-/* The kernel's own timer, for other clocks and counts; gyre/timer.h is the
- * cheap one. `time` points to a struct __kernel_timespec (two int64_t: seconds,
- * nanoseconds), held until submission. Result: -ETIME when it passes; 0 if
- * `count` > 0 other completions came first; count 0 is a pure timer. since 5.4
- */
-GYRE_API void gyre_op_timeout(gyre_op *op, const void *time, uint32_t count,
-                              unsigned flags);
-
-/* A request that cancels `target`, which the kernel must have or be about to
- * get (a close that waits is cancelled by gyre_op_cancel()), and reports what
- * the kernel said: 0 (it will end, mostly by -ECANCELED), -ENOENT (it has
- * ended), -EALREADY (it runs and may or may not be stopped). since 5.5 */
-GYRE_API void gyre_op_cancel_op(gyre_op *op, gyre_op *target);
-
 /* Run `function(arg)` on a thread of the bounded pool; the result is what it
  * returns. A cancel reaches it only before a thread has taken it. */
 GYRE_API void gyre_op_call(gyre_op *op, int (*function)(void *), void *arg);
-
-/* ---- ops that carry copies of their small arguments --------------------
- *
- * The arguments of these are borrowed: they may go as soon as the call returns.
- * Start, cancel and receive them by their member `op`, which comes first.
- */
-
-typedef struct gyre_timeout_op {
-    gyre_op op;
-    int64_t time_[2];
-} gyre_timeout_op;
-
-/* `ns` is a length, or a point on the monotonic clock with GYRE_TIMEOUT_ABS. */
-GYRE_API void gyre_timeout_op_fill(gyre_timeout_op *op, uint64_t ns,
-                                   uint32_t count, unsigned flags);
 
 #ifdef __cplusplus
 }

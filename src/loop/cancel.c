@@ -35,8 +35,7 @@ int gyre_op_cancel(gyre_op *op)
     return 0;
 }
 
-/* Has the co-processor the op, or will it get it? */
-static bool op_is_beside(const gyre_op *op)
+bool op_is_beside(const gyre_op *op)
 {
     struct kernel *kernel = op->loop_->kernel;
     struct io_uring_sqe sqe = *gyre_op_sqe((gyre_op *)(uintptr_t)op);
@@ -54,15 +53,6 @@ void op_aim(gyre_op *op, const gyre_op *target)
     gyre_op_sqe(op)->addr = op_user_data(target);
     if (op_is_beside(target))
         op->flags_ |= OP_TARGET_SIDE;
-}
-
-void gyre_op_cancel_op(gyre_op *op, gyre_op *target)
-{
-    ASSERT_API(target->state_ != OP_IDLE,
-               "the target is idle: only a started op can be cancelled");
-    gyre_op_raw(op, IORING_OP_ASYNC_CANCEL);
-    gyre_op_sqe(op)->fd = -1;
-    op_aim(op, target);
 }
 
 /* Does the request lie in the SQ, and the kernel has not read it? What could

@@ -164,6 +164,21 @@ static inline void op_land(gyre_loop *loop, gyre_op *op)
     counter_sub(&loop->in_flight, 1);
 }
 
+/* An op is about to be called back: what other ops, or the op itself, have made
+ * of its completion. */
+static int32_t op_reveal(gyre_loop *loop, gyre_op *op, int32_t res, bool last)
+{
+    if (loop->counted != NULL)
+        count_event(loop, op);
+    if (!last || !op_hides(op))
+        return res;
+    loop->disguised--;
+    if (gyre_op_sqe(op)->opcode == IORING_OP_TIMEOUT)
+        return count_finish(loop, op, res);
+    match_finish(op);
+    return res;
+}
+
 /* The last completion: books first, callback last. */
 static inline void op_finish(gyre_loop *loop, gyre_op *op, int32_t res,
                              uint32_t flags)
@@ -173,6 +188,8 @@ static inline void op_finish(gyre_loop *loop, gyre_op *op, int32_t res,
     slot_leave(loop, op);
     op->state_ = OP_IDLE; /* I1 */
     live_remove(loop, op);
+    if (UNLIKELY(loop->disguised > 0))
+        res = op_reveal(loop, op, res, true);
     if (UNLIKELY(op->deadline_ != NULL))
         res = deadline_finish(op, res);
     loop->called++;
@@ -203,6 +220,8 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
     if (UNLIKELY(loop->on_valgrind))
         mark_written(op, res);
     if ((cqe->flags & IORING_CQE_F_MORE) != 0) {
+        if (UNLIKELY(loop->disguised > 0))
+            (void)op_reveal(loop, op, res, false);
         loop->called++;
         op->done_(op, (gyre_result){ res, cqe->flags });
         return;

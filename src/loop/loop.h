@@ -85,6 +85,9 @@ struct gyre_loop {
     struct fd_slot *slots;
     uint32_t slot_count;
     uint32_t strays;     /* ops on a descriptor that has no slot */
+    uint32_t disguised;  /* ops started whose request hides something */
+    gyre_op *counted;    /* timeouts, by the event that ends them (count.c) */
+    uint64_t events;     /* that these have seen */
     uint16_t generation; /* of the op started last */
     bool others_cancel;  /* a request that cancels others was started */
     bool attached;
@@ -211,6 +214,28 @@ void loop_disown(gyre_loop *loop, gyre_op *op);
 /* For the loop's end: a descriptor whose close was asked for is closed. */
 void loop_cancel_all_but_closes(gyre_loop *loop);
 
+/* ---- count.c, match.c: ops that the loop takes a part in ----------------- */
+
+void count_begin(gyre_loop *loop, gyre_op *op);
+/* An op other than a timeout is about to be called back. */
+void count_event(gyre_loop *loop, const gyre_op *op);
+int32_t count_finish(gyre_loop *loop, gyre_op *op, int32_t res);
+
+void match_begin(gyre_loop *loop, gyre_op *op);
+void match_finish(gyre_op *op);
+
+/* Requests of two opcodes may hide something in their last word, which neither
+ * uses; there are `disguised` of them. */
+#define OP_HIDDEN_WORD 7
+
+static inline bool op_hides(const gyre_op *op)
+{
+    uint8_t opcode = gyre_op_sqe((gyre_op *)(uintptr_t)op)->opcode;
+
+    return (opcode == IORING_OP_TIMEOUT || opcode == IORING_OP_ASYNC_CANCEL) &&
+           op->sqe_[OP_HIDDEN_WORD] != 0;
+}
+
 /* ---- finish.c ----------------------------------------------------------- */
 
 /* Call back up to `limit` completions; how many CQEs and ended ops it took. */
@@ -238,6 +263,8 @@ static inline uint64_t op_user_data(const gyre_op *op)
 
 /* The filled op is about this start of the target, and goes where that is. */
 void op_aim(gyre_op *op, const gyre_op *target);
+/* Has the co-processor a started op, or will it get it? */
+bool op_is_beside(const gyre_op *op);
 
 /* ---- timer.c ------------------------------------------------------------ */
 

@@ -11,6 +11,7 @@
 #include "loop/optable.h"
 
 #include "kernel/kernel.h"
+#include "loop/loop.h"
 
 #define FD .has_fd = true
 #define RETRY .retry = true
@@ -49,19 +50,26 @@ const struct op_info op_table[256] = {
                             .output = OP_OUTPUT_MESSAGE,
                             MANUAL("gyre_op_recvmsg", "gyre_recvmsg",
                                    "recvmsg, when there is data", "C5") },
-    [IORING_OP_TIMEOUT] = { "TIMEOUT",
-                            MANUAL("gyre_op_timeout", "gyre_sleep",
-                                   "the emulator's timers", "F1 F2 F5") },
-    [IORING_OP_TIMEOUT_REMOVE] = { "TIMEOUT_REMOVE", .cancels = true },
+    [IORING_OP_TIMEOUT] = { "TIMEOUT", .begin = count_begin,
+                            MANUAL("gyre_op_timeout",
+                                   "gyre_sleep, gyre_sleep_until_clock",
+                                   "the emulator's timers",
+                                   "F1 F2 F4 F5 F6 F7") },
+    [IORING_OP_TIMEOUT_REMOVE] = { "TIMEOUT_REMOVE",
+                                   MANUAL("gyre_op_timeout_update, "
+                                          "gyre_op_timeout_remove",
+                                          "none: a task sleeps and cannot "
+                                          "change it",
+                                          "the emulator's timers", "F8 F10") },
     [IORING_OP_ACCEPT] = { "ACCEPT", FD, RETRY, OPENS,
                            .output = OP_OUTPUT_ADDRESS,
                            MANUAL("gyre_op_accept", "gyre_accept",
                                   "accept4, when there is one", "C1") },
-    [IORING_OP_ASYNC_CANCEL] = { "ASYNC_CANCEL", .cancels = true,
-                                 MANUAL(
-                                     "gyre_op_cancel_op",
-                                     "none: a task is cancelled by its scope",
-                                     "a search in user space", "G1 G3") },
+    [IORING_OP_ASYNC_CANCEL] = { "ASYNC_CANCEL", .begin = match_begin,
+                                 MANUAL("gyre_op_cancel_op, "
+                                        "gyre_op_cancel_matching",
+                                        "gyre_cancel_matching",
+                                        "a search in user space", "G1 G2 G3") },
     [IORING_OP_CONNECT] = { "CONNECT", FD,
                             MANUAL("gyre_op_connect", "gyre_connect",
                                    "connect, then the end of it", "C3") },

@@ -10,6 +10,7 @@
 #ifndef LOOP_OPTABLE_H
 #define LOOP_OPTABLE_H
 
+#include <gyre/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,6 +34,9 @@ struct op_info {
     bool stream;      /* 0 is the end of the stream if len > 0 */
     bool opens;       /* its result is a descriptor */
     uint8_t output;   /* enum op_output */
+    /* What the loop does itself when such an op without a descriptor is
+     * started; may end it. NULL: nothing. */
+    void (*begin)(gyre_loop *loop, gyre_op *op);
 
     /* For docs/OPERATIONS.md; nothing else reads these. */
     const char *fill; /* what fills an op: "gyre_op_read" */

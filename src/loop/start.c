@@ -19,6 +19,14 @@
 #include "base/fault.h"
 #include "loop/slot.h"
 
+/* A drain never ends beside the kernel's own armed polls, and stops all behind
+ * it; a request that is silent about success is one that the loop would wait
+ * for, for ever; and a chain could be cut in two by a full SQ, or lie on two
+ * executors. */
+#define UNUSABLE_FLAGS                                                         \
+    (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK |                 \
+     IOSQE_IO_HARDLINK)
+
 static void op_queue(gyre_loop *loop, gyre_op *op)
 {
     op->state_ = OP_QUEUED;
@@ -63,6 +71,25 @@ static void op_will_cancel(gyre_loop *loop, gyre_op *op)
     loop->others_cancel = true;
 }
 
+/* Does the loop itself have a part in such an op? */
+static inline bool op_begins(const gyre_op *op)
+{
+    const struct op_info *info =
+        &op_table[gyre_op_sqe((gyre_op *)(uintptr_t)op)->opcode];
+
+    return op->slot_ == SLOT_OTHER && (info->begin != NULL || info->cancels);
+}
+
+static void op_begin(gyre_loop *loop, gyre_op *op)
+{
+    const struct op_info *info = &op_table[gyre_op_sqe(op)->opcode];
+
+    if (info->cancels)
+        op_will_cancel(loop, op);
+    if (info->begin != NULL && (gyre_op_sqe(op)->flags & UNUSABLE_FLAGS) == 0)
+        info->begin(loop, op);
+}
+
 static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
 {
     ASSERT_API(op->state_ == OP_IDLE,
@@ -79,8 +106,6 @@ static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
     op->result_ = op_stamp(loop);
     op->deadline_ = NULL;
     slot_choose(loop, op);
-    if (op->slot_ == SLOT_OTHER && op_table[gyre_op_sqe(op)->opcode].cancels)
-        op_will_cancel(loop, op);
     live_add(loop, op);
     if (UNLIKELY(slot_must_wait(loop, op))) {
         op_hold(loop, op);
@@ -88,10 +113,13 @@ static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
     }
     slot_enter(loop, op);
     op_queue(loop, op);
-    if (UNLIKELY(slot_is_closing(loop, op)))
+    if (UNLIKELY(slot_is_closing(loop, op))) {
         loop_end_op(loop, op, -EBADF); /* it is being closed */
-    else
-        op_meet_fault(loop, op);
+        return;
+    }
+    op_meet_fault(loop, op);
+    if (op_begins(op) && op->state_ == OP_QUEUED)
+        op_begin(loop, op);
 }
 
 void loop_enqueue(gyre_loop *loop, gyre_op *op)
@@ -167,10 +195,29 @@ static void loop_count_flying(gyre_loop *loop, unsigned count)
     counter_add(&loop->in_flight, count);
 }
 
-static void sqe_copy(struct io_uring_sqe *to, const gyre_op *op)
+/* What is between the loop and the op is not for the kernel to see. */
+static void op_disguise(struct io_uring_sqe *to, const gyre_op *op)
+{
+    if (!op_hides(op))
+        return;
+    if (to->opcode == IORING_OP_TIMEOUT) {
+        to->off = 0; /* a pure timer: see count.c */
+    } else {
+        to->addr = op->sqe_[OP_HIDDEN_WORD]; /* by name: see match.c */
+        to->cancel_flags = 0;
+        to->fd = -1;
+        to->len = 0;
+    }
+    to->addr3 = 0;
+    to->pad2_ = 0;
+}
+
+static inline void sqe_copy(struct io_uring_sqe *to, const gyre_op *op)
 {
     memcpy(to, op->sqe_, sizeof *to);
     to->user_data = op_user_data(op);
+    if (UNLIKELY(op->loop_->disguised > 0))
+        op_disguise(to, op);
 }
 
 /* Hand an op to the co-processor; also a cancel whose target is there. */
@@ -228,14 +275,6 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
     }
     return true;
 }
-
-/* A drain never ends beside the kernel's own armed polls, and stops all behind
- * it; a request that is silent about success is one that the loop would wait
- * for, for ever; and a chain could be cut in two by a full SQ, or lie on two
- * executors. */
-#define UNUSABLE_FLAGS                                                         \
-    (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK |                 \
-     IOSQE_IO_HARDLINK)
 
 static inline uint8_t op_route(const struct kernel *kernel, const gyre_op *op)
 {

@@ -100,9 +100,8 @@ bool loop_has_posted(gyre_loop *loop)
 bool loop_may_sleep(gyre_loop *loop)
 {
     /* I6 */
-    ASSERT(loop->ready_first == NULL &&
-           (loop->backlog.first == NULL || loop->starved ||
-            !loop_may_fly(loop)));
+    ASSERT(loop->ready_first == NULL && (loop->backlog.first == NULL ||
+                                         loop->starved || !loop_may_fly(loop)));
     atomic_store(&loop->sleeping, true);
     if (!loop_has_posted(loop))
         return true;

@@ -30,12 +30,15 @@
  * opcode or a bit of the same release, or of the next, stands for each. What is
  * done without one, for each opcode: src/kernel/uring/route.c.
  *
+ *   timeout_clocks        5.15  boottime and realtime
+ *   timeout_etime_success 5.16
  *   accept_multishot      5.19
  *   buf_ring              5.19
  *   cancel_flags          5.19
  *   poll_first            5.19
  *   sparse_files          5.19  also direct descriptors with automatic slots
  *   recv_multishot        6.0
+ *   timeout_multishot     6.4
  *   recv_bundle           6.10
  *   buf_ring_inc          6.12
  */
@@ -61,6 +64,9 @@ enum ring_feature {
     RING_NO_IOWAIT,
     RING_PROBE,
     RING_QUERY,
+    RING_TIMEOUT_CLOCKS,
+    RING_TIMEOUT_ETIME_SUCCESS,
+    RING_TIMEOUT_MULTISHOT,
     RING_ACCEPT_MULTISHOT,
     RING_BUF_RING,
     RING_CANCEL_FLAGS,

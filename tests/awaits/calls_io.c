@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "awaits/stage.h"
@@ -259,9 +260,7 @@ static int wait_close(struct scene *scene)
     return result;
 }
 
-SCENARIO(gyre_close) = { .wait = wait_close,
-                         .set_up = pair_up,
-                         .deaf = { true } };
+SCENARIO(gyre_close) = { .wait = wait_close, .set_up = pair_up, .many = true };
 
 static int wait_statx(struct scene *scene)
 {
@@ -470,6 +469,46 @@ static int wait_call(struct scene *scene)
 SCENARIO(gyre_call_blocking) = {
     .wait = wait_call, .help = send_byte, .set_up = pipe_up, .result = { 1 }
 };
+
+/* ---- clocks, and ending the waits of others ------------------------------ */
+
+static int wait_sleep_clock(struct scene *scene)
+{
+    struct timespec time;
+
+    CHECK_OK(clock_gettime(CLOCK_REALTIME, &time));
+    time.tv_nsec += (long)stage_delay();
+    time.tv_sec += time.tv_nsec / 1000000000;
+    time.tv_nsec %= 1000000000;
+    return AWAIT(scene, gyre_sleep_until_clock(CLOCK_REALTIME, time));
+}
+
+SCENARIO(gyre_sleep_until_clock) = { .wait = wait_sleep_clock };
+
+static void target_done(gyre_op *op, gyre_result result)
+{
+    (void)op;
+    CHECK_ERR(result.res, -ECANCELED);
+}
+
+/* Of one op that the kernel has, the kernel gives the answer. */
+static int wait_cancel_matching(struct scene *scene)
+{
+    static gyre_op target; /* may end after this has returned */
+    gyre_match match = { .flags = GYRE_MATCH_FD, .fd = scene->fds[0] };
+    int result;
+
+    gyre_op_recv(&target, scene->fds[0], scene->bytes, 1, 0);
+    gyre_op_start(scene->loop, &target, target_done, NULL);
+    CHECK_GE(gyre_loop_submit(scene->loop), 0);
+    result = AWAIT(scene, gyre_cancel_matching(&match));
+    (void)gyre_op_cancel(&target);
+    return result;
+}
+
+SCENARIO(gyre_cancel_matching) = { .wait = wait_cancel_matching,
+                                   .set_up = pair_up,
+                                   .may_leave = true };
 
 /* ---- accepting for ever -------------------------------------------------- */
 

@@ -14,17 +14,23 @@
 #include "kernel/emu/emu.h"
 #include "kernel/uring/uring.h"
 
-enum field { FIELD_IOPRIO };
+enum field { FIELD_IOPRIO, FIELD_FLAGS };
 
 struct need {
     uint8_t opcode;
     enum field field;
-    uint32_t flag; /* a request with this bit in the field */
+    uint32_t flag; /* a request with one of these bits in the field */
     enum ring_feature feature;
     bool optional; /* the bit is left out where Linux does not know it */
 };
 
 static const struct need needs[] = {
+    { IORING_OP_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_CLOCK_MASK,
+      RING_TIMEOUT_CLOCKS, false },
+    { IORING_OP_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_ETIME_SUCCESS,
+      RING_TIMEOUT_ETIME_SUCCESS, false },
+    { IORING_OP_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_MULTISHOT,
+      RING_TIMEOUT_MULTISHOT, false },
     { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_MULTISHOT,
       RING_ACCEPT_MULTISHOT, false },
     { IORING_OP_RECV, FIELD_IOPRIO, IORING_RECV_MULTISHOT, RING_RECV_MULTISHOT,
@@ -48,6 +54,8 @@ static uint32_t field_of(const struct io_uring_sqe *sqe, enum field field)
     switch (field) {
     case FIELD_IOPRIO:
         return sqe->ioprio;
+    case FIELD_FLAGS:
+        return sqe->rw_flags;
     }
     ASSERT(false);
     return 0;
@@ -58,6 +66,9 @@ static void leave_out(struct io_uring_sqe *sqe, const struct need *need)
     switch (need->field) {
     case FIELD_IOPRIO:
         sqe->ioprio &= (uint16_t)~need->flag;
+        break;
+    case FIELD_FLAGS:
+        sqe->rw_flags &= ~need->flag;
         break;
     }
 }

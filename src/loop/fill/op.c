@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * op.c - requests on nothing: raw, nop, timeouts, functions
+ * op.c - requests on nothing: raw, nop, functions
  */
 #include "loop/fill/fill.h"
 
@@ -20,23 +20,6 @@ void gyre_op_raw(gyre_op *op, uint8_t opcode)
 void gyre_op_nop(gyre_op *op)
 {
     op_fill(op, IORING_OP_NOP, -1, NULL, 0, 0);
-}
-
-void gyre_op_timeout(gyre_op *op, const void *time, uint32_t count,
-                     unsigned flags)
-{
-    struct io_uring_sqe *sqe =
-        op_fill(op, IORING_OP_TIMEOUT, -1, time, 1, count);
-
-    sqe->timeout_flags = flags;
-}
-
-void gyre_timeout_op_fill(gyre_timeout_op *op, uint64_t ns, uint32_t count,
-                          unsigned flags)
-{
-    op->time_[0] = (int64_t)(ns / GYRE_SECOND);
-    op->time_[1] = (int64_t)(ns % GYRE_SECOND);
-    gyre_op_timeout(&op->op, op->time_, count, flags);
 }
 
 void gyre_op_call(gyre_op *op, int (*function)(void *), void *arg)
