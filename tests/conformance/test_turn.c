@@ -35,7 +35,7 @@ KERNEL_TEST(J1_a_thousand_ops_pass_a_queue_of_four)
     gyre_loop_destroy(loop);
 }
 
-KERNEL_TEST(J1_a_completion_queue_that_overflows_loses_nothing)
+KERNEL_TEST(J1_J3_a_completion_queue_that_overflows_loses_nothing)
 {
     enum { OPS = 500 };
     gyre_loop *loop;
