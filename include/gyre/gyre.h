@@ -6,11 +6,12 @@
  *
  *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h, and what fills an op:
  *                gyre/op_file.h, gyre/op_socket.h, gyre/op_poll.h,
- *                gyre/op_epoll.h
+ *                gyre/op_epoll.h, gyre/op_process.h
  *   tasks        gyre/task.h, gyre/scope.h, gyre/stack.h,
  *                gyre/sync.h, gyre/channel.h, gyre/select.h, and the calls:
  *                gyre/file.h, gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
- *                gyre/epoll.h, gyre/blocking.h, gyre/detached.h
+ *                gyre/epoll.h, gyre/process.h, gyre/blocking.h,
+ *                gyre/detached.h
  *   both         gyre/dump.h
  */
 #ifndef GYRE_GYRE_H
@@ -34,10 +35,12 @@
 #include <gyre/op_file.h>
 #include <gyre/op_poll.h>
 #include <gyre/op_pool.h>
+#include <gyre/op_process.h>
 #include <gyre/op_small.h>
 #include <gyre/op_socket.h>
 #include <gyre/op_timeout.h>
 #include <gyre/poll.h>
+#include <gyre/process.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>
 #include <gyre/socket.h>

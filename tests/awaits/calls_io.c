@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "awaits/stage.h"
@@ -452,6 +454,47 @@ static int wait_epoll_ctl(struct scene *scene)
 }
 
 SCENARIO(gyre_epoll_ctl) = { .wait = wait_epoll_ctl, .set_up = epoll_up };
+
+/* Children that live until they are killed; in the second way any will do. */
+static void child_up(struct scene *scene)
+{
+    pid_t child = fork();
+
+    CHECK(child >= 0);
+    if (child == 0) {
+        for (;;)
+            pause();
+    }
+    scene->count = (unsigned)child;
+}
+
+static void child_down(struct scene *scene)
+{
+    (void)kill((pid_t)scene->count, SIGKILL);
+    (void)waitpid((pid_t)scene->count, NULL, 0);
+}
+
+static void kill_child(struct scene *scene)
+{
+    linger(scene);
+    CHECK_OK(kill((pid_t)scene->count, SIGKILL));
+}
+
+static int wait_waitid(struct scene *scene)
+{
+    siginfo_t info;
+
+    return AWAIT(scene, scene->way == 0
+                            ? gyre_waitid(P_PID, (int)scene->count, &info,
+                                          WEXITED | WNOWAIT)
+                            : gyre_waitid(P_ALL, 0, &info, WEXITED | WNOWAIT));
+}
+
+SCENARIO(gyre_waitid) = { .wait = wait_waitid,
+                          .help = kill_child,
+                          .set_up = child_up,
+                          .tear_down = child_down,
+                          .ways = 2 };
 
 static int read_byte(void *arg)
 {

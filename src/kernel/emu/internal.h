@@ -91,6 +91,9 @@ struct emu_op {
     /* On a thread: the result, or EMU_WAIT. */
     int (*work)(struct request *r);
 
+    /* While TIMING: its time has come. */
+    void (*tick)(struct emu *emu, struct request *r);
+
     /* Told of each result before it is posted. */
     void (*after)(struct emu *emu, const struct request *r, int result);
 };
@@ -136,6 +139,13 @@ struct timing {
     struct list counted;
 };
 
+/* WAITID */
+struct kept_child {
+    struct timing timing; /* first: as kept.timing */
+    int id;
+    uint64_t pause_ns; /* until it looks again, without a pidfd */
+};
+
 struct request {
     struct io_uring_sqe sqe;
     struct emu *emu; /* NULL in emu_try() */
@@ -148,7 +158,7 @@ struct request {
     bool held;
     bool copied;           /* `kept` is filled */
     bool short_is_failure; /* for CQE_SKIP_SUCCESS: Linux fails short ones */
-    bool started;          /* connect: is on its way */
+    bool started;          /* connect: is on its way; waitid: has a pidfd */
     bool serial;           /* was given to the pool by EMU_POOL_SERIAL */
     bool cancelled;        /* while it ran: it shall not wait again */
     bool running;          /* guarded by the pool's lock */
@@ -174,6 +184,7 @@ struct request {
         struct sockaddr_storage name;
         struct kept_path path;
         struct timing timing;
+        struct kept_child child;
     } kept;
 };
 
@@ -416,6 +427,7 @@ void clock_rang(struct emu *emu, uint64_t key);
 void timeout_run(struct emu *emu);
 void timeout_count(struct emu *emu);
 void timeout_leave(struct emu *emu, struct request *r);
+void timeout_sleep(struct emu *emu, struct request *r, uint64_t delay_ns);
 uint64_t timeout_next_ns(const struct emu *emu);
 int timeout_ready_limit(struct emu *emu, struct request *limit);
 void timeout_arm_limit(struct emu *emu, struct request *limit);
@@ -513,6 +525,12 @@ int multipoll_begin(struct emu *emu, struct request *r);
 void multipoll_leave(struct emu *emu, struct request *r);
 void multipoll_orphan(struct emu *emu, struct fd_state *state);
 void multipoll_serve(struct emu *emu);
+
+int child_check(const struct io_uring_sqe *sqe);
+int child_begin(struct emu *emu, struct request *r);
+int child_attempt(struct request *r);
+void child_tick(struct emu *emu, struct request *r);
+void child_after(struct emu *emu, const struct request *r, int result);
 
 int epoll_ctl_check(const struct io_uring_sqe *sqe);
 int epoll_ctl_attempt(struct request *r);

@@ -197,7 +197,23 @@ static void timeout_fire(struct emu *emu, struct request *r)
 
 static void timeout_expired(struct emu *emu, struct wheel_node *node)
 {
-    timeout_fire(emu, CONTAINER_OF(node, struct request, kept.timing.node));
+    struct request *r = CONTAINER_OF(node, struct request, kept.timing.node);
+
+    if (r->op->tick == NULL) {
+        timeout_fire(emu, r);
+        return;
+    }
+    timeout_leave(emu, r);
+    r->op->tick(emu, r);
+}
+
+/* Let a request of another kind sleep, until its `tick` is called. */
+void timeout_sleep(struct emu *emu, struct request *r, uint64_t delay_ns)
+{
+    r->kept.timing = (struct timing){ .interval_ns = delay_ns };
+    list_init(&r->kept.timing.counted);
+    timeout_insert(emu, r, delay_ns, false);
+    r->place = EMU_TIMING;
 }
 
 void timeout_run(struct emu *emu)
