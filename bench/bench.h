@@ -15,7 +15,7 @@
  *   peer.c peers/   contenders that are programs of their own, in any language
  *   report.c        medians, minima, ratios; a table, or JSON
  *   instructions.c  user-space instructions, by callgrind
- *   nop.c timers.c switch.c spawn.c echo.c   the benches, gyre's contenders
+ *   nop.c timers.c switch.c spawn.c echo.c reads.c   the benches, gyre's contenders
  *   by_hand_uring.c, *_by_*.c                the others
  */
 #ifndef BENCH_BENCH_H
@@ -86,6 +86,7 @@ extern const struct bench bench_spawn;
 extern const struct bench bench_mutex;
 extern const struct bench bench_channel;
 extern const struct bench bench_echo;
+extern const struct bench bench_reads;
 
 /* What was measured of one contender of one case. */
 struct series {

@@ -42,7 +42,7 @@ static void check_each_ended_once(const struct call *call, unsigned count,
     }
 }
 
-/* Ops of several kinds that wait: for data, for room, for time, for readiness. */
+/* Ops of several kinds that wait: for data, room, time, readiness. */
 static void fill_waiting(struct call *call, unsigned i, const int empty[2],
                          const int full[2], void *buffer)
 {
