@@ -33,6 +33,7 @@
 #include <gyre/op_cancel.h>
 #include <gyre/op_epoll.h>
 #include <gyre/op_file.h>
+#include <gyre/op_group.h>
 #include <gyre/op_poll.h>
 #include <gyre/op_pool.h>
 #include <gyre/op_process.h>

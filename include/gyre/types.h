@@ -69,12 +69,45 @@ enum gyre_cqe_flags {
     GYRE_CQE_SOCK_NONEMPTY = 1 << 2, /* the socket has more to read */
     GYRE_CQE_NOTIF = 1 << 3,         /* a zero-copy buffer is free again */
     GYRE_CQE_BUF_MORE = 1 << 4,      /* the buffer is still in use */
+    GYRE_CQE_SKIP = 1 << 5,          /* no completion: only fills a place */
+    GYRE_CQE_32 = 1 << 15,           /* of 32 bytes */
 };
 
 /* Is this the op's last completion? Exactly one is, for each start. */
 static inline bool gyre_result_is_last(gyre_result result)
 {
     return (result.flags & GYRE_CQE_MORE) == 0;
+}
+
+/* Has the op taken a buffer of its group? It may have, also if it failed. */
+static inline bool gyre_result_has_buffer(gyre_result result)
+{
+    return (result.flags & GYRE_CQE_BUFFER) != 0;
+}
+
+/* Its number in the group; only if there is one. */
+static inline uint16_t gyre_result_buffer_id(gyre_result result)
+{
+    return (uint16_t)(result.flags >> 16);
+}
+
+/* Will more come into the same buffer? Then it must not be provided again. */
+static inline bool gyre_result_buffer_more(gyre_result result)
+{
+    return (result.flags & GYRE_CQE_BUF_MORE) != 0;
+}
+
+/* Is there more to receive or to accept? A hint, which not every kernel gives:
+ * false says nothing. */
+static inline bool gyre_result_socket_nonempty(gyre_result result)
+{
+    return (result.flags & GYRE_CQE_SOCK_NONEMPTY) != 0;
+}
+
+/* Does this tell that a zero-copy send no longer uses its buffer? */
+static inline bool gyre_result_is_notification(gyre_result result)
+{
+    return (result.flags & GYRE_CQE_NOTIF) != 0;
 }
 
 #ifdef __cplusplus

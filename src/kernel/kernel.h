@@ -61,6 +61,9 @@ enum kernel_route {
     KERNEL_ROUTE_SQ = 1,
     KERNEL_ROUTE_SIDE = 2,
     KERNEL_ROUTE_LOOK = 3, /* one of these, by the request: look() says */
+    /* look() only: SQ, by a request that has one result in place of one with
+     * many. Each result > 0 is one of several, and it is made again. */
+    KERNEL_ROUTE_REPEAT = 4,
 };
 
 /* enter(): wait for ever, or not at all. */
@@ -101,7 +104,8 @@ struct kernel_class {
 
     /* Where a request goes whose opcode's route is LOOK, because Linux has the
      * opcode but not all that can be asked of it. Takes away, from the copy
-     * that goes into the SQ, what may be left out. NULL: no LOOK routes. */
+     * that goes into the SQ, what may be left out, or makes of it the request
+     * that takes its place. NULL: no LOOK routes. */
     enum kernel_route (*look)(struct kernel *kernel, struct io_uring_sqe *sqe);
 
     /* A CQE with KERNEL_TAG_INTERNAL was found. May add CQEs to side_cq. */

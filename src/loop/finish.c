@@ -55,20 +55,22 @@ void mark_vectors(const struct op_list *queued)
     for (const gyre_op *op = queued->first; op != NULL; op = op->next_) {
         const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
 
-        if (op_table[sqe->opcode].output == OP_OUTPUT_VECTOR)
+        if (op_table[sqe->opcode].output == OP_OUTPUT_VECTOR &&
+            (sqe->flags & IOSQE_BUFFER_SELECT) == 0)
             mark_vector((const struct iovec *)(uintptr_t)sqe->addr, sqe->len,
                         SIZE_MAX);
     }
 }
 
-/* memcheck does not see what the kernel writes between two system calls. */
+/* memcheck does not see what the kernel writes between two system calls. Where
+ * a buffer of a group lies is known to who provided it. */
 static void mark_written(const gyre_op *op, int32_t res)
 {
     const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
     void *at = (void *)(uintptr_t)sqe->addr;
     struct msghdr *message = at;
 
-    if (res < 0)
+    if (res < 0 || (sqe->flags & IOSQE_BUFFER_SELECT) != 0)
         return;
     switch ((enum op_output)op_table[sqe->opcode].output) {
     case OP_OUTPUT_NONE:
@@ -141,13 +143,16 @@ static bool op_wants_retry(const gyre_op *op, int32_t res)
 /*
  * Did the ring give up on an op that nobody asked it to? Linux does when it
  * cannot make a worker: a signal came meanwhile, or RLIMIT_NPROC is reached.
- * The co-processor, if there is one, then does it.
+ * The co-processor, if there is one, then does it; but not what chooses from
+ * the ring's groups, which only the ring knows.
  */
 static bool op_was_dropped(const gyre_loop *loop, const gyre_op *op,
                            int32_t res)
 {
     return UNLIKELY(res == -ECANCELED) && op_is_retried(op) &&
            (op->flags_ & (OP_CANCEL_ASKED | OP_SIDE | OP_RESCUED)) == 0 &&
+           (gyre_op_sqe((gyre_op *)(uintptr_t)op)->flags &
+            IOSQE_BUFFER_SELECT) == 0 &&
            !loop->others_cancel &&
            loop->kernel->route[KERNEL_OP_CALL] == KERNEL_ROUTE_SIDE;
 }
@@ -197,13 +202,34 @@ static inline void op_finish(gyre_loop *loop, gyre_op *op, int32_t res,
     op->done_(op, result); /* I3: the op may be gone */
 }
 
-static void op_retry(gyre_loop *loop, gyre_op *op)
+static void op_requeue(gyre_loop *loop, gyre_op *op)
 {
-    counter_add(&loop->retried, 1);
     op->flags_ &= (uint8_t)~OP_SIDE;
     op->state_ = OP_QUEUED;
     op_list_append(&loop->backlog, op);
     counter_add(&loop->queued, 1);
+}
+
+static void op_retry(gyre_loop *loop, gyre_op *op)
+{
+    counter_add(&loop->retried, 1);
+    op_requeue(loop, op);
+}
+
+/* A result of a request that the kernel has not got with many results: tell it
+ * as one of several, and make it again first, so that a cancel by the callback
+ * finds it. */
+static bool op_repeats(const gyre_op *op, int32_t res)
+{
+    return UNLIKELY((op->flags_ & OP_REPEATS) != 0) && res > 0 &&
+           (op->flags_ & OP_CANCEL_ASKED) == 0;
+}
+
+static void op_repeat(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)
+{
+    op_requeue(loop, op);
+    loop->called++;
+    op->done_(op, (gyre_result){ res, flags | IORING_CQE_F_MORE });
 }
 
 static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
@@ -232,6 +258,8 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
         op_retry(loop, op);
     } else if (op_wants_retry(op, res)) {
         op_retry(loop, op);
+    } else if (op_repeats(op, res)) {
+        op_repeat(loop, op, res, cqe->flags);
     } else {
         op_finish(loop, op, res, cqe->flags);
     }
@@ -307,7 +335,10 @@ bool gyre_op_is_eof(const gyre_op *op, gyre_result result)
 {
     const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
 
-    return result.res == 0 && sqe->len > 0 && op_table[sqe->opcode].stream;
+    /* Of how many bytes is its buffer's matter, if it is a group's. */
+    bool some = sqe->len > 0 || (sqe->flags & IOSQE_BUFFER_SELECT) != 0;
+
+    return result.res == 0 && some && op_table[sqe->opcode].stream;
 }
 
 void *gyre_op_buffer(const gyre_op *op)

@@ -41,6 +41,7 @@ enum op_flag {
     OP_TARGET_SIDE = 1 << 3,  /* a cancel op whose target is there */
     OP_STRAY = 1 << 4,        /* on a descriptor that has no slot */
     OP_RESCUED = 1 << 5,      /* dropped by the ring, done by the side */
+    OP_REPEATS = 1 << 6,      /* each good result is one of several */
 };
 
 struct op_list {

@@ -292,6 +292,9 @@ static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
 
     sqe_copy(&sqe, op);
     switch (kernel->class->look(kernel, &sqe)) {
+    case KERNEL_ROUTE_REPEAT:
+        op->flags_ |= OP_REPEATS;
+        /* fall through */
     case KERNEL_ROUTE_SQ:
         if (!room)
             return false;

@@ -14,6 +14,7 @@
  * OVERFLOW says that there are such, as on Linux.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -284,6 +285,9 @@ int request_attempt(struct emu *emu, struct request *r)
         if (++shots == SHOTS_MAX && patient)
             return EMU_AGAIN;
         verdict = r->op->attempt(r);
+        /* It is no matter that there are no buffers if there are no bytes. */
+        if (verdict == -ENOBUFS && !poll_ready(r->sqe.fd, POLLIN))
+            verdict = EMU_WAIT;
     }
     return verdict == EMU_WAIT && shots > 0 && patient ? EMU_AGAIN : verdict;
 }

@@ -10,11 +10,17 @@
  * Buffer groups belong to one executor, and so does the table of registered
  * files. If the ring lacks some of what their users need, they belong to the
  * emulator, and every request that names one goes there.
+ *
+ * A ring that has groups and no READ_MULTISHOT to trust reads once for each
+ * result.
  */
 #include "kernel/emu/emu.h"
+#include "kernel/uring/bugs.h"
 #include "kernel/uring/uring.h"
 
 enum field { FIELD_IOPRIO, FIELD_FLAGS };
+
+#define READ_MAX 0x7ffff000U /* Linux moves no more by one request */
 
 struct need {
     uint8_t opcode;
@@ -44,6 +50,8 @@ static const struct need needs[] = {
     { IORING_OP_RECVMSG, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST,
       RING_POLL_FIRST, true },
     { IORING_OP_SEND, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST, RING_POLL_FIRST,
+      true },
+    { IORING_OP_SEND, FIELD_IOPRIO, IORING_RECVSEND_BUNDLE, RING_RECV_BUNDLE,
       true },
     { IORING_OP_SENDMSG, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST,
       RING_POLL_FIRST, true },
@@ -121,6 +129,18 @@ static uint8_t flags_beside(const struct uring *uring)
     return flags;
 }
 
+/* Make a READ of a READ_MULTISHOT. False: it is one that is refused. The length
+ * is the buffer's; older ones take 0 for a read of nothing. */
+static bool read_again(struct io_uring_sqe *sqe)
+{
+    if ((sqe->flags & IOSQE_BUFFER_SELECT) == 0 || sqe->addr != 0 ||
+        sqe->len != 0)
+        return false;
+    sqe->opcode = IORING_OP_READ;
+    sqe->len = READ_MAX;
+    return true;
+}
+
 enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
 {
     struct uring *uring = uring_of(kernel);
@@ -129,6 +149,8 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
 
     if ((sqe->flags & flags_beside(uring)) != 0)
         return beside;
+    if (sqe->opcode == IORING_OP_READ_MULTISHOT && uring->reads_again)
+        return read_again(sqe) ? KERNEL_ROUTE_REPEAT : beside;
     for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
         const struct need *need = &needs[i];
 
@@ -147,6 +169,8 @@ void uring_fill_routes(struct uring *uring)
     uint8_t *route = uring->kernel.route;
     bool look = flags_beside(uring) != 0;
 
+    if (bugs_of_bundles())
+        uring->opcodes.feature[RING_RECV_BUNDLE] = false;
     static_assert((int)IORING_OP_LAST <= (int)KERNEL_OP_GETDENTS,
                   "private opcodes and Linux's are apart");
     for (unsigned i = 0; i < ARRAY_SIZE(uring->kernel.route); i++) {
@@ -156,6 +180,11 @@ void uring_fill_routes(struct uring *uring)
         else if (emu_has_opcode(i))
             route[i] = KERNEL_ROUTE_SIDE;
     }
+    uring->reads_again = !groups_are_beside(uring) &&
+                         (!uring->opcodes.has[IORING_OP_READ_MULTISHOT] ||
+                          bugs_of_read_multishot());
+    if (uring->reads_again)
+        route[IORING_OP_READ_MULTISHOT] = KERNEL_ROUTE_LOOK;
     if (groups_are_beside(uring)) {
         route[IORING_OP_PROVIDE_BUFFERS] = KERNEL_ROUTE_SIDE;
         route[IORING_OP_REMOVE_BUFFERS] = KERNEL_ROUTE_SIDE;

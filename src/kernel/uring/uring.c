@@ -130,9 +130,9 @@ static int uring_register(struct kernel *kernel, unsigned opcode, void *arg,
     if (uring_registers_beside(uring, opcode)) {
         int err = uring_side_need(uring);
 
-        return err != 0 ? err
-                        : uring->side->class->reg(uring->side, opcode, arg,
-                                                  count);
+        return err != 0
+                   ? err
+                   : uring->side->class->reg(uring->side, opcode, arg, count);
     }
     if (opcode == IORING_REGISTER_PBUF_RING && count == 1 &&
         uring_lacks_of_group(uring, arg))

@@ -53,6 +53,7 @@ struct uring {
     enum watch_state watch[URING_WATCHES];
 
     struct ring_opcodes opcodes; /* what this Linux has, less what is masked */
+    bool reads_again;            /* READ_MULTISHOT is done by one READ each */
 };
 
 static inline struct uring *uring_of(struct kernel *kernel)
