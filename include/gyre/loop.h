@@ -170,6 +170,25 @@ GYRE_API int gyre_loop_fd(gyre_loop *loop);
  * (do not), a monotonic time, or GYRE_NEVER. 0, or a negative errno. */
 GYRE_API int gyre_loop_prepare(gyre_loop *loop, uint64_t *deadline_ns);
 
+/* ---- an eventfd that tells of completions -------------------------------- */
+
+/*
+ * Let the kernel signal the eventfd `fd` (which may be closed afterwards) when
+ * completions are there for the loop to take: at least once for what came since
+ * the last signal, and never if nothing came; the loop's own wakes are among
+ * them. With `async_only`, only for what a thread of the kernel has done. For
+ * who watches a loop; who waits for it uses gyre_loop_fd(), beside which this
+ * works. Emulated, and in a hosted loop, the signal comes when a turn has found
+ * the completions. 0; -EBUSY: there is one, or a hosted loop and `async_only`
+ * (gyre_loop_fd() then says so, likewise); -EBADF; -EINVAL: no eventfd.
+ */
+GYRE_API int gyre_loop_register_eventfd(gyre_loop *loop, int fd,
+                                        bool async_only);
+/* 0; -ENXIO: there is none. */
+GYRE_API int gyre_loop_unregister_eventfd(gyre_loop *loop);
+/* Leave the signals out until told otherwise. Costs no system call. */
+GYRE_API void gyre_loop_mute_eventfd(gyre_loop *loop, bool muted);
+
 /* ---- single steps, for main loops of one's own ------------------------- */
 
 GYRE_API bool gyre_loop_run_one_ready(gyre_loop *loop); /* ran something? */

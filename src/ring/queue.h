@@ -38,8 +38,9 @@ struct sq {
 };
 
 struct cq {
-    _Atomic uint32_t *head; /* moved by us */
-    _Atomic uint32_t *tail; /* moved by the kernel */
+    _Atomic uint32_t *head;  /* moved by us */
+    _Atomic uint32_t *tail;  /* moved by the kernel */
+    _Atomic uint32_t *flags; /* IORING_CQ_*, set by us */
     struct io_uring_cqe *cqes;
     uint32_t entries; /* a power of two */
     uint32_t mask;

@@ -108,7 +108,7 @@ int ring_layout_check(const struct io_uring_params *params, size_t memory_size)
     const struct io_cqring_offsets *cq = &params->cq_off;
     const uint32_t words[] = {
         sq->head, sq->tail, sq->ring_mask, sq->ring_entries, sq->flags,
-        cq->head, cq->tail, cq->ring_mask, cq->ring_entries,
+        cq->head, cq->tail, cq->ring_mask, cq->ring_entries, cq->flags,
     };
 
     if (!is_power_of_two(params->sq_entries) ||
@@ -177,6 +177,7 @@ static void point_queues(struct ring *ring,
     ring->cq = (struct cq){
         .head = word_at(ring, cq->head),
         .tail = word_at(ring, cq->tail),
+        .flags = word_at(ring, cq->flags),
         .cqes = (void *)((char *)ring->memory + cq->cqes),
         .entries = params->cq_entries,
         .mask = params->cq_entries - 1,

@@ -223,6 +223,8 @@ static void emu_free(struct emu *emu)
         close(emu->sleep_fd);
     if (emu->polls_fd >= 0)
         close(emu->polls_fd);
+    if (emu->cq_event.fd >= 0)
+        close(emu->cq_event.fd);
     if (emu->event_fd >= 0)
         close(emu->event_fd);
     if (emu->epoll_fd >= 0)
@@ -278,6 +280,7 @@ static int emu_init_queues(struct emu *emu,
     sq->flags = &emu->sq_flags;
     cq->head = &emu->cq_head;
     cq->tail = &emu->cq_tail;
+    cq->flags = &emu->cq_flags;
     sq->sqes = alloc_aligned(CACHE_LINE, sq->entries * sizeof *sq->sqes);
     cq->cqes = alloc_aligned(CACHE_LINE, cq->entries * sizeof *cq->cqes);
     return sq->sqes == NULL || cq->cqes == NULL ? -ENOMEM : 0;
@@ -305,6 +308,7 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
 
     emu->epoll_fd = emu->event_fd = -1;
     emu->timer_fd = emu->sleep_fd = emu->polls_fd = -1;
+    emu->cq_event.fd = -1;
     emu->timer_ns = WHEEL_NEVER;
     list_init(&emu->orphans);
     chain_init(emu);

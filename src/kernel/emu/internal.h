@@ -233,6 +233,14 @@ struct emu_clock {
     struct list timings; /* by deadline */
 };
 
+/* The eventfd that the program has registered (event.c). */
+struct cq_event {
+    int fd;        /* -1: none */
+    bool async;    /* only for what a thread has done */
+    bool threaded; /* a CQE of that kind came since it rang */
+    uint32_t told; /* the CQ's tail then */
+};
+
 enum { EMU_BOOTTIME, EMU_REALTIME, EMU_CLOCKS };
 
 struct pool;
@@ -250,7 +258,7 @@ struct emu {
     atomic_bool woken;
 
     /* What the queues' pointers point to. */
-    _Atomic uint32_t sq_head, sq_tail, sq_flags, cq_head, cq_tail;
+    _Atomic uint32_t sq_head, sq_tail, sq_flags, cq_head, cq_tail, cq_flags;
 
     /* request.c */
     struct chunk *chunks;
@@ -290,6 +298,8 @@ struct emu {
 
     struct pool *pool;
     unsigned pooled;
+    bool collecting; /* what comes now, a thread has done */
+    struct cq_event cq_event;
 
     struct list groups[EMU_GROUP_BUCKETS]; /* group.c, by id */
 
@@ -422,6 +432,12 @@ void clock_insert(struct emu_clock *clock, struct wheel_node *node);
 void clock_remove(struct emu_clock *clock, struct wheel_node *node);
 struct wheel_node *clock_take_due(struct emu_clock *clock);
 void clock_rang(struct emu *emu, uint64_t key);
+
+/* event.c */
+int event_register(struct emu *emu, void *arg);
+int event_register_async(struct emu *emu, void *arg);
+int event_unregister(struct emu *emu, void *arg);
+void event_tell(struct emu *emu);
 
 /* timeout.c */
 void timeout_run(struct emu *emu);

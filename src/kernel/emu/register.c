@@ -13,8 +13,12 @@
 
 static const struct {
     int (*call)(struct emu *emu, void *arg);
-    unsigned count; /* what the caller must say; another number is -EINVAL */
+    /* What the caller must say; another number is -EINVAL. 0: no `arg`. */
+    unsigned count;
 } registers[] = {
+    [IORING_REGISTER_EVENTFD] = { event_register, 1 },
+    [IORING_UNREGISTER_EVENTFD] = { event_unregister, 0 },
+    [IORING_REGISTER_EVENTFD_ASYNC] = { event_register_async, 1 },
     [IORING_REGISTER_PBUF_RING] = { group_register, 1 },
     [IORING_UNREGISTER_PBUF_RING] = { group_unregister, 1 },
     [IORING_REGISTER_PBUF_STATUS] = { group_status, 1 },
@@ -24,7 +28,7 @@ int register_call(struct emu *emu, unsigned opcode, void *arg, unsigned count)
 {
     if (opcode >= ARRAY_SIZE(registers) || registers[opcode].call == NULL)
         return files_register(emu, opcode, arg, count);
-    if (arg == NULL || count != registers[opcode].count)
+    if (count != registers[opcode].count || (arg != NULL) != (count != 0))
         return -EINVAL;
     return registers[opcode].call(emu, arg);
 }

@@ -380,6 +380,7 @@ static bool cq_push(struct emu *emu, uint64_t user_data, int result,
                                                        .res = result,
                                                        .flags = flags };
     atomic_store_explicit(cq->tail, tail + 1, memory_order_release);
+    emu->cq_event.threaded |= emu->collecting;
     return true;
 }
 

@@ -162,6 +162,7 @@ static void turn_pool_results(struct emu *emu)
 {
     struct request *r, *next;
 
+    emu->collecting = true;
     for (r = pool_results(emu->pool); r != NULL; r = next) {
         enum direction direction = request_direction(r);
         bool serial = r->serial;
@@ -184,6 +185,7 @@ static void turn_pool_results(struct emu *emu)
         if (serial)
             wait_resume(emu, fd, direction);
     }
+    emu->collecting = false;
 }
 
 /* Sleep until an event or `until_ns`, and serve who waited for what is ready:
@@ -283,6 +285,7 @@ int turn_enter(struct kernel *kernel, unsigned submit, unsigned want,
     chain_run(emu);
     error = turn_wait(emu, want, taken < 0 ? KERNEL_NO_WAIT : deadline_ns);
     turn_arm_timer(emu);
+    event_tell(emu);
     errno = saved;
     return taken != 0 ? taken : error;
 }
@@ -302,6 +305,7 @@ int emu_submit(struct kernel *kernel, const struct io_uring_sqe *sqes,
     chain_close(emu);
     chain_run(emu);
     turn_arm_timer(emu);
+    event_tell(emu);
     errno = saved;
     return 0;
 }
@@ -316,5 +320,6 @@ void emu_progress(struct kernel *kernel)
     (void)turn_take_wake(emu);
     (void)turn_collect(emu, KERNEL_NO_WAIT);
     turn_arm_timer(emu);
+    event_tell(emu);
     errno = saved;
 }

@@ -34,6 +34,7 @@ struct scripted_cq {
     struct cq cq;
     _Atomic uint32_t head;
     _Atomic uint32_t tail;
+    _Atomic uint32_t flags;
     struct scripted_vector waiting; /* struct io_uring_cqe, oldest first */
 };
 

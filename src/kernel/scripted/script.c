@@ -60,6 +60,7 @@ bool scripted_cq_init(struct scripted_cq *queue, unsigned entries)
     queue->cq = (struct cq){
         .head = &queue->head,
         .tail = &queue->tail,
+        .flags = &queue->flags,
         .cqes = alloc_zeroed(entries, sizeof(struct io_uring_cqe)),
         .entries = entries,
         .mask = entries - 1,

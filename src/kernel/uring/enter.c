@@ -188,7 +188,7 @@ static int enter_and_settle(struct uring *uring, unsigned submit, unsigned want,
         result = enter_and_arm(uring, submit, want, deadline_ns);
     else
         result = enter_linux(uring, submit, want, deadline_ns);
-    if (uring_is_hosted(uring))
+    if (uring->settles)
         uring_host_settle(uring);
     return result;
 }
@@ -214,7 +214,7 @@ int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
         if (want == 0)
             deadline_ns = KERNEL_NO_WAIT;
     }
-    if (UNLIKELY(uring_watch_is_wanted(uring) || uring_is_hosted(uring)))
+    if (UNLIKELY(uring_watch_is_wanted(uring) || uring->settles))
         return enter_and_settle(uring, submit, want, deadline_ns);
     return enter_linux(uring, submit, want, deadline_ns);
 }

@@ -134,6 +134,10 @@ static int uring_register(struct kernel *kernel, unsigned opcode, void *arg,
                    ? err
                    : uring->side->class->reg(uring->side, opcode, arg, count);
     }
+    if (opcode == IORING_REGISTER_EVENTFD ||
+        opcode == IORING_REGISTER_EVENTFD_ASYNC ||
+        opcode == IORING_UNREGISTER_EVENTFD)
+        return uring_event_register(uring, opcode, arg, count);
     if (opcode == IORING_REGISTER_PBUF_RING && count == 1 &&
         uring_lacks_of_group(uring, arg))
         return -EINVAL;
@@ -224,6 +228,7 @@ static void uring_destroy(struct kernel *kernel)
         uring->side->class->destroy(uring->side);
     ring_close(&uring->ring);
     close_if_open(atomic_load(&uring->host_fd));
+    close_if_open(uring->event_fd);
     close_if_open(uring->wake_fd);
     alloc_free(uring);
     errno = saved;
@@ -258,6 +263,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
     atomic_init(&uring->host_fd, -1);
     uring->ring.fd = -1;
     uring->wake_fd = -1;
+    uring->event_fd = -1;
     int err = kernel_options_resolve(&uring->options, options, NULL);
 
     if (err == 0)

@@ -47,6 +47,10 @@ struct uring {
     bool patient;         /* wait elsewhere: see enter_patiently() */
 
     int wake_fd;         /* eventfd; written by any thread, never read */
+    bool settles;        /* one of the next two is there */
+    bool event_async;    /* the next is told of what workers did, only */
+    int event_fd;        /* the program's: a duplicate, or -1 */
+    uint32_t event_tail; /* of the CQ, when it was last known to be told */
     atomic_int host_fd;  /* eventfd that Linux signals for each CQE, or -1 */
     struct kernel *side; /* the co-processor, or NULL until it is needed */
 
@@ -91,8 +95,12 @@ void uring_eventfd_signal(int fd);
 void uring_wake(struct kernel *kernel);
 int uring_pollable_fd(struct kernel *kernel);
 
+/* IORING_(UN)REGISTER_EVENTFD(_ASYNC) for the program. */
+int uring_event_register(struct uring *uring, unsigned opcode, const int *fd,
+                         unsigned count);
+
 /* After Linux has been entered: make the host's descriptor unreadable, unless
- * there is more to do. */
+ * there is more to do, and tell the program's of what Linux may not have. */
 void uring_host_settle(struct uring *uring);
 
 /* Make the co-processor and watch it. 0 or a negative errno. */
