@@ -15,7 +15,7 @@
  *   peer.c peers/   contenders that are programs of their own, in any language
  *   report.c        medians, minima, ratios; a table, or JSON
  *   instructions.c  user-space instructions, by callgrind
- *   nop.c timers.c switch.c spawn.c echo.c reads.c   the benches, gyre's contenders
+ *   nop.c timers.c switch.c spawn.c echo.c reads.c   benches, gyre's contenders
  *   by_hand_uring.c, *_by_*.c                the others
  */
 #ifndef BENCH_BENCH_H

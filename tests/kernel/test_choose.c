@@ -84,14 +84,14 @@ static void falls_back(const char *way, const char *sentence)
     round_trip("emu");
 }
 
-TEST(A11_where_io_uring_works_it_is_taken)
+TEST(A11_S3_where_io_uring_works_it_is_taken)
 {
     need_io_uring();
     CHECK_STR_EQ(kernel_chosen_name(), "uring");
     round_trip("uring");
 }
 
-TEST(Q1_Q3_a_container_that_answers_EPERM)
+TEST(Q1_Q3_S3_a_container_that_answers_EPERM)
 {
     falls_back("EPERM", "io_uring_setup: EPERM (a seccomp filter refuses it");
 }
@@ -111,7 +111,7 @@ TEST(Q1_Q3_a_filter_that_kills_on_setup_kills_only_the_scout)
     falls_back("KILL", "seccomp kills on io_uring_setup (SIGSYS)");
 }
 
-TEST(Q1_a_refusal_that_may_pass_decides_nothing)
+TEST(Q1_S3_a_refusal_that_may_pass_decides_nothing)
 {
     struct kernel *kernel;
     const char *why = NULL;
@@ -133,7 +133,7 @@ TEST(Q1_no_descriptor_left_is_an_error_with_its_remedy)
     CHECK_STR_HAS(why, "ulimit -n");
 }
 
-TEST(Q1_Q3_a_filter_that_refuses_late_is_found_by_the_nop)
+TEST(Q1_Q3_S3_a_filter_that_refuses_late_is_found_by_the_nop)
 {
     need_io_uring_at_first();
     falls_back("LATE", "EPERM (a seccomp filter refuses it, though not");
