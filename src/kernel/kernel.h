@@ -52,6 +52,7 @@ enum kernel_tag {
     KERNEL_TAG_OP = 0,       /* the rest is a gyre_op and its generation */
     KERNEL_TAG_CANCEL = 1,   /* the loop's own cancel requests */
     KERNEL_TAG_INTERNAL = 2, /* the kernel's own: wake, co-processor */
+    KERNEL_TAG_GONE = 3,     /* a registered resource is: loop/fixed.h */
 };
 #define KERNEL_TAG_MASK UINT64_C(15)
 

@@ -86,6 +86,32 @@ void *memory_map(size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+void *memory_map_reserved(size_t size)
+{
+    int saved_errno = errno;
+    void *memory;
+
+    ASSERT(is_whole_pages(NULL, size));
+    if (alloc_must_fail())
+        return NULL;
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+    /* A child's copy would no longer be what the kernel writes to. */
+    if (memory != MAP_FAILED)
+        (void)madvise(memory, size, MADV_DONTFORK);
+    errno = saved_errno;
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void memory_prefer_huge(void *address, size_t size)
+{
+    int saved_errno = errno;
+
+    ASSERT(is_whole_pages(address, size));
+    (void)madvise(address, size, MADV_HUGEPAGE);
+    errno = saved_errno;
+}
+
 void memory_unmap(void *address, size_t size)
 {
     int saved_errno = errno;

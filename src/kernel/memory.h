@@ -36,6 +36,14 @@ size_t memory_page_size(void);
  * count of alloc_fail_nth(). */
 void *memory_map(size_t size) __attribute__((malloc, warn_unused_result));
 
+/* Likewise on huge pages that the administrator has set aside
+ * (vm.nr_hugepages); NULL also if there are too few. */
+void *memory_map_reserved(size_t size)
+    __attribute__((malloc, warn_unused_result));
+
+/* Use huge pages for the range, if Linux gives them. */
+void memory_prefer_huge(void *address, size_t size);
+
 /* Give a mapping back, or a part of it made of whole pages. */
 void memory_unmap(void *address, size_t size);
 

@@ -46,6 +46,8 @@ static const struct feature table[RING_FEATURE_COUNT] = {
                                      IORING_FEAT_CQE_SKIP },
     [RING_TIMEOUT_MULTISHOT] = { "timeout_multishot",
                                  .witness = IORING_OP_READ_MULTISHOT },
+    [RING_REGISTERED_BUFFERS] = { "registered_buffers", 0,
+                                  IORING_FEAT_RSRC_TAGS },
     [RING_ACCEPT_MULTISHOT] = { "accept_multishot",
                                 .witness = IORING_OP_SOCKET },
     [RING_BUF_RING] = { "buf_ring", .witness = IORING_OP_SOCKET },

@@ -30,6 +30,7 @@
  * opcode or a bit of the same release, or of the next, stands for each. What is
  * done without one, for each opcode: src/kernel/uring/route.c.
  *
+ *   registered_buffers    5.13  with tags
  *   timeout_clocks        5.15  boottime and realtime
  *   timeout_etime_success 5.16
  *   accept_multishot      5.19
@@ -68,6 +69,7 @@ enum ring_feature {
     RING_TIMEOUT_ETIME_SUCCESS,
     RING_TIMEOUT_MULTISHOT,
     RING_ACCEPT_MULTISHOT,
+    RING_REGISTERED_BUFFERS,
     RING_BUF_RING,
     RING_CANCEL_FLAGS,
     RING_POLL_FIRST,

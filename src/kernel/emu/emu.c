@@ -56,7 +56,8 @@ int emu_try(const struct io_uring_sqe *sqe)
     int result;
 
     /* Refused here, but maybe not by Linux; and a slot can be anybody's. */
-    if (request_refusal(sqe) != 0 || files_are_named(sqe))
+    if (request_refusal(sqe) != 0 || files_are_named(sqe) ||
+        buffers_are_named(sqe))
         return -EAGAIN;
     /* Buffers are chosen where the groups are, and who wants many results wants
      * more than one now. */
@@ -213,6 +214,7 @@ static void emu_free(struct emu *emu)
 {
     pool_destroy(emu->pool);
     files_deinit(emu);
+    buffers_deinit(emu);
     wait_deinit(emu);
     request_deinit(emu);
     group_deinit(emu);

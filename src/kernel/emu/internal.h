@@ -47,6 +47,7 @@
 
 #include "base/list.h"
 #include "base/wheel.h"
+#include "kernel/emu/buffers.h"
 #include "kernel/emu/files.h"
 #include "kernel/kernel.h"
 
@@ -177,6 +178,7 @@ struct request {
     struct list hash;
     struct request *next_result; /* in the pool's list of results */
     struct emu_file *files[2];   /* the slots it was given: fd, splice_fd_in */
+    struct emu_buffer *buffer;   /* the registered one that it names */
     void *memory;                /* what `kept` had no room for */
     union {
         struct vector vector;
@@ -295,6 +297,7 @@ struct emu {
     uint32_t events;     /* CQEs that count for counted timeouts */
 
     struct emu_files files;
+    struct emu_buffers buffers;
 
     struct pool *pool;
     unsigned pooled;

@@ -3,8 +3,8 @@
  * register.c - io_uring_register(2), emulated
  *
  * A row per opcode; the functions are in the file that their prefix names. The
- * opcodes that have to do with files are files.c's own matter, which says
- * -EOPNOTSUPP to what nobody knows.
+ * opcodes that have to do with buffers and files are buffers.c's and files.c's
+ * own matter; the latter says -EOPNOTSUPP to what nobody knows.
  */
 #include <errno.h>
 
@@ -26,6 +26,8 @@ static const struct {
 
 int register_call(struct emu *emu, unsigned opcode, void *arg, unsigned count)
 {
+    if (buffers_has(opcode))
+        return buffers_register(emu, opcode, arg, count);
     if (opcode >= ARRAY_SIZE(registers) || registers[opcode].call == NULL)
         return files_register(emu, opcode, arg, count);
     if (count != registers[opcode].count || (arg != NULL) != (count != 0))

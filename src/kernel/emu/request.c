@@ -197,6 +197,8 @@ bool request_is_impatient(const struct io_uring_sqe *sqe)
     case IORING_OP_WRITE:
     case IORING_OP_READV:
     case IORING_OP_WRITEV:
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_WRITE_FIXED:
     case IORING_OP_READ_MULTISHOT:
         return (sqe->rw_flags & RWF_NOWAIT) != 0;
     case IORING_OP_RECV:
@@ -254,6 +256,8 @@ void request_start(struct emu *emu, struct request *r)
     }
     r->op = op_find(r->sqe.opcode);
     verdict = files_take(emu, r);
+    if (verdict == 0)
+        verdict = buffers_take(emu, r);
     if (verdict != 0) {
         request_complete(emu, r, verdict);
         return;
@@ -407,6 +411,7 @@ void request_post(struct emu *emu, struct request *r, int result, bool silent)
 {
     struct emu_file *const files[2] = { r->files[0], r->files[1] };
     bool counts = request_counts(r, result);
+    struct emu_buffer *buffer = r->buffer;
 
     if (r->counted) {
         ASSERT(emu->unfinished > 0);
@@ -415,6 +420,7 @@ void request_post(struct emu *emu, struct request *r, int result, bool silent)
     if (silent) {
         request_release(emu, r);
         files_drop(emu, files);
+        buffers_drop(emu, buffer);
         return;
     }
     if (cq_push(emu, r->sqe.user_data, result, r->cqe_flags))
@@ -422,6 +428,7 @@ void request_post(struct emu *emu, struct request *r, int result, bool silent)
     else
         request_overflow(emu, r, result, r->cqe_flags);
     files_drop(emu, files);
+    buffers_drop(emu, buffer);
     if (counts) {
         emu->events++;
         timeout_count(emu);

@@ -56,7 +56,9 @@ static struct vector rw_rest(const struct request *r, struct iovec *one)
     if (!rw_is_vectored(r)) {
         one->iov_base = (char *)emu_pointer(r->sqe.addr) + r->done;
         one->iov_len = r->sqe.len - r->done;
-        if (r->serial && r->sqe.opcode == IORING_OP_WRITE &&
+        if (r->serial &&
+            (r->sqe.opcode == IORING_OP_WRITE ||
+             r->sqe.opcode == IORING_OP_WRITE_FIXED) &&
             one->iov_len > PIPE_BUF)
             one->iov_len = PIPE_BUF;
         return (struct vector){ .iov = one, .count = 1 };

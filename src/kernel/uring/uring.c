@@ -141,7 +141,9 @@ static int uring_register(struct kernel *kernel, unsigned opcode, void *arg,
     if (opcode == IORING_REGISTER_PBUF_RING && count == 1 &&
         uring_lacks_of_group(uring, arg))
         return -EINVAL;
-    if (opcode >= uring->register_opcodes)
+    if (opcode >= uring->register_opcodes ||
+        (opcode == IORING_REGISTER_BUFFERS2 &&
+         !uring->opcodes.feature[RING_REGISTERED_BUFFERS]))
         return -EOPNOTSUPP;
     return ring_sys_register(uring->ring.fd, opcode, arg, count);
 }
