@@ -229,6 +229,7 @@ typedef struct gyre_loop_stats {
     uint64_t cancels;  /* requests to cancel */
     uint64_t emulated; /* ops executed beside the ring */
     uint64_t retried;  /* ops restarted after -EINTR */
+    uint64_t fixed;    /* plain ops that became fixed: gyre/registered.h */
 } gyre_loop_stats;
 
 /* Any thread; on another thread than the loop's the numbers are approximate,

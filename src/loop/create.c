@@ -136,6 +136,8 @@ void gyre_loop_destroy(gyre_loop *loop)
         loop->tasks_end(loop);
     loop_drop_callbacks(loop);
     loop_drain(loop);
+    if (loop->registered_end != NULL)
+        loop->registered_end(loop);
     if (loop->watch_end != NULL)
         loop->watch_end(loop);
     loop_await_callers(loop);

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "loop/fixed.h"
 #include "loop/optable.h"
 #include "loop/slot.h"
 
@@ -265,6 +266,15 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
     }
 }
 
+static void loop_take_gone(gyre_loop *loop, const struct io_uring_cqe *cqe)
+{
+    struct gone_tag *tag =
+        (struct gone_tag *)(uintptr_t)(cqe->user_data & ~KERNEL_TAG_MASK);
+
+    loop->called++;
+    tag->gone(tag);
+}
+
 /* Does the CQE answer a request of the loop? The kernel's own do not count. */
 static bool loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
 {
@@ -277,6 +287,9 @@ static bool loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
         return true;
     case KERNEL_TAG_INTERNAL:
         loop->kernel->class->internal(loop->kernel, cqe);
+        return false;
+    case KERNEL_TAG_GONE:
+        loop_take_gone(loop, cqe);
         return false;
     default:
         panic("a completion with unknown user_data %#llx: the ring is used by "

@@ -76,6 +76,7 @@ static inline void counter_sub(loop_counter *counter, uint64_t n)
 }
 
 struct live_table;
+struct fixed_table;
 
 struct gyre_loop {
     struct kernel *kernel;
@@ -121,6 +122,13 @@ struct gyre_loop {
     uint64_t completions_untaken; /* since take_wakes */
     struct live_table *live;      /* verify builds */
 
+    /* Memory registered with the kernel; NULL without any. mem/ hangs the rest
+     * here, and how to end it. */
+    struct fixed_table *fixed;
+    void *registered;
+    void (*registered_end)(gyre_loop *loop);
+    uint16_t groups_made; /* mem/group.c: numbers used */
+
     /* What the task tier hangs here, and how to end it; NULL without tasks. */
     void *tasks;
     void (*tasks_end)(gyre_loop *loop);
@@ -155,6 +163,7 @@ struct gyre_loop {
     loop_counter cancel_requests;
     loop_counter emulated;
     loop_counter retried;
+    loop_counter fixed_ops;
 };
 
 /* ---- create.c ----------------------------------------------------------- */
@@ -307,6 +316,9 @@ static inline gyre_work *loop_take_ready(gyre_loop *loop)
     loop->called++;
     return work;
 }
+
+/* Work that was made ready or posted will not run after all. */
+void loop_forget_work(gyre_loop *loop, gyre_work *work);
 
 /* Announce the sleep; false: do not, something was posted meanwhile. */
 bool loop_may_sleep(gyre_loop *loop);

@@ -37,6 +37,9 @@ struct op_info {
     /* What the loop does itself when such an op without a descriptor is
      * started; may end it. NULL: nothing. */
     void (*begin)(gyre_loop *loop, gyre_op *op);
+    uint8_t fixed;   /* the same on a registered buffer; 0: there is none */
+    uint8_t plain;   /* the same on any buffer; 0: it is plain */
+    bool fixed_flag; /* IORING_RECVSEND_FIXED_BUF makes it that */
 
     /* For docs/OPERATIONS.md; nothing else reads these. */
     const char *fill; /* what fills an op: "gyre_op_read" */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "loop/fixed.h"
 #include "loop/slot.h"
 
 /* A drain never ends beside the kernel's own armed polls, and stops all behind
@@ -227,6 +228,8 @@ static void op_start_beside(gyre_loop *loop, gyre_op *op)
     int err;
 
     sqe_copy(&sqe, op);
+    if (UNLIKELY(loop->fixed != NULL))
+        fixed_undo(loop->fixed, &sqe);
     err = loop->kernel->class->side(loop->kernel, &sqe);
     if (err < 0) {
         loop_end_op(loop, op, err);
@@ -289,8 +292,10 @@ static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
 {
     struct kernel *kernel = loop->kernel;
     struct io_uring_sqe sqe;
+    bool fixed;
 
     sqe_copy(&sqe, op);
+    fixed = UNLIKELY(loop->fixed != NULL) && fixed_apply(loop->fixed, &sqe);
     switch (kernel->class->look(kernel, &sqe)) {
     case KERNEL_ROUTE_REPEAT:
         op->flags_ |= OP_REPEATS;
@@ -301,6 +306,7 @@ static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
         op->position_ = kernel->sq.filled;
         *sq_next(&kernel->sq) = sqe;
         op_take_off(loop, op);
+        counter_add(&loop->fixed_ops, fixed);
         return true;
     case KERNEL_ROUTE_SIDE:
         op_start_beside(loop, op);
@@ -316,6 +322,7 @@ static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
 void loop_flush(gyre_loop *loop)
 {
     struct kernel *kernel = loop->kernel;
+    struct io_uring_sqe *sqe;
     uint32_t room, taken = 0;
     gyre_op *op;
 
@@ -344,7 +351,10 @@ void loop_flush(gyre_loop *loop)
                 break;
             taken++;
             op->position_ = kernel->sq.filled;
-            sqe_copy(sq_next(&kernel->sq), op);
+            sqe = sq_next(&kernel->sq);
+            sqe_copy(sqe, op);
+            if (UNLIKELY(loop->fixed != NULL) && fixed_apply(loop->fixed, sqe))
+                counter_add(&loop->fixed_ops, 1);
             op_take_off(loop, op);
         } else if (route == KERNEL_ROUTE_SIDE) {
             op_start_beside(loop, op);

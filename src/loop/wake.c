@@ -90,6 +90,27 @@ void loop_take_posted(gyre_loop *loop)
     }
 }
 
+void loop_forget_work(gyre_loop *loop, gyre_work *work)
+{
+    gyre_work *before = NULL;
+
+    loop_take_posted(loop);
+    for (gyre_work *at = loop->ready_first; at != NULL; at = at->next_) {
+        if (at != work) {
+            before = at;
+            continue;
+        }
+        if (before != NULL)
+            before->next_ = work->next_;
+        else
+            loop->ready_first = work->next_;
+        if (loop->ready_last == work)
+            loop->ready_last = before;
+        counter_sub(&loop->ready, 1);
+        return;
+    }
+}
+
 bool loop_has_posted(gyre_loop *loop)
 {
     return atomic_load(&loop->posted) != NULL ||

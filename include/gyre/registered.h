@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gyre/registered.h - memory registered with the kernel
+ *
+ *     int index = gyre_buffers_register(loop, memory, 1 << 20);
+ *     gyre_op_read(&op, fd, memory, 4096, 0);       becomes a fixed read
+ *
+ * Linux then need not look the pages up for each request, nor count who uses
+ * them: a gain for small direct I/O and for zero-copy sends. Every read, write
+ * and zero-copy send whose whole buffer lies in registered memory becomes its
+ * fixed variant by itself (gyre_loop_stats.fixed), with the same results.
+ * Pools (gyre/buffers.h) register themselves.
+ *
+ * Life.     Registered until it is unregistered, or the loop is destroyed. Ops
+ *           in flight keep what they use; `gone` is called when the kernel has
+ *           let go of it.
+ *
+ * Memory.   The caller's. Registering locks it: it counts for RLIMIT_MEMLOCK.
+ *           If Linux refuses, that is no error: requests are plain then, with
+ *           the same results (gyre_buffers_stats.refused; one line in the log).
+ *           It must not be unmapped or remapped while it is registered.
+ *
+ * Threads.  The loop's own.
+ */
+#ifndef GYRE_REGISTERED_H
+#define GYRE_REGISTERED_H
+
+#include <gyre/loop.h>
+#include <gyre/op.h>
+#include <gyre/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Called on the loop's thread when the kernel has let go of a piece of memory;
+ * until then the loop does not run out of things to do. */
+typedef void gyre_buffers_gone_fn(void *user);
+
+/* Register `size` bytes, at most 1 GiB: the index. -EINVAL: no such size;
+ * -ENOSPC: 1024 pieces are registered; -ENOMEM: no memory for the table;
+ * -EFAULT: there is no memory there. */
+GYRE_API int gyre_buffers_register(gyre_loop *loop, void *memory,
+                                   size_t size) GYRE_MUST_USE;
+
+/* Let the index mean other memory. 0, and `gone` (may be NULL) is called for
+ * the old. Errors as above, and -EINVAL for an index that is not in use: then
+ * nothing has changed. */
+GYRE_API int gyre_buffers_update(gyre_loop *loop, unsigned index, void *memory,
+                                 size_t size, gyre_buffers_gone_fn *gone,
+                                 void *user) GYRE_MUST_USE;
+
+/* Unregister. `gone` may be NULL. 0; -EINVAL: the index is not in use. */
+GYRE_API int gyre_buffers_unregister(gyre_loop *loop, unsigned index,
+                                     gyre_buffers_gone_fn *gone, void *user);
+
+typedef struct gyre_buffers_stats {
+    size_t size;          /* set by the caller: sizeof(gyre_buffers_stats) */
+    uint32_t count;       /* pieces registered now */
+    uint32_t with_kernel; /* of these, by the kernel, too */
+    uint64_t bytes;
+    uint64_t bytes_with_kernel; /* locked in memory */
+    uint64_t refused;           /* pieces that the kernel would not register */
+} gyre_buffers_stats;
+
+GYRE_API void gyre_buffers_get_stats(const gyre_loop *loop,
+                                     gyre_buffers_stats *stats);
+
+/* Read into, write from, registered memory by its index. `offset` and result as
+ * gyre_op_read(); -EFAULT: the buffer does not lie in that piece. The buffer is
+ * held until the last completion. since 5.1 */
+GYRE_API void gyre_op_read_fixed(gyre_op *op, int fd, void *buffer,
+                                 uint32_t size, uint64_t offset,
+                                 unsigned index);
+GYRE_API void gyre_op_write_fixed(gyre_op *op, int fd, const void *buffer,
+                                  uint32_t size, uint64_t offset,
+                                  unsigned index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
