@@ -20,6 +20,7 @@
 #include <gyre/acceptor.h>
 #include <gyre/alloc.h>
 #include <gyre/blocking.h>
+#include <gyre/buffers.h>
 #include <gyre/cancel.h>
 #include <gyre/channel.h>
 #include <gyre/clock.h>
@@ -28,6 +29,7 @@
 #include <gyre/epoll.h>
 #include <gyre/error.h>
 #include <gyre/file.h>
+#include <gyre/incoming.h>
 #include <gyre/loop.h>
 #include <gyre/op.h>
 #include <gyre/op_cancel.h>
@@ -42,6 +44,7 @@
 #include <gyre/op_timeout.h>
 #include <gyre/poll.h>
 #include <gyre/process.h>
+#include <gyre/registered.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>
 #include <gyre/socket.h>

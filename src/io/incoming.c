@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * incoming.c - multishot requests as iterators with a bound
+ *
+ * What the completions bring is put on a queue that lies in the pool's table
+ * (mem/group.h), so nothing is allocated for a piece; accepted descriptors,
+ * which have no buffers, on a ring that grows.
+ *
+ *             arm                      the cap is reached
+ *     IDLE ---------> ARMED --------------------------------> STOPPING
+ *      ^ ^              | last completion                        |
+ *      | +--------------+----------------------------------------+
+ *      |                | -ENOBUFS
+ *      +----------------+---> DRY (on the group's list, until it has buffers)
+ *
+ * IDLE is left by itself while no more than half of the cap is queued, unless
+ * the end was reached. Who waits in next is woken by each piece, and by the
+ * end.
+ *
+ * A multishot that Linux ends for reasons of its own (its completion queue was
+ * full, so many in one go) has a last completion with data and without
+ * IORING_CQE_F_MORE: it is armed again, and nobody sees it.
+ */
+#include <gyre/incoming.h>
+
+#include <errno.h>
+#include <gyre/op_file.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "loop/fill/fill.h"
+#include "mem/group.h"
+#include "task/task.h"
+
+#define CAP_BYTES ((size_t)256 << 10)
+#define CAP_FDS 64U
+#define FDS_FIRST 16U
+
+enum incoming_kind {
+    INCOMING_NONE,
+    INCOMING_RECV,
+    INCOMING_READ,
+    INCOMING_MESSAGES,
+    INCOMING_FDS,
+};
+
+enum incoming_state { IDLE, ARMED, STOPPING, DRY };
+
+static void incoming_arm(gyre_incoming *in);
+
+static struct list *dry_link(gyre_incoming *in)
+{
+    return (struct list *)(void *)in->dry_;
+}
+
+/* ---- the request --------------------------------------------------------- */
+
+static void select_buffer(gyre_incoming *in)
+{
+    struct io_uring_sqe *sqe = gyre_op_sqe(&in->op_);
+
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = in->group_->id;
+}
+
+static void incoming_fill(gyre_incoming *in)
+{
+    struct io_uring_sqe *sqe = gyre_op_sqe(&in->op_);
+
+    switch ((enum incoming_kind)in->kind_) {
+    case INCOMING_NONE:
+        break;
+    case INCOMING_RECV:
+        op_fill(&in->op_, IORING_OP_RECV, in->fd_, NULL, 0, 0);
+        sqe->ioprio = IORING_RECV_MULTISHOT;
+        sqe->msg_flags = (uint32_t)in->flags_;
+        select_buffer(in);
+        break;
+    case INCOMING_READ:
+        op_fill(&in->op_, IORING_OP_READ_MULTISHOT, in->fd_, NULL, 0,
+                UINT64_MAX);
+        select_buffer(in);
+        break;
+    case INCOMING_MESSAGES:
+        op_fill(&in->op_, IORING_OP_RECVMSG, in->fd_, &in->message_, 1, 0);
+        sqe->ioprio = IORING_RECV_MULTISHOT;
+        sqe->msg_flags = (uint32_t)in->flags_;
+        select_buffer(in);
+        break;
+    case INCOMING_FDS:
+        op_fill(&in->op_, IORING_OP_ACCEPT, in->fd_, NULL, 0, 0);
+        sqe->ioprio = IORING_ACCEPT_MULTISHOT;
+        sqe->accept_flags = (uint32_t)(in->flags_ | SOCK_CLOEXEC);
+        break;
+    }
+}
+
+static uint64_t queued(const gyre_incoming *in)
+{
+    return in->kind_ == INCOMING_FDS ? in->fds_count_ : in->bytes_;
+}
+
+/*
+ * When it is to be stopped: the kernel may have filled all of the group when it
+ * hears of it. For a group that is large beside the cap that would be too
+ * early; then the cap is exceeded.
+ */
+static uint64_t stop_at(const gyre_incoming *in)
+{
+    uint64_t group = 0;
+
+    if (in->group_ != NULL)
+        group = (uint64_t)in->group_->count * in->group_->buffer_size;
+    return group <= in->cap_ / 2 ? in->cap_ - group : in->cap_;
+}
+
+static bool has_piece(const gyre_incoming *in)
+{
+    return in->kind_ == INCOMING_FDS ? in->fds_count_ > 0 : in->first_ != 0;
+}
+
+static void incoming_end(gyre_incoming *in, int32_t result)
+{
+    in->ended_ = true;
+    in->end_ = result;
+}
+
+static void incoming_wake(gyre_incoming *in)
+{
+    gyre_task *waiter = in->waiter_;
+
+    if (waiter == NULL || (!has_piece(in) && !in->ended_))
+        return;
+    in->waiter_ = NULL;
+    task_wake(waiter);
+}
+
+/* ---- what comes ---------------------------------------------------------- */
+
+/* No memory to note it in: the one case in which a connection is given up. */
+static void drop_fd(gyre_incoming *in, int fd)
+{
+    gyre_op op;
+
+    gyre_op_close(&op, fd);
+    (void)loop_try(in->loop_, &op);
+}
+
+static bool fds_grow(gyre_incoming *in)
+{
+    uint32_t room = in->fds_room_ > 0 ? 2 * in->fds_room_ : FDS_FIRST;
+    int *fds = alloc_zeroed(room, sizeof *fds);
+
+    if (fds == NULL)
+        return false;
+    for (uint32_t i = 0; i < in->fds_count_; i++)
+        fds[i] = in->fds_[(in->fds_first_ + i) % in->fds_room_];
+    alloc_free(in->fds_);
+    in->fds_ = fds;
+    in->fds_room_ = room;
+    in->fds_first_ = 0;
+    return true;
+}
+
+static void take_in_fd(gyre_incoming *in, int fd)
+{
+    if (in->fds_count_ == in->fds_room_ && !fds_grow(in)) {
+        drop_fd(in, fd);
+        incoming_end(in, -ENOMEM);
+        return;
+    }
+    in->fds_[(in->fds_first_ + in->fds_count_) % in->fds_room_] = fd;
+    in->fds_count_++;
+}
+
+static int pop_fd(gyre_incoming *in)
+{
+    int fd = in->fds_[in->fds_first_];
+
+    in->fds_first_ = (in->fds_first_ + 1) % in->fds_room_;
+    in->fds_count_--;
+    return fd;
+}
+
+/* In whole buffers, for messages: so much room they take. */
+static uint64_t weight_of(const gyre_incoming *in, uint64_t bytes)
+{
+    return in->kind_ == INCOMING_MESSAGES ? in->group_->buffer_size : bytes;
+}
+
+static void take_in_bytes(gyre_incoming *in, gyre_result result)
+{
+    struct group_queue queue = { in->first_, in->last_, 0 };
+
+    mem_group_receive(in->group_, &queue, result);
+    in->first_ = queue.first;
+    in->last_ = queue.last;
+    if (result.res > 0)
+        in->bytes_ += weight_of(in, (uint64_t)result.res);
+}
+
+static bool take_piece(gyre_incoming *in, gyre_slice *slice)
+{
+    struct group_queue queue = { in->first_, in->last_, UINT64_MAX };
+
+    if (!mem_group_take(in->group_, &queue, slice))
+        return false;
+    in->first_ = queue.first;
+    in->last_ = queue.last;
+    in->bytes_ -= weight_of(in, slice->size);
+    return true;
+}
+
+/* ---- the states ---------------------------------------------------------- */
+
+static void incoming_settle(gyre_incoming *in)
+{
+    if (in->state_ == IDLE && !in->ended_ && queued(in) <= in->cap_ / 2)
+        incoming_arm(in);
+}
+
+static void dry_over(struct list *link)
+{
+    gyre_incoming *in = CONTAINER_OF((void *)link, gyre_incoming, dry_);
+
+    ASSERT(in->state_ == DRY);
+    in->state_ = IDLE;
+    incoming_settle(in);
+}
+
+/* The request is over: why, and what next? */
+static void incoming_last(gyre_incoming *in, int32_t res)
+{
+    bool stopped = in->state_ == STOPPING;
+
+    in->state_ = IDLE;
+    if (in->ended_)
+        return;
+    if (res == -ENOBUFS && in->kind_ != INCOMING_FDS) {
+        if (mem_group_wait(in->group_, dry_link(in), dry_over))
+            in->state_ = DRY;
+    } else if (res == 0 && in->kind_ != INCOMING_FDS) {
+        incoming_end(in, 0);
+    } else if (res < 0 && !(res == -ECANCELED && stopped)) {
+        incoming_end(in, res);
+    }
+}
+
+static void incoming_done(gyre_op *op, gyre_result result)
+{
+    gyre_incoming *in = CONTAINER_OF(op, gyre_incoming, op_);
+
+    if (in->kind_ == INCOMING_FDS && result.res >= 0)
+        take_in_fd(in, result.res);
+    else if ((result.flags & IORING_CQE_F_BUFFER) != 0)
+        take_in_bytes(in, result);
+    if (gyre_result_is_last(result)) {
+        incoming_last(in, result.res);
+        incoming_settle(in);
+    } else if (in->state_ == ARMED && queued(in) >= stop_at(in)) {
+        in->state_ = STOPPING;
+        in->stops_++;
+        (void)gyre_op_cancel(&in->op_);
+    }
+    incoming_wake(in);
+}
+
+static void incoming_arm(gyre_incoming *in)
+{
+    ASSERT(in->state_ == IDLE && !in->ended_);
+    incoming_fill(in);
+    in->state_ = ARMED;
+    gyre_op_start(in->loop_, &in->op_, incoming_done, NULL);
+}
+
+/* ---- opening ------------------------------------------------------------- */
+
+static int incoming_open(gyre_incoming *in, enum incoming_kind kind, int fd,
+                         gyre_buffer_group *group,
+                         const gyre_incoming_options *options)
+{
+    gyre_task *task = task_running();
+
+    memset(in, 0, sizeof *in);
+    ASSERT_API(group == NULL || group->loop == task->tasks->loop,
+               "the group belongs to another loop");
+    in->loop_ = task->tasks->loop;
+    in->group_ = group;
+    in->fd_ = fd;
+    in->cap_ = kind == INCOMING_FDS ? CAP_FDS : CAP_BYTES;
+    list_init(dry_link(in));
+    if (options != NULL) {
+        ASSERT_API(options->size == 0 || options->size == sizeof *options,
+                   "gyre_incoming_options.size is not that of this library");
+        if (options->cap != 0)
+            in->cap_ = options->cap;
+        in->flags_ = options->flags;
+        in->stream_ = options->stream;
+    }
+    if (group != NULL && group->incremental &&
+        (kind != INCOMING_RECV || group->users > 0))
+        return -EINVAL;
+    in->kind_ = (uint8_t)kind;
+    if (group != NULL)
+        group->users++;
+    return 0;
+}
+
+static int opened(gyre_incoming *in, int err)
+{
+    if (err == 0)
+        incoming_arm(in);
+    return err;
+}
+
+int gyre_incoming_recv(gyre_incoming *in, int fd, gyre_buffer_group *group,
+                       const gyre_incoming_options *options)
+{
+    return opened(in, incoming_open(in, INCOMING_RECV, fd, group, options));
+}
+
+int gyre_incoming_read(gyre_incoming *in, int fd, gyre_buffer_group *group,
+                       const gyre_incoming_options *options)
+{
+    return opened(in, incoming_open(in, INCOMING_READ, fd, group, options));
+}
+
+int gyre_incoming_recvmsg(gyre_incoming *in, int fd, gyre_buffer_group *group,
+                          const gyre_incoming_options *options)
+{
+    uint64_t room = sizeof(struct io_uring_recvmsg_out);
+    int err = -EINVAL;
+
+    if (options != NULL)
+        room += (uint64_t)options->address_size + options->control_size;
+    if (room < group->buffer_size)
+        err = incoming_open(in, INCOMING_MESSAGES, fd, group, options);
+    else
+        in->kind_ = INCOMING_NONE;
+    if (err == 0 && options != NULL) {
+        in->message_.msg_namelen = options->address_size;
+        in->message_.msg_controllen = options->control_size;
+    }
+    return opened(in, err);
+}
+
+int gyre_incoming_accept(gyre_incoming *in, int fd,
+                         const gyre_incoming_options *options)
+{
+    return opened(in, incoming_open(in, INCOMING_FDS, fd, NULL, options));
+}
+
+/* ---- the next ------------------------------------------------------------ */
+
+static void incoming_leave(gyre_task *task)
+{
+    gyre_incoming *in = task->waits_for;
+
+    in->waiter_ = NULL;
+    task_wake(task);
+}
+
+/* Until there is a piece (1) or the end (0), or the caller is cancelled. */
+static int incoming_wait(gyre_incoming *in)
+{
+    gyre_task *task = task_running();
+
+    ASSERT_API(in->kind_ != INCOMING_NONE, "it is not open");
+    ASSERT_API(in->waiter_ == NULL, "another task waits for the next piece");
+    if (task_cancelled(task) != 0)
+        return task_cancelled(task);
+    incoming_settle(in);
+    if (!has_piece(in) && !in->ended_) {
+        in->waiter_ = task;
+        task->waits_for = in;
+        task_wait(task, incoming_leave, "incoming", in);
+        if (!has_piece(in) && !in->ended_)
+            return task_cancelled(task);
+    }
+    return has_piece(in);
+}
+
+/* What the end says; noted as a failure if it is one. */
+static int incoming_result(gyre_incoming *in)
+{
+    if (in->end_ < 0)
+        task_note_failure(task_running(), &in->op_, in->end_);
+    return in->end_;
+}
+
+int gyre_incoming_next(gyre_incoming *in, gyre_slice *slice)
+{
+    int found;
+
+    ASSERT_API(in->kind_ == INCOMING_RECV || in->kind_ == INCOMING_READ,
+               "it is not open for bytes");
+    found = incoming_wait(in);
+    if (found < 0)
+        return found;
+    if (found == 0)
+        return incoming_result(in);
+    (void)take_piece(in, slice);
+    incoming_settle(in);
+    return (int)slice->size;
+}
+
+/* The parts of a message, as Linux lays them out: a header, the address, the
+ * control data, the bytes; the first two with all the room that was asked for.
+ */
+static void message_split(const gyre_incoming *in,
+                          gyre_incoming_message *message)
+{
+    const struct io_uring_recvmsg_out *out = message->slice.data;
+    char *address = (char *)message->slice.data + sizeof *out;
+    char *control = address + in->message_.msg_namelen;
+    char *data = control + in->message_.msg_controllen;
+    size_t room =
+        (size_t)((char *)message->slice.data + message->slice.size - data);
+
+    message->address = out->namelen > 0 ? (struct sockaddr *)(void *)address
+                                        : NULL;
+    message->address_size = out->namelen;
+    message->control = control;
+    message->control_size = out->controllen;
+    message->flags = (int)out->flags;
+    message->data = data;
+    message->size = out->payloadlen < room ? out->payloadlen : room;
+}
+
+int gyre_incoming_next_message(gyre_incoming *in,
+                               gyre_incoming_message *message)
+{
+    int found;
+
+    ASSERT_API(in->kind_ == INCOMING_MESSAGES, "it is not open for messages");
+    found = incoming_wait(in);
+    if (found < 0)
+        return found;
+    if (found == 0)
+        return incoming_result(in);
+    (void)take_piece(in, &message->slice);
+    message_split(in, message);
+    if (in->stream_ && message->size == 0) {
+        gyre_slice_release(&message->slice);
+        incoming_end(in, 0);
+        return 0;
+    }
+    incoming_settle(in);
+    return 1;
+}
+
+int gyre_incoming_next_fd(gyre_incoming *in)
+{
+    int found;
+
+    ASSERT_API(in->kind_ == INCOMING_FDS, "it is not open for connections");
+    found = incoming_wait(in);
+    if (found < 0)
+        return found;
+    if (found == 0) {
+        in->ended_ = false; /* the next call tries again */
+        return incoming_result(in);
+    }
+    found = pop_fd(in);
+    incoming_settle(in);
+    return found;
+}
+
+/* ---- closing ------------------------------------------------------------- */
+
+static void dispose(gyre_incoming *in)
+{
+    gyre_slice slice;
+
+    if (in->kind_ != INCOMING_FDS) {
+        while (take_piece(in, &slice))
+            gyre_slice_release(&slice);
+        return;
+    }
+    while (in->fds_count_ > 0) {
+        gyre_op op;
+
+        gyre_op_close(&op, pop_fd(in));
+        (void)task_await_shielded(&op);
+    }
+    alloc_free(in->fds_);
+    in->fds_ = NULL;
+}
+
+/* Each completion wakes, for the end is decided. */
+static void await_last(gyre_incoming *in, gyre_task *task)
+{
+    while (in->state_ != IDLE) {
+        in->waiter_ = task;
+        task_wait(task, NULL, "incoming, to close", in);
+    }
+}
+
+void gyre_incoming_close(gyre_incoming *in)
+{
+    gyre_task *task = task_running();
+
+    if (in->kind_ == INCOMING_NONE)
+        return;
+    ASSERT_API(in->waiter_ == NULL, "a task waits for the next piece");
+    incoming_end(in, -ECANCELED); /* not armed again */
+    if (in->state_ == ARMED)
+        (void)gyre_op_cancel(&in->op_);
+    if (in->state_ == DRY)
+        mem_group_unwait(in->group_, dry_link(in));
+    else if (in->state_ != IDLE)
+        await_last(in, task);
+    dispose(in);
+    if (in->group_ != NULL)
+        in->group_->users--;
+    in->kind_ = INCOMING_NONE;
+}
