@@ -146,7 +146,7 @@ static int cancel_goes_down(void *arg)
 }
 
 /* I9: what is below a cancelled scope is cancelled, also what comes later. */
-KERNEL_TEST(G7_a_cancel_reaches_every_scope_below)
+KERNEL_TEST(G7_G10_a_cancel_reaches_every_scope_below)
 {
     must_run(cancel_goes_down, NULL);
 }
