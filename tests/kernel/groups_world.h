@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "kernel/choose.h"
+#include "kernel/uring/uring.h"
 #include "ring/abi_register.h"
 #include "runner/test.h"
 #include "test_emu_world.h"
@@ -130,21 +131,24 @@ static inline void end(struct kernel *k, uint64_t id)
     expect_cqe(k, id, -ECANCELED, 0);
 }
 
-/* May the body go on? On the emulator, and on a ring with these features. */
-static inline bool has(const struct kernel *k, uint32_t features)
+/* May the body go on? On the emulator, and on a ring that has this. */
+static inline bool has(struct kernel *k, enum ring_feature feature)
 {
-    return k->ring_fd < 0 || (k->features & features) == features;
+    return k->ring_fd < 0 || uring_of(k)->opcodes.feature[feature];
 }
 
-#define HAS_INC IORING_FEAT_MIN_TIMEOUT /* both since 6.12 */
-#define HAS_BUNDLE IORING_FEAT_RECVSEND_BUNDLE
+static inline bool has_opcode(struct kernel *k, unsigned opcode)
+{
+    return k->ring_fd < 0 || uring_of(k)->opcodes.has[opcode];
+}
 
 static inline void say(int fd, const char *text)
 {
     CHECK_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
-/* Run `body` on the emulator and, if there is one, on the ring. */
+/* Run `body` on the emulator and, if there is one that keeps groups, on the
+ * ring. */
 static inline void on_both(void (*body)(struct kernel *k))
 {
     struct kernel_options options = { .entries = 16 };
@@ -156,7 +160,8 @@ static inline void on_both(void (*body)(struct kernel *k))
         return;
     CHECK_OK(uring_open(&k, &options));
     CHECK_OK(k->class->attach(k));
-    body(k);
+    if (has(k, RING_BUF_RING) && has(k, RING_RECV_MULTISHOT))
+        body(k);
     k->class->destroy(k);
 }
 

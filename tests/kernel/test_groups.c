@@ -132,7 +132,7 @@ BOTH_TEST(I6_buffers_are_consumed_in_parts)
     struct ring_of ring;
     int fds[2];
 
-    if (!has(k, HAS_INC))
+    if (!has(k, RING_BUF_RING_INC))
         return;
     make_pair(SOCK_STREAM, fds);
     CHECK_OK(set_up(k, &ring, 4, IOU_PBUF_RING_INC));

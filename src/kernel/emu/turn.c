@@ -205,6 +205,22 @@ static int turn_serve(struct emu *emu, uint64_t until_ns)
     return count;
 }
 
+/*
+ * After a look that found as much as it could: look again. Requests with many
+ * results may find something for ever, so when half of the CQ is full the
+ * caller has its turn; who polls us is told that there is more.
+ */
+static void turn_serve_rest(struct emu *emu)
+{
+    const struct cq *cq = &emu->kernel.cq;
+    int more = EMU_EVENTS;
+
+    while (more == EMU_EVENTS && cq_ready(cq) <= cq->entries / 2)
+        more = turn_serve(emu, KERNEL_NO_WAIT);
+    if (more == EMU_EVENTS && emu->timer_fd >= 0)
+        emu_signal(emu->event_fd);
+}
+
 /* Collect all that has finished, after a sleep until `until_ns`. */
 static int turn_collect(struct emu *emu, uint64_t until_ns)
 {
@@ -212,12 +228,12 @@ static int turn_collect(struct emu *emu, uint64_t until_ns)
 
     /* Nothing can be ready if nobody waits; but somebody who polls us wants
      * the descriptor quiet. He is told of what becomes ready, not of what is
-     * left, so nothing may be. */
+     * left, so nothing may be that he is not told of. */
     if (until_ns != KERNEL_NO_WAIT || emu->waiting > 0 || emu->pooled > 0 ||
         emu->polling > 0 || emu->timer_fd >= 0) {
         count = turn_serve(emu, until_ns);
-        for (int more = count; more == EMU_EVENTS;)
-            more = turn_serve(emu, KERNEL_NO_WAIT);
+        if (count == EMU_EVENTS)
+            turn_serve_rest(emu);
     }
     turn_pool_results(emu);
     timeout_run(emu);
