@@ -86,6 +86,7 @@ extern const struct bench bench_spawn;
 extern const struct bench bench_mutex;
 extern const struct bench bench_channel;
 extern const struct bench bench_echo;
+extern const struct bench bench_http;
 extern const struct bench bench_reads;
 
 /* What was measured of one contender of one case. */

@@ -130,12 +130,14 @@ static void run_on_cpu(bool last)
     sched_setaffinity(0, sizeof one, &one);
 }
 
-static _Noreturn void server_process(const struct pairs *pairs, unsigned size,
+static _Noreturn void server_process(const struct pairs *pairs,
+                                     const struct echo_talk *talk,
                                      echo_server *serve, int to)
 {
     struct echo_job job = { .fds = pairs->servers,
                             .count = pairs->count,
-                            .size = size,
+                            .size = talk->size,
+                            .talk = talk,
                             .calls = CALLS_UNKNOWN };
     struct answer answer;
 
@@ -160,12 +162,13 @@ static uint64_t cpu_ns_of(pid_t pid)
 }
 
 /* A tenth of the time to warm up, then the window. */
-static int drive(const struct pairs *pairs, unsigned size, pid_t server,
-                 const struct budget *budget, struct sample *sample)
+static int drive(const struct pairs *pairs, const struct echo_talk *talk,
+                 pid_t server, const struct budget *budget,
+                 struct sample *sample)
 {
     struct echo_client client = { .fds = pairs->clients,
                                   .count = pairs->count,
-                                  .size = size };
+                                  .talk = talk };
     struct budget warm_up = { .ns = budget->ns / 10, .ops = budget->ops / 10 };
     int64_t answered = echo_client_run(&client, &warm_up);
     uint64_t before;
@@ -181,8 +184,8 @@ static int drive(const struct pairs *pairs, unsigned size, pid_t server,
     return 0;
 }
 
-static int drive_and_wait(struct pairs *pairs, unsigned size, pid_t server,
-                          int from, const struct budget *budget,
+static int drive_and_wait(struct pairs *pairs, const struct echo_talk *talk,
+                          pid_t server, int from, const struct budget *budget,
                           struct sample *sample)
 {
     struct answer answer = { .error = -EPIPE };
@@ -190,7 +193,7 @@ static int drive_and_wait(struct pairs *pairs, unsigned size, pid_t server,
 
     close_all(pairs->servers, pairs->count);
     run_on_cpu(false);
-    err = drive(pairs, size, server, budget, sample);
+    err = drive(pairs, talk, server, budget, sample);
     close_all(pairs->clients, pairs->count);
     if (read(from, &answer, sizeof answer) != (ssize_t)sizeof answer)
         answer.error = -EPIPE;
@@ -209,8 +212,9 @@ static int drive_and_wait(struct pairs *pairs, unsigned size, pid_t server,
     return 0;
 }
 
-static int take(const struct bench_case *of, const struct budget *budget,
-                struct sample *sample, echo_server *serve)
+int echo_take(const struct bench_case *of, const struct budget *budget,
+              struct sample *sample, echo_server *serve,
+              const struct echo_talk *talk)
 {
     struct pairs pairs;
     int ends[2];
@@ -228,12 +232,21 @@ static int take(const struct bench_case *of, const struct budget *budget,
         return -errno;
     if (server == 0) {
         close(ends[0]);
-        server_process(&pairs, of->size, serve, ends[1]);
+        server_process(&pairs, talk, serve, ends[1]);
     }
     close(ends[1]);
-    err = drive_and_wait(&pairs, of->size, server, ends[0], budget, sample);
+    err = drive_and_wait(&pairs, talk, server, ends[0], budget, sample);
     close(ends[0]);
     return err;
+}
+
+/* The same bytes back. */
+static int take(const struct bench_case *of, const struct budget *budget,
+                struct sample *sample, echo_server *serve)
+{
+    struct echo_talk talk = { .size = of->size, .reply_size = of->size };
+
+    return echo_take(of, budget, sample, serve, &talk);
 }
 
 static int callbacks(const struct bench_case *of, const struct budget *budget,

@@ -3,7 +3,7 @@
  * echo.h - an echo server to be measured, and the client that drives it
  *
  * A server gets its connections ready made, so that it is nothing but the
- * loop of receive and send: it sends back whatever comes, on each connection,
+ * loop of receive and send: it answers whatever comes, on each connection,
  * until the other side has closed all of them.
  */
 #ifndef BENCH_ECHO_H
@@ -11,13 +11,37 @@
 
 #include "bench.h"
 
+/* What is said. A request comes in one piece. */
+struct echo_talk {
+    const char *request; /* NULL: `size` bytes, which are sent back */
+    unsigned size;       /* of a request */
+    unsigned reply_size;
+    /* The reply to a request of `size` bytes; NULL: no such request. */
+    const char *(*answer)(const char *request, unsigned size);
+};
+
 struct echo_job {
     const int *fds;
     unsigned count;
-    unsigned size;     /* of a request; a buffer this large is enough */
+    unsigned size; /* of a request; a buffer this large is enough */
+    const struct echo_talk *talk;
     uint64_t requests; /* out: received */
     uint64_t calls;    /* out: of the kernel; CALLS_UNKNOWN */
 };
+
+/* What to send for `*size` bytes that came; NULL: nothing, close. */
+static inline const char *echo_reply(const struct echo_job *job,
+                                     const char *came, unsigned *size)
+{
+    const struct echo_talk *talk = job->talk;
+    const char *reply = came;
+
+    if (talk->answer != NULL) {
+        reply = talk->answer(came, *size);
+        *size = talk->reply_size;
+    }
+    return reply;
+}
 
 /* 0, or a negative errno. */
 typedef int echo_server(struct echo_job *job);
@@ -31,8 +55,13 @@ echo_server serve_epoll;
 struct echo_client {
     const int *fds;
     unsigned count;
-    unsigned size;
+    const struct echo_talk *talk;
 };
+
+/* A sample of a server: of->n connections on which this is said. */
+int echo_take(const struct bench_case *of, const struct budget *budget,
+              struct sample *sample, echo_server *serve,
+              const struct echo_talk *talk);
 
 /* Send a request on each connection, and another as soon as one was answered,
  * until the budget is used up. The number answered, or a negative errno. */

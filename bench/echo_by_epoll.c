@@ -19,6 +19,8 @@
 static bool answer(struct echo_job *job, int fd)
 {
     char buffer[4096];
+    const char *reply;
+    unsigned size;
     ssize_t n = recv(fd, buffer, job->size, MSG_DONTWAIT);
 
     job->calls++;
@@ -28,7 +30,10 @@ static bool answer(struct echo_job *job, int fd)
         return false;
     job->requests++;
     job->calls++;
-    return send(fd, buffer, (size_t)n, MSG_NOSIGNAL) == n;
+    size = (unsigned)n;
+    reply = echo_reply(job, buffer, &size);
+    return reply != NULL &&
+           send(fd, reply, size, MSG_NOSIGNAL) == (ssize_t)size;
 }
 
 int serve_epoll(struct echo_job *job)

@@ -25,10 +25,11 @@ struct connection {
     gyre_op recv;
     gyre_op send;
     gyre_loop *loop;
-    uint64_t *requests;
+    struct echo_job *job;
     int fd;
-    int32_t sent;
-    int32_t got;
+    uint32_t sent;
+    uint32_t size; /* of the reply */
+    const char *reply;
     char *buffer;
 };
 
@@ -39,10 +40,9 @@ static void sent(gyre_op *op, gyre_result result)
 
     if (result.res < 0)
         return;
-    c->sent += result.res;
-    if (c->sent < c->got) {
-        gyre_op_send(op, c->fd, c->buffer + c->sent, (size_t)(c->got - c->sent),
-                     0);
+    c->sent += (uint32_t)result.res;
+    if (c->sent < c->size) {
+        gyre_op_send(op, c->fd, c->reply + c->sent, c->size - c->sent, 0);
         gyre_op_restart(op);
     } else {
         gyre_op_restart(&c->recv);
@@ -55,10 +55,13 @@ static void received(gyre_op *op, gyre_result result)
 
     if (result.res <= 0)
         return;
-    ++*c->requests;
-    c->got = result.res;
+    c->job->requests++;
+    c->size = (uint32_t)result.res;
     c->sent = 0;
-    gyre_op_send(&c->send, c->fd, c->buffer, (size_t)result.res, 0);
+    c->reply = echo_reply(c->job, c->buffer, &c->size);
+    if (c->reply == NULL)
+        return;
+    gyre_op_send(&c->send, c->fd, c->reply, c->size, 0);
     gyre_op_start(c->loop, &c->send, sent, c);
 }
 
@@ -80,7 +83,7 @@ int serve_callbacks(struct echo_job *job)
 
         c->loop = loop;
         c->fd = job->fds[i];
-        c->requests = &job->requests;
+        c->job = job;
         c->buffer = buffers + (size_t)i * job->size;
         gyre_op_recv(&c->recv, c->fd, c->buffer, job->size, 0);
         gyre_op_start(loop, &c->recv, received, c);
@@ -107,8 +110,11 @@ static int client_task(void *arg)
     ssize_t n;
 
     while ((n = gyre_recv(client->fd, buffer, sizeof buffer, 0)) > 0) {
+        unsigned size = (unsigned)n;
+        const char *reply = echo_reply(client->job, buffer, &size);
+
         client->job->requests++;
-        if (gyre_send_all(client->fd, buffer, (size_t)n, 0) != 0)
+        if (reply == NULL || gyre_send_all(client->fd, reply, size, 0) != 0)
             break;
     }
     return 0;

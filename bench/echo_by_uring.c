@@ -34,13 +34,13 @@ static char *plain_buffer(const struct plain *plain, unsigned index)
 }
 
 static void plain_request(struct plain *plain, unsigned index, uint8_t opcode,
-                          uint32_t size)
+                          const char *at, uint32_t size)
 {
     struct io_uring_sqe *sqe = hand_sqe(&plain->ring);
 
     sqe->opcode = opcode;
     sqe->fd = plain->job->fds[index];
-    sqe->addr = (uintptr_t)plain_buffer(plain, index);
+    sqe->addr = (uintptr_t)at;
     sqe->len = size;
     sqe->msg_flags = opcode == IORING_OP_SEND ? MSG_NOSIGNAL | MSG_WAITALL : 0;
     sqe->user_data = (uint64_t)index << 1 |
@@ -51,14 +51,21 @@ static void plain_take(struct plain *plain, const struct io_uring_cqe *cqe)
 {
     unsigned index = (unsigned)(cqe->user_data >> 1);
 
-    if (cqe->res <= 0) {
-        plain->left--;
-    } else if ((cqe->user_data & SEND) != 0) {
-        plain_request(plain, index, IORING_OP_RECV, plain->job->size);
-    } else {
-        plain->job->requests++;
-        plain_request(plain, index, IORING_OP_SEND, (uint32_t)cqe->res);
+    char *buffer = plain_buffer(plain, index);
+    uint32_t size = (uint32_t)cqe->res;
+    const char *reply;
+
+    if (cqe->res > 0 && (cqe->user_data & SEND) != 0) {
+        plain_request(plain, index, IORING_OP_RECV, buffer, plain->job->size);
+        return;
     }
+    reply = cqe->res > 0 ? echo_reply(plain->job, buffer, &size) : NULL;
+    if (reply == NULL) {
+        plain->left--;
+        return;
+    }
+    plain->job->requests++;
+    plain_request(plain, index, IORING_OP_SEND, reply, size);
 }
 
 int serve_uring_plain(struct echo_job *job)
@@ -72,7 +79,8 @@ int serve_uring_plain(struct echo_job *job)
     if (plain.buffers == NULL)
         return -ENOMEM;
     for (unsigned i = 0; i < job->count; i++)
-        plain_request(&plain, i, IORING_OP_RECV, job->size);
+        plain_request(&plain, i, IORING_OP_RECV, plain_buffer(&plain, i),
+                      job->size);
     while (plain.left > 0) {
         uint32_t ready;
 
@@ -140,12 +148,15 @@ static void best_recv(struct best *best, unsigned index)
 static void best_send(struct best *best, unsigned index, uint16_t id,
                       uint32_t size)
 {
+    const char *reply = echo_reply(best->job, best_buffer(best, id), &size);
     struct io_uring_sqe *sqe = hand_sqe(&best->ring);
 
     sqe->opcode = IORING_OP_SEND;
     sqe->flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
     sqe->fd = (int32_t)index;
-    sqe->addr = (uintptr_t)best_buffer(best, id);
+    if (reply == NULL)
+        best->error = -EPROTO;
+    sqe->addr = (uintptr_t)reply;
     sqe->len = size;
     sqe->msg_flags = MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT;
     sqe->user_data = (uint64_t)index << 1 | SEND;

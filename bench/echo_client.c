@@ -23,14 +23,16 @@ struct state {
 
 static int ask(struct state *state, unsigned index)
 {
-    static const char request[SIZE_MAX_] = "echo";
+    static const char zeros[SIZE_MAX_] = "echo";
     const struct echo_client *client = state->client;
-    ssize_t sent =
-        send(client->fds[index], request, client->size, MSG_NOSIGNAL);
+    const struct echo_talk *talk = client->talk;
+    ssize_t sent = send(client->fds[index],
+                        talk->request != NULL ? talk->request : zeros,
+                        talk->size, MSG_NOSIGNAL);
 
-    if (sent != (ssize_t)client->size)
+    if (sent != (ssize_t)talk->size)
         return sent < 0 ? -errno : -EMSGSIZE;
-    state->missing[index] = client->size;
+    state->missing[index] = talk->reply_size;
     state->under_way++;
     return 0;
 }
@@ -110,7 +112,8 @@ int64_t echo_client_run(struct echo_client *client, const struct budget *budget)
                            .epoll = epoll_create1(EPOLL_CLOEXEC) };
     int64_t answered = 0;
 
-    if (client->count > 1024 || client->size > SIZE_MAX_)
+    if (client->count > 1024 || client->talk->size > SIZE_MAX_ ||
+        client->talk->reply_size > SIZE_MAX_)
         return -EINVAL;
     if (state.epoll < 0)
         return -errno;

@@ -18,8 +18,8 @@
 #define ROUNDS_MAX 255
 
 static const struct bench *const benches[] = {
-    &bench_nop,   &bench_timers,  &bench_switch, &bench_spawn,
-    &bench_mutex, &bench_channel, &bench_echo,   &bench_reads,
+    &bench_nop,     &bench_timers, &bench_switch, &bench_spawn, &bench_mutex,
+    &bench_channel, &bench_echo,   &bench_http,   &bench_reads,
 };
 #define BENCHES (sizeof benches / sizeof benches[0])
 
@@ -37,7 +37,7 @@ struct options {
 static const char usage[] =
     "usage: gyre bench [NAME] [options]\n"
     "  NAME            nop, timers, switch, spawn, mutex, channel,\n"
-    "                  echo or reads; else all\n"
+    "                  echo, http or reads; else all\n"
     "  --json          all samples, as JSON\n"
     "  --time S        seconds of one sample\n"
     "  --rounds N      samples of each contender, at most 255\n"
