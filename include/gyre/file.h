@@ -39,6 +39,10 @@ GYRE_API ssize_t gyre_readv(int fd, const struct iovec *iov, unsigned count,
 GYRE_API ssize_t gyre_writev(int fd, const struct iovec *iov, unsigned count,
                              uint64_t offset) GYRE_WAITS;
 
+/* All of it: 0, or the first error; then some may have been written. */
+GYRE_API int gyre_writev_all(int fd, const struct iovec *iov, unsigned count,
+                             uint64_t offset) GYRE_WAITS;
+
 /* A descriptor with O_CLOEXEC. If the scope is cancelled while Linux opens, and
  * it succeeds all the same, the descriptor is returned. */
 GYRE_API int gyre_open(const char *path, int flags, unsigned mode) GYRE_WAITS;

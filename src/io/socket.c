@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <gyre/error.h>
 #include <gyre/socket.h>
+#include <sys/uio.h>
 
 #include "io/call.h"
 
@@ -54,6 +55,32 @@ ssize_t gyre_sendmsg(int fd, const struct msghdr *message, int flags)
 
     gyre_op_sendmsg(&op, fd, message, flags);
     return gyre_await(&op).res;
+}
+
+ssize_t gyre_sendto(int fd, const void *buffer, size_t size, int flags,
+                    const struct sockaddr *to, socklen_t to_size)
+{
+    gyre_op op;
+
+    gyre_op_sendto(&op, fd, buffer, size, flags, to, to_size);
+    return gyre_await(&op).res;
+}
+
+ssize_t gyre_recvfrom(int fd, void *buffer, size_t size, int flags,
+                      struct sockaddr *address, socklen_t *address_size)
+{
+    struct iovec iov = { buffer, size };
+    struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+    ssize_t n;
+
+    if (address != NULL) {
+        message.msg_name = address;
+        message.msg_namelen = *address_size;
+    }
+    n = gyre_recvmsg(fd, &message, flags);
+    if (n >= 0 && address != NULL)
+        *address_size = message.msg_namelen;
+    return n;
 }
 
 int gyre_shutdown(int fd, int how)

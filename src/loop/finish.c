@@ -63,6 +63,23 @@ void mark_vectors(const struct op_list *queued)
     }
 }
 
+static void mark_address(void *at, const socklen_t *size)
+{
+    if (size == NULL)
+        return;
+    VALGRIND_MAKE_MEM_DEFINED(size, sizeof *size);
+    VALGRIND_MAKE_MEM_DEFINED(at, *size);
+}
+
+static void mark_command(const struct io_uring_sqe *sqe, int32_t res)
+{
+    if (sqe->cmd_op == SOCKET_URING_OP_GETSOCKOPT)
+        VALGRIND_MAKE_MEM_DEFINED((void *)(uintptr_t)sqe->optval, (size_t)res);
+    else if (sqe->cmd_op == SOCKET_URING_OP_GETSOCKNAME)
+        mark_address((void *)(uintptr_t)sqe->addr,
+                     (const socklen_t *)(uintptr_t)sqe->addr3);
+}
+
 /* memcheck does not see what the kernel writes between two system calls. Where
  * a buffer of a group lies is known to who provided it. */
 static void mark_written(const gyre_op *op, int32_t res)
@@ -91,12 +108,10 @@ static void mark_written(const gyre_op *op, int32_t res)
         VALGRIND_MAKE_MEM_DEFINED((void *)(uintptr_t)sqe->off, STATX_BYTES);
         break;
     case OP_OUTPUT_ADDRESS:
-        if (sqe->addr2 != 0) {
-            socklen_t *size = (socklen_t *)(uintptr_t)sqe->addr2;
-
-            VALGRIND_MAKE_MEM_DEFINED(size, sizeof *size);
-            VALGRIND_MAKE_MEM_DEFINED(at, *size);
-        }
+        mark_address(at, (const socklen_t *)(uintptr_t)sqe->addr2);
+        break;
+    case OP_OUTPUT_COMMAND:
+        mark_command(sqe, res);
         break;
     case OP_OUTPUT_EVENTS:
         VALGRIND_MAKE_MEM_DEFINED(at, (size_t)res * sizeof(struct epoll_event));
@@ -203,6 +218,20 @@ static inline void op_finish(gyre_loop *loop, gyre_op *op, int32_t res,
     op->done_(op, result); /* I3: the op may be gone */
 }
 
+/* A completion with more to come. */
+static void op_continue(gyre_loop *loop, gyre_op *op, int32_t res,
+                        uint32_t flags)
+{
+    /* The notification that follows is not what a close has to wait for: it may
+     * be the close that makes it come. */
+    if (op_table[gyre_op_sqe(op)->opcode].notifies)
+        loop_disown(loop, op);
+    if (UNLIKELY(op->deadline_ != NULL))
+        res = deadline_result(op, res);
+    loop->called++;
+    op->done_(op, (gyre_result){ res, flags });
+}
+
 static void op_requeue(gyre_loop *loop, gyre_op *op)
 {
     op->flags_ &= (uint8_t)~OP_SIDE;
@@ -249,8 +278,7 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
     if ((cqe->flags & IORING_CQE_F_MORE) != 0) {
         if (UNLIKELY(loop->disguised > 0))
             (void)op_reveal(loop, op, res, false);
-        loop->called++;
-        op->done_(op, (gyre_result){ res, cqe->flags });
+        op_continue(loop, op, res, cqe->flags);
         return;
     }
     op_land(loop, op);

@@ -281,6 +281,7 @@ bool op_is_beside(const gyre_op *op);
 void loop_expire_timers(gyre_loop *loop, unsigned limit);
 uint64_t loop_next_timer(const gyre_loop *loop);
 /* The op's last completion has come: disarm, and say what the result is now. */
+int32_t deadline_result(const gyre_op *op, int32_t result);
 int32_t deadline_finish(gyre_op *op, int32_t result);
 
 /* ---- wake.c ------------------------------------------------------------- */

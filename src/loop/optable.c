@@ -18,6 +18,7 @@
 #define TRIED .tried = true
 #define STREAM .stream = true
 #define OPENS .opens = true
+#define NOTIFIES .notifies = true
 #define MANUAL(FILL, TASK, BELOW, ROWS)                                        \
     .fill = (FILL), .call = (TASK), .below = (BELOW), .rows = (ROWS)
 
@@ -30,8 +31,9 @@ const struct op_info op_table[256] = {
                           MANUAL("gyre_op_readv", "gyre_readv",
                                  "preadv2, at once or on the pool", "B3") },
     [IORING_OP_WRITEV] = { "WRITEV", FD, RETRY, TRIED,
-                           MANUAL("gyre_op_writev", "gyre_writev",
-                                  "pwritev2, at once or on the pool", "B3") },
+                           MANUAL(
+                               "gyre_op_writev", "gyre_writev, gyre_writev_all",
+                               "pwritev2, at once or on the pool", "B3 E14") },
     [IORING_OP_FSYNC] = { "FSYNC", FD, RETRY,
                           MANUAL("gyre_op_fsync", "gyre_fsync",
                                  "fsync or fdatasync on the pool", "B7") },
@@ -57,14 +59,16 @@ const struct op_info op_table[256] = {
                                     "none: a task waits for one poll at a time",
                                     "a search in user space", "D2") },
     [IORING_OP_SENDMSG] = { "SENDMSG", FD, RETRY, TRIED,
-                            MANUAL("gyre_op_sendmsg", "gyre_sendmsg",
-                                   "sendmsg, when there is room", "C5") },
+                            MANUAL("gyre_op_sendmsg",
+                                   "gyre_sendmsg, gyre_sendmsg_all",
+                                   "sendmsg, when there is room", "C5 E14") },
     [IORING_OP_RECVMSG] = { "RECVMSG", FD, RETRY, TRIED,
                             .output = OP_OUTPUT_MESSAGE,
                             MANUAL("gyre_op_recvmsg, "
                                    "gyre_op_recvmsg_multishot",
-                                   "gyre_recvmsg",
-                                   "recvmsg, when there is data", "C5 C6") },
+                                   "gyre_recvmsg, gyre_recvfrom",
+                                   "recvmsg, when there is data",
+                                   "C5 C6 C14 C15") },
     [IORING_OP_TIMEOUT] = { "TIMEOUT", .begin = count_begin,
                             MANUAL("gyre_op_timeout",
                                    "gyre_sleep, gyre_sleep_until_clock",
@@ -108,13 +112,14 @@ const struct op_info op_table[256] = {
                           MANUAL("gyre_op_write", "gyre_write",
                                  "pwritev2, at once or on the pool", "B2") },
     [IORING_OP_SEND] = { "SEND", FD, RETRY, TRIED,
-                         MANUAL("gyre_op_send", "gyre_send, gyre_send_all",
-                                "send, when there is room", "C4") },
+                         MANUAL("gyre_op_send, gyre_op_sendto",
+                                "gyre_send, gyre_send_all, gyre_sendto",
+                                "send, when there is room", "C4 C13 C17") },
     [IORING_OP_RECV] = { "RECV", FD, RETRY, TRIED, STREAM,
                          .output = OP_OUTPUT_BYTES,
                          MANUAL("gyre_op_recv, gyre_op_recv_multishot",
                                 "gyre_recv, gyre_recv_all",
-                                "recv, when there is data", "C4 C6 C7") },
+                                "recv, when there is data", "C4 C6 C7 C13") },
     [IORING_OP_OPENAT2] = { "OPENAT2", FD, RETRY, OPENS,
                             MANUAL("gyre_op_openat2", "gyre_openat2",
                                    "openat2, at once or on the pool", "B11") },
@@ -132,7 +137,28 @@ const struct op_info op_table[256] = {
     [IORING_OP_SHUTDOWN] = { "SHUTDOWN", FD, RETRY,
                              MANUAL("gyre_op_shutdown", "gyre_shutdown",
                                     "shutdown", "C10") },
-    [IORING_OP_SOCKET] = { "SOCKET", OPENS },
+    [IORING_OP_SOCKET] = { "SOCKET", RETRY, OPENS,
+                           MANUAL("gyre_op_socket", "gyre_socket", "socket",
+                                  "C11") },
+    [IORING_OP_URING_CMD] = { "URING_CMD", FD, RETRY,
+                              .output = OP_OUTPUT_COMMAND,
+                              MANUAL("gyre_op_setsockopt, gyre_op_getsockopt, "
+                                     "gyre_op_getsockname, "
+                                     "gyre_op_getpeername, gyre_op_inq, "
+                                     "gyre_op_outq",
+                                     "gyre_setsockopt, gyre_getsockopt, "
+                                     "gyre_getsockname, gyre_getpeername, "
+                                     "gyre_inq, gyre_outq",
+                                     "the system call", "C12") },
+    [IORING_OP_SEND_ZC] = { "SEND_ZC", FD, RETRY, NOTIFIES,
+                            MANUAL("gyre_op_send_zc, gyre_op_sendto_zc",
+                                   "gyre_send_zc, gyre_sendto_zc",
+                                   "send, when there is room, by copying",
+                                   "C8 C17") },
+    [IORING_OP_SENDMSG_ZC] = { "SENDMSG_ZC", FD, RETRY, NOTIFIES,
+                               MANUAL("gyre_op_sendmsg_zc", "gyre_sendmsg_zc",
+                                      "sendmsg, when there is room, by copying",
+                                      "C8") },
     [IORING_OP_READ_MULTISHOT] = { "READ_MULTISHOT", FD, RETRY, STREAM,
                                    MANUAL("gyre_op_read_multishot",
                                           "none: a task waits for one result",
@@ -141,6 +167,11 @@ const struct op_info op_table[256] = {
                            MANUAL("gyre_op_waitid", "gyre_waitid",
                                   "waitid, when a pidfd or a timer says so",
                                   "D6") },
+    [IORING_OP_BIND] = { "BIND", FD, RETRY,
+                         MANUAL("gyre_op_bind", "gyre_bind", "bind", "C11") },
+    [IORING_OP_LISTEN] = { "LISTEN", FD, RETRY,
+                           MANUAL("gyre_op_listen", "gyre_listen", "listen",
+                                  "C11") },
     [IORING_OP_EPOLL_WAIT] = { "EPOLL_WAIT", FD, RETRY,
                                .output = OP_OUTPUT_EVENTS,
                                MANUAL("gyre_op_epoll_wait", "gyre_epoll_wait",

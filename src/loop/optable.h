@@ -23,6 +23,7 @@ enum op_output {
     OP_OUTPUT_ADDRESS, /* a sockaddr at addr, its size at addr2 */
     OP_OUTPUT_EVENTS,  /* res structs epoll_event at addr */
     OP_OUTPUT_SIGINFO, /* a siginfo_t at addr2 */
+    OP_OUTPUT_COMMAND, /* what a command of sockets writes */
 };
 
 struct op_info {
@@ -33,6 +34,7 @@ struct op_info {
     bool cancels;     /* it ends other requests */
     bool stream;      /* 0 is the end of the stream if len > 0 */
     bool opens;       /* its result is a descriptor */
+    bool notifies;    /* a second completion tells that its memory is free */
     uint8_t output;   /* enum op_output */
     /* What the loop does itself when such an op without a descriptor is
      * started; may end it. NULL: nothing. */

@@ -233,12 +233,18 @@ void gyre_op_set_deadline(gyre_op *op, gyre_deadline *deadline,
     op->deadline_ = deadline;
 }
 
+int32_t deadline_result(const gyre_op *op, int32_t result)
+{
+    return op->deadline_->fired_ && result == -ECANCELED ? -ETIME : result;
+}
+
 int32_t deadline_finish(gyre_op *op, int32_t result)
 {
     gyre_deadline *deadline = op->deadline_;
 
     ASSERT(deadline->op_ == op);
+    result = deadline_result(op, result);
     op->deadline_ = NULL;
     gyre_timer_stop(&deadline->timer_);
-    return deadline->fired_ && result == -ECANCELED ? -ETIME : result;
+    return result;
 }

@@ -57,6 +57,14 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_RECV_MULTISHOT] = { "recv_multishot", .witness = IORING_OP_SEND_ZC },
     [RING_RECV_BUNDLE] = { "recv_bundle", 0, IORING_FEAT_RECVSEND_BUNDLE },
     [RING_BUF_RING_INC] = { "buf_ring_inc", .sign = IORING_FEAT_MIN_TIMEOUT },
+    [RING_SEND_TO] = { "send_to", .witness = IORING_OP_SEND_ZC },
+    [RING_SEND_ZC_REPORT] = { "send_zc_report",
+                              .sign = IORING_FEAT_REG_REG_RING },
+    [RING_SOCKET_COMMANDS] = { "socket_commands",
+                               .witness = IORING_OP_READ_MULTISHOT },
+    [RING_ACCEPT_FLAGS] = { "accept_flags",
+                            .sign = IORING_FEAT_RECVSEND_BUNDLE },
+    [RING_GETSOCKNAME] = { "getsockname", .witness = IORING_OP_NOP128 },
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -40,8 +40,13 @@
  *   sparse_files          5.19  also direct descriptors with automatic slots
  *   recv_multishot        6.0
  *   timeout_multishot     6.4
+ *   send_to               6.0   an address beside the bytes of SEND
+ *   send_zc_report        6.2   nobody tells whether a send copied
+ *   socket_commands       6.7   SIOCINQ, SIOCOUTQ, getsockopt, setsockopt
+ *   accept_flags          6.10  DONTWAIT and POLL_FIRST
  *   recv_bundle           6.10
  *   buf_ring_inc          6.12
+ *   getsockname           6.19  the command
  */
 #ifndef RING_FEATURE_H
 #define RING_FEATURE_H
@@ -77,6 +82,11 @@ enum ring_feature {
     RING_RECV_MULTISHOT,
     RING_RECV_BUNDLE,
     RING_BUF_RING_INC,
+    RING_SEND_TO,
+    RING_SEND_ZC_REPORT,
+    RING_SOCKET_COMMANDS,
+    RING_ACCEPT_FLAGS,
+    RING_GETSOCKNAME,
     RING_FEATURE_COUNT,
 };
 

@@ -395,8 +395,10 @@ static void await_done(gyre_op *op, gyre_result result)
 {
     gyre_task *task = op->user;
 
-    if (!gyre_result_is_last(result))
+    if (!gyre_result_is_last(result)) {
+        task->wait_first = result;
         return;
+    }
     task->wait_result = result;
     task_wake(task);
 }
@@ -417,7 +419,9 @@ static gyre_result await_op(gyre_task *task, gyre_op *op,
     task->waits_for = op;
     gyre_op_start(task->tasks->loop, op, await_done, task);
     task_wait(task, cancel, "op", op);
-    if (UNLIKELY(task->wait_result.res < 0))
+    /* Notifications have flags there. */
+    if (UNLIKELY(task->wait_result.res < 0) &&
+        (task->wait_result.flags & GYRE_CQE_NOTIF) == 0)
         task_note_failure(task, op, task->wait_result.res);
     return task->wait_result;
 }

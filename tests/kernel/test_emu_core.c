@@ -38,7 +38,7 @@ TEST(emu_nop_and_what_is_refused)
     expect(k, 2, -5);
     put(k, IORING_OP_NOP, -1, NULL, 0, 3)->nop_flags = 0x80;
     expect(k, 3, -EINVAL);
-    put(k, IORING_OP_SEND_ZC, -1, NULL, 0, 4);
+    put(k, IORING_OP_RECV_ZC, -1, NULL, 0, 4);
     expect(k, 4, -EINVAL);
     put(k, 255, -1, NULL, 0, 5);
     expect(k, 5, -EINVAL);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -427,4 +428,121 @@ static void level_triggered(struct kernel *k, bool linux_s)
 TEST(D2_no_kernel_has_level_triggered_polls)
 {
     on_both(level_triggered);
+}
+
+static void any_level(struct kernel *k, bool linux_s)
+{
+    struct sockaddr_in address;
+    int listener = make_listener(0, &address), value = -1;
+    struct io_uring_sqe *sqe =
+        put(k, IORING_OP_URING_CMD, listener, NULL, 0, ID(1));
+    struct io_uring_cqe cqe;
+
+    sqe->cmd_op = SOCKET_URING_OP_GETSOCKOPT;
+    sqe->level = IPPROTO_TCP;
+    sqe->optname = TCP_NODELAY;
+    sqe->optval = (uintptr_t)&value;
+    sqe->optlen = sizeof value;
+    enter(k, 1);
+    cqe = take(k);
+    CHECK_ERR(cqe.res, linux_s ? -EOPNOTSUPP : (int)sizeof value);
+    CHECK_EQ(value, linux_s ? -1 : 0);
+    close(listener);
+}
+
+TEST(emu_difference_30_getsockopt_knows_every_level)
+{
+    on_both(any_level);
+}
+
+static void connect_pair(int fds[2])
+{
+    struct sockaddr_in address;
+    int listener = make_listener(0, &address);
+
+    fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_OK(connect(fds[0], (struct sockaddr *)&address, sizeof address));
+    fds[1] = accept(listener, NULL, NULL);
+    CHECK(fds[1] >= 0);
+    close(listener);
+}
+
+/* More than the peer, who reads nothing, has room for. */
+static void late_notification(struct kernel *k, bool linux_s)
+{
+    static char much[8 << 20];
+    struct linger at_once = { 1, 0 };
+    struct io_uring_cqe cqe;
+    int fds[2];
+
+    connect_pair(fds);
+    put(k, IORING_OP_SEND_ZC, fds[0], much, sizeof much, ID(1))->ioprio =
+        IORING_SEND_ZC_REPORT_USAGE;
+    enter(k, 1);
+    cqe = take(k);
+    CHECK_GT(cqe.res, 0);
+    CHECK_EQ(cqe.flags, IORING_CQE_F_MORE);
+    if (linux_s) {
+        expect_nothing(k);
+        /* It cannot be cancelled, and outlives the descriptor. */
+        put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)ID(1), 0, ID(2));
+        expect(k, ID(2), -ENOENT);
+        CHECK_OK(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &at_once,
+                            sizeof at_once));
+        close(fds[0]);
+        enter(k, 1);
+    }
+    cqe = take(k);
+    CHECK_EQ(cqe.flags, IORING_CQE_F_NOTIF);
+    CHECK_EQ((uint32_t)cqe.res, IORING_NOTIF_USAGE_ZC_COPIED);
+    if (!linux_s)
+        close(fds[0]);
+    close(fds[1]);
+}
+
+TEST(emu_difference_31_a_notification_comes_at_once)
+{
+    on_both(late_notification);
+}
+
+/* Whatever the result, so many bytes are in the last datagram. */
+static void full_receiver(struct kernel *k, bool linux_s)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int from = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct io_uring_cqe cqe;
+    char bytes[8];
+    ssize_t n, last = -1;
+
+    /* A name of Linux's choice. */
+    socklen_t size = sizeof address;
+    CHECK_OK(bind(to, (struct sockaddr *)&address, sizeof(sa_family_t)));
+    CHECK_OK(getsockname(to, (struct sockaddr *)&address, &size));
+    CHECK_OK(connect(from, (struct sockaddr *)&address, size));
+    while (send(from, "full", 4, MSG_DONTWAIT) == 4)
+        ;
+    put(k, IORING_OP_SEND, from, "last one", 8, ID(1));
+    expect_nothing(k);
+    while (recv(to, bytes, 8, MSG_DONTWAIT) == 4)
+        ;
+    enter(k, 1);
+    cqe = take(k);
+    while ((n = recv(to, bytes, 8, MSG_DONTWAIT)) >= 0)
+        last = n;
+    if (!linux_s)
+        CHECK_EQ(cqe.res, 8);
+    if (cqe.res == 8)
+        CHECK_MEM_EQ(bytes, "last one", 8);
+    else
+        CHECK(cqe.res == 0 || cqe.res == -EAGAIN);
+    if (last >= 0)
+        CHECK_EQ(last, cqe.res);
+    close(to);
+    close(from);
+}
+
+TEST(emu_difference_32_a_datagram_for_a_full_receiver_is_sent_whole)
+{
+    on_both(full_receiver);
 }

@@ -78,6 +78,7 @@ struct emu_op {
     bool opens;               /* for a slot, if file_index says so */
     bool any_result;          /* the worker's answer is never a verdict */
     bool chooses;             /* it knows IOSQE_BUFFER_SELECT */
+    bool notifies;            /* a notification follows the result */
 
     /* The fields that Linux refuses: 0 or -EINVAL. */
     int (*check)(const struct io_uring_sqe *sqe);
@@ -501,11 +502,27 @@ int group_provide_check(const struct io_uring_sqe *sqe);
 int group_provide(struct emu *emu, struct request *r);
 int group_remove_check(const struct io_uring_sqe *sqe);
 int group_remove(struct emu *emu, struct request *r);
+int net_zc_check(const struct io_uring_sqe *sqe);
+int net_zc_refusal(const struct request *r);
+int net_send_zc(struct request *r);
+bool net_polls_first(const struct io_uring_sqe *sqe);
 
 int message_recv(struct request *r);
 int message_send(struct request *r);
+int message_send_zc(struct request *r);
 int message_keep(struct request *r);
 void message_tell(const struct request *r, const struct msghdr *got);
+
+int socket_check(const struct io_uring_sqe *sqe);
+int socket_open(struct request *r);
+int socket_bind_check(const struct io_uring_sqe *sqe);
+int socket_bind(struct request *r);
+int socket_listen_check(const struct io_uring_sqe *sqe);
+int socket_listen(struct request *r);
+int socket_command_check(const struct io_uring_sqe *sqe);
+int socket_command(struct request *r);
+/* An option of SOL_SOCKET: 0, or a negative errno. */
+int socket_option(int fd, int option, int *value);
 
 int file_open_check(const struct io_uring_sqe *sqe);
 int file_open(struct request *r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * message.c - RECVMSG, SENDMSG
+ * message.c - RECVMSG, SENDMSG, SENDMSG_ZC
  *
  * The first try uses the caller's msghdr as it is. A request that has to wait
  * works on a copy of the header, the iovecs and (when sending) the address, for
@@ -17,7 +17,7 @@
 
 static bool message_is_send(const struct request *r)
 {
-    return r->sqe.opcode == IORING_OP_SENDMSG;
+    return r->sqe.opcode != IORING_OP_RECVMSG;
 }
 
 int message_keep(struct request *r)
@@ -135,4 +135,11 @@ int message_send(struct request *r)
     if (n > 0)
         kept->control_used = kept->hdr.msg_controllen;
     return message_finish(r, n);
+}
+
+int message_send_zc(struct request *r)
+{
+    int error = r->held ? 0 : net_zc_refusal(r);
+
+    return error != 0 ? error : message_send(r);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net.c - ACCEPT, CONNECT, RECV, SEND, SHUTDOWN
+ * net.c - ACCEPT, CONNECT, RECV, SEND, SEND_ZC, SHUTDOWN
  *
  * Sends and receives have MSG_DONTWAIT, so it does not matter whether the
  * socket was made blocking. accept() and connect() have no such flag: on a
@@ -11,9 +11,14 @@
  * A send never raises SIGPIPE. MSG_WAITALL goes on until all is moved, on
  * sockets that are streams or records; an error after the first byte gives the
  * bytes, and the error comes with the next request, as on Linux.
+ *
+ * A send without copies is one with: what it was promised, that its buffer is
+ * free when the notification comes, holds at once. It refuses the sockets that
+ * Linux's refuses.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -47,7 +52,35 @@ int net_socket_check(const struct io_uring_sqe *sqe)
     if ((sqe->ioprio & IORING_RECVSEND_BUNDLE) != 0 &&
         (sqe->flags & IOSQE_BUFFER_SELECT) == 0)
         return -EINVAL;
-    return sqe->addr2 == 0 && sqe->file_index != 0 ? -EINVAL : 0;
+    return (send ? sqe->pad3_ : sqe->file_index) != 0 ? -EINVAL : 0;
+}
+
+/* What Linux refuses before it has made a notification; for what it refuses
+ * later see net_zc_refusal(). */
+int net_zc_check(const struct io_uring_sqe *sqe)
+{
+    return (sqe->flags & IOSQE_CQE_SKIP_SUCCESS) != 0 || sqe->pad2_ != 0 ||
+                   sqe->addr3 != 0
+               ? -EINVAL
+               : 0;
+}
+
+/* Does the caller know that there is nothing yet, and want no try? */
+bool net_polls_first(const struct io_uring_sqe *sqe)
+{
+    switch (sqe->opcode) {
+    case IORING_OP_RECV:
+    case IORING_OP_SEND:
+    case IORING_OP_RECVMSG:
+    case IORING_OP_SENDMSG:
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC:
+        return (sqe->ioprio & IORING_RECVSEND_POLL_FIRST) != 0;
+    case IORING_OP_ACCEPT:
+        return (sqe->ioprio & IORING_ACCEPT_POLL_FIRST) != 0;
+    default:
+        return false;
+    }
 }
 
 static bool net_is_blocking(int fd)
@@ -57,7 +90,7 @@ static bool net_is_blocking(int fd)
     return flags >= 0 && (flags & O_NONBLOCK) == 0;
 }
 
-static int net_option(int fd, int option, int *value)
+int socket_option(int fd, int option, int *value)
 {
     socklen_t size = sizeof *value;
 
@@ -69,8 +102,30 @@ bool net_is_connected_kind(int fd)
 {
     int type;
 
-    return net_option(fd, SO_TYPE, &type) == 0 &&
+    return socket_option(fd, SO_TYPE, &type) == 0 &&
            (type == SOCK_STREAM || type == SOCK_SEQPACKET);
+}
+
+/* 0, or why the request cannot be sent without copies, in Linux's order. */
+int net_zc_refusal(const struct request *r)
+{
+    const struct io_uring_sqe *sqe = &r->sqe;
+    int domain, protocol, error;
+
+    if ((sqe->ioprio &
+         ~(IORING_RECVSEND_POLL_FIRST | IORING_SEND_ZC_REPORT_USAGE)) != 0)
+        return -EINVAL;
+    if (sqe->opcode == IORING_OP_SEND_ZC
+            ? sqe->pad3_ != 0
+            : sqe->addr2 != 0 || sqe->file_index != 0)
+        return -EINVAL;
+    error = socket_option(sqe->fd, SO_DOMAIN, &domain);
+    if (error == 0)
+        error = socket_option(sqe->fd, SO_PROTOCOL, &protocol);
+    if (error == 0 && ((domain != AF_INET && domain != AF_INET6) ||
+                       (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)))
+        error = -EOPNOTSUPP;
+    return error;
 }
 
 /* `n` is what a transfer of `wanted` bytes gave. */
@@ -143,6 +198,13 @@ int net_send(struct request *r)
     return net_finish(r, n, wanted);
 }
 
+int net_send_zc(struct request *r)
+{
+    int error = r->held ? 0 : net_zc_refusal(r);
+
+    return error != 0 ? error : net_send(r);
+}
+
 int net_accept_check(const struct io_uring_sqe *sqe)
 {
     unsigned ioprio = IORING_ACCEPT_MULTISHOT | IORING_ACCEPT_DONTWAIT |
@@ -174,7 +236,7 @@ int net_accept(struct request *r)
 
     if (net_is_blocking(fd)) {
         /* What cannot accept must say so rather than wait. */
-        result = net_option(fd, SO_ACCEPTCONN, &listens);
+        result = socket_option(fd, SO_ACCEPTCONN, &listens);
         if (result != 0)
             return result;
         if (!listens)

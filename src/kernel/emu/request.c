@@ -205,6 +205,8 @@ bool request_is_impatient(const struct io_uring_sqe *sqe)
     case IORING_OP_SEND:
     case IORING_OP_RECVMSG:
     case IORING_OP_SENDMSG:
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC:
         return (sqe->msg_flags & MSG_DONTWAIT) != 0;
     case IORING_OP_ACCEPT:
         return (sqe->ioprio & IORING_ACCEPT_DONTWAIT) != 0;
@@ -267,7 +269,7 @@ void request_start(struct emu *emu, struct request *r)
         verdict = r->op->begin(emu, r);
     else if (r->op->attempt == NULL)
         verdict = EMU_POOL;
-    else if (wait_must_queue(emu, r))
+    else if (net_polls_first(&r->sqe) || wait_must_queue(emu, r))
         verdict = EMU_WAIT;
     else
         verdict = request_attempt(emu, r);
@@ -341,7 +343,10 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
         request_complete(emu, r, verdict);
         return;
     }
-    if (request_is_impatient(&r->sqe)) {
+    /* A listener that blocks: there is a connection, but only a thread may take
+     * it. */
+    if (request_is_impatient(&r->sqe) &&
+        (r->sqe.opcode != IORING_OP_ACCEPT || verdict == EMU_WAIT)) {
         request_complete(emu, r, request_cut_short(r, -EAGAIN));
         return;
     }
@@ -406,6 +411,35 @@ static bool request_counts(const struct request *r, int result)
            result == -EINVAL || result == -EFAULT;
 }
 
+/* A CQE that is not the last. False: no memory to keep it in, so the request
+ * has to end with this one. */
+bool request_post_more(struct emu *emu, struct request *r, int result)
+{
+    struct request *carrier;
+
+    if (cq_push(emu, r->sqe.user_data, result, IORING_CQE_F_MORE))
+        return true;
+    carrier = request_new(emu, &r->sqe);
+    if (carrier == NULL)
+        return false;
+    request_overflow(emu, carrier, result, IORING_CQE_F_MORE);
+    return true;
+}
+
+/* The bytes first, then the word that their buffer is free, which becomes the
+ * request's end. Without memory for both the bytes are the end, as they are on
+ * a Linux that refuses the request. */
+static uint32_t request_notify(struct emu *emu, struct request *r, int *result)
+{
+    if (!request_post_more(emu, r, *result))
+        return 0;
+    emu->events++;
+    *result = 0;
+    if ((r->sqe.ioprio & IORING_SEND_ZC_REPORT_USAGE) != 0)
+        *result = (int)IORING_NOTIF_USAGE_ZC_COPIED;
+    return IORING_CQE_F_NOTIF;
+}
+
 /* The result has been found: to the CQ, or nowhere. */
 void request_post(struct emu *emu, struct request *r, int result, bool silent)
 {
@@ -423,6 +457,8 @@ void request_post(struct emu *emu, struct request *r, int result, bool silent)
         buffers_drop(emu, buffer);
         return;
     }
+    if (r->op != NULL && r->op->notifies)
+        r->cqe_flags = request_notify(emu, r, &result);
     if (cq_push(emu, r->sqe.user_data, result, r->cqe_flags))
         request_release(emu, r);
     else
@@ -463,21 +499,6 @@ void request_complete(struct emu *emu, struct request *r, int result)
         chain_go_on(emu, r, failed);
     request_post(emu, r, result,
                  (r->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0 && !failed);
-}
-
-/* A CQE that is not the last. False: no memory to keep it in, so the request
- * has to end with this one. */
-bool request_post_more(struct emu *emu, struct request *r, int result)
-{
-    struct request *carrier;
-
-    if (cq_push(emu, r->sqe.user_data, result, IORING_CQE_F_MORE))
-        return true;
-    carrier = request_new(emu, &r->sqe);
-    if (carrier == NULL)
-        return false;
-    request_overflow(emu, carrier, result, IORING_CQE_F_MORE);
-    return true;
 }
 
 /*

@@ -14,11 +14,25 @@
  * A ring that has groups and no READ_MULTISHOT to trust reads once for each
  * result.
  */
+#include <sys/socket.h>
+
 #include "kernel/emu/emu.h"
 #include "kernel/uring/bugs.h"
 #include "kernel/uring/uring.h"
 
-enum field { FIELD_IOPRIO, FIELD_FLAGS };
+enum field {
+    FIELD_IOPRIO,
+    FIELD_FLAGS,
+    FIELD_ADDRESS, /* 1: there is one */
+    FIELD_COMMAND, /* of a socket: one bit each */
+    FIELD_LEVEL,   /* 1: options of a level that Linux's command refuses */
+};
+
+#define COMMAND_BIT(command) RING_BIT(SOCKET_URING_OP_##command)
+#define COMMANDS_6_7                                                           \
+    (COMMAND_BIT(SIOCINQ) | COMMAND_BIT(SIOCOUTQ) | COMMAND_BIT(GETSOCKOPT) |  \
+     COMMAND_BIT(SETSOCKOPT))
+#define NO_LINUX RING_FEATURE_COUNT
 
 #define READ_MAX 0x7ffff000U /* Linux moves no more by one request */
 
@@ -39,6 +53,10 @@ static const struct need needs[] = {
       RING_TIMEOUT_MULTISHOT, false },
     { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_MULTISHOT,
       RING_ACCEPT_MULTISHOT, false },
+    { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_DONTWAIT, RING_ACCEPT_FLAGS,
+      false },
+    { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_POLL_FIRST,
+      RING_ACCEPT_FLAGS, true },
     { IORING_OP_RECV, FIELD_IOPRIO, IORING_RECV_MULTISHOT, RING_RECV_MULTISHOT,
       false },
     { IORING_OP_RECV, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST, RING_POLL_FIRST,
@@ -53,8 +71,18 @@ static const struct need needs[] = {
       true },
     { IORING_OP_SEND, FIELD_IOPRIO, IORING_RECVSEND_BUNDLE, RING_RECV_BUNDLE,
       true },
+    { IORING_OP_SEND, FIELD_ADDRESS, 1, RING_SEND_TO, false },
     { IORING_OP_SENDMSG, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST,
       RING_POLL_FIRST, true },
+    { IORING_OP_URING_CMD, FIELD_COMMAND, COMMANDS_6_7, RING_SOCKET_COMMANDS,
+      false },
+    { IORING_OP_URING_CMD, FIELD_COMMAND, COMMAND_BIT(GETSOCKNAME),
+      RING_GETSOCKNAME, false },
+    { IORING_OP_URING_CMD, FIELD_LEVEL, 1, NO_LINUX, false },
+    { IORING_OP_SEND_ZC, FIELD_IOPRIO, IORING_SEND_ZC_REPORT_USAGE,
+      RING_SEND_ZC_REPORT, true },
+    { IORING_OP_SENDMSG_ZC, FIELD_IOPRIO, IORING_SEND_ZC_REPORT_USAGE,
+      RING_SEND_ZC_REPORT, true },
 };
 
 static uint32_t field_of(const struct io_uring_sqe *sqe, enum field field)
@@ -64,6 +92,16 @@ static uint32_t field_of(const struct io_uring_sqe *sqe, enum field field)
         return sqe->ioprio;
     case FIELD_FLAGS:
         return sqe->rw_flags;
+    case FIELD_ADDRESS:
+        return sqe->addr2 != 0;
+    case FIELD_COMMAND:
+        /* Those of disks and the like are far above these. */
+        return sqe->cmd_op <= SOCKET_URING_OP_GETSOCKNAME
+                   ? RING_BIT(sqe->cmd_op)
+                   : 0;
+    case FIELD_LEVEL:
+        return sqe->cmd_op == SOCKET_URING_OP_GETSOCKOPT &&
+               sqe->level != SOL_SOCKET;
     }
     ASSERT(false);
     return 0;
@@ -78,12 +116,16 @@ static void leave_out(struct io_uring_sqe *sqe, const struct need *need)
     case FIELD_FLAGS:
         sqe->rw_flags &= ~need->flag;
         break;
+    case FIELD_ADDRESS:
+    case FIELD_COMMAND:
+    case FIELD_LEVEL:
+        ASSERT(false); /* no hints */
     }
 }
 
 static bool has(const struct uring *uring, enum ring_feature feature)
 {
-    return uring->opcodes.feature[feature];
+    return feature < NO_LINUX && uring->opcodes.feature[feature];
 }
 
 static bool groups_are_beside(const struct uring *uring)

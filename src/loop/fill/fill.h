@@ -9,6 +9,7 @@
 #ifndef LOOP_FILL_FILL_H
 #define LOOP_FILL_FILL_H
 
+#include <gyre/op_socket.h>
 #include <string.h>
 
 #include "loop/loop.h"
@@ -47,6 +48,25 @@ static inline struct io_uring_sqe *op_fill(gyre_op *op, uint8_t opcode, int fd,
     sqe->len = length < LENGTH_MAX ? (uint32_t)length : LENGTH_MAX;
     sqe->off = offset;
     return sqe;
+}
+
+/* The flags of a receive or, with MSG_NOSIGNAL in `more`, of a send. */
+static inline void op_set_flags(struct io_uring_sqe *sqe, int flags, int more)
+{
+    if ((flags & GYRE_POLL_FIRST) != 0)
+        sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    sqe->msg_flags = (uint32_t)((flags & ~GYRE_POLL_FIRST) | more);
+}
+
+/* An address beside the bytes of a send. */
+static inline void op_set_address(struct io_uring_sqe *sqe,
+                                  const struct sockaddr *to, socklen_t size)
+{
+    if (to == NULL)
+        return;
+    sqe->addr2 = (uintptr_t)to;
+    /* What is too long stays too long. */
+    sqe->addr_len = size < UINT16_MAX ? (uint16_t)size : UINT16_MAX;
 }
 
 #endif

@@ -12,6 +12,11 @@ void gyre_op_accept(gyre_op *op, int fd, struct sockaddr *address,
     struct io_uring_sqe *sqe =
         op_fill(op, IORING_OP_ACCEPT, fd, address, 0, (uintptr_t)size);
 
+    if ((flags & GYRE_POLL_FIRST) != 0)
+        sqe->ioprio |= IORING_ACCEPT_POLL_FIRST;
+    if ((flags & MSG_DONTWAIT) != 0)
+        sqe->ioprio |= IORING_ACCEPT_DONTWAIT;
+    flags &= ~(GYRE_POLL_FIRST | MSG_DONTWAIT);
     sqe->accept_flags = (uint32_t)(flags | SOCK_CLOEXEC);
 }
 
@@ -25,7 +30,7 @@ void gyre_op_recv(gyre_op *op, int fd, void *buffer, size_t size, int flags)
 {
     struct io_uring_sqe *sqe = op_fill(op, IORING_OP_RECV, fd, buffer, size, 0);
 
-    sqe->msg_flags = (uint32_t)flags;
+    op_set_flags(sqe, flags, 0);
 }
 
 void gyre_op_send(gyre_op *op, int fd, const void *buffer, size_t size,
@@ -33,7 +38,14 @@ void gyre_op_send(gyre_op *op, int fd, const void *buffer, size_t size,
 {
     struct io_uring_sqe *sqe = op_fill(op, IORING_OP_SEND, fd, buffer, size, 0);
 
-    sqe->msg_flags = (uint32_t)(flags | MSG_NOSIGNAL);
+    op_set_flags(sqe, flags, MSG_NOSIGNAL);
+}
+
+void gyre_op_sendto(gyre_op *op, int fd, const void *buffer, size_t size,
+                    int flags, const struct sockaddr *to, socklen_t to_size)
+{
+    gyre_op_send(op, fd, buffer, size, flags);
+    op_set_address(gyre_op_sqe(op), to, to_size);
 }
 
 void gyre_op_recvmsg(gyre_op *op, int fd, struct msghdr *message, int flags)
@@ -41,7 +53,7 @@ void gyre_op_recvmsg(gyre_op *op, int fd, struct msghdr *message, int flags)
     struct io_uring_sqe *sqe =
         op_fill(op, IORING_OP_RECVMSG, fd, message, 1, 0);
 
-    sqe->msg_flags = (uint32_t)flags;
+    op_set_flags(sqe, flags, 0);
 }
 
 void gyre_op_sendmsg(gyre_op *op, int fd, const struct msghdr *message,
@@ -50,7 +62,7 @@ void gyre_op_sendmsg(gyre_op *op, int fd, const struct msghdr *message,
     struct io_uring_sqe *sqe =
         op_fill(op, IORING_OP_SENDMSG, fd, message, 1, 0);
 
-    sqe->msg_flags = (uint32_t)(flags | MSG_NOSIGNAL);
+    op_set_flags(sqe, flags, MSG_NOSIGNAL);
 }
 
 void gyre_op_shutdown(gyre_op *op, int fd, int how)
