@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ring/abi_register.h"
 #include "runner/test.h"
 #include "test_emu_world.h"
 
@@ -496,5 +497,85 @@ TEST(emu_cancel_of_a_reader_lets_the_next_one_read)
     expect(k, 2, 1);
     CHECK_EQ(got[1], 'x');
     close_pair(fds);
+    world_close(k);
+}
+
+static int sync_cancel(struct kernel *k, uint64_t id, uint32_t flags, int fd,
+                       int64_t limit_ns)
+{
+    struct io_uring_sync_cancel_reg reg = {
+        .addr = id, .fd = fd, .flags = flags, .timeout = { -1, -1 }
+    };
+
+    if (limit_ns >= 0)
+        reg.timeout = (struct ring_timespec){ 0, limit_ns };
+    return k->class->reg(k, IORING_REGISTER_SYNC_CANCEL, &reg, 1);
+}
+
+struct gate {
+    int in, out;
+};
+
+static int pass_gate(void *arg)
+{
+    struct gate *gate = arg;
+    char byte = 'x';
+
+    if (write(gate->out, &byte, 1) != 1)
+        return -EIO;
+    return (int)read(gate->in, &byte, 1);
+}
+
+static void *open_gate(void *arg)
+{
+    struct timespec moment = { .tv_nsec = 5 * MS };
+    int *fd = arg;
+
+    nanosleep(&moment, NULL);
+    CHECK_EQ(write(*fd, "y", 1), 1);
+    return NULL;
+}
+
+TEST(G6_S1_emu_synchronous_cancel)
+{
+    struct kernel *k = world_open(8, 0, 0);
+    struct ring_timespec far = { 100, 0 };
+    int gate_in[2], gate_out[2];
+    struct gate gate;
+    uint64_t start_ns;
+    pthread_t helper;
+    char byte;
+
+    CHECK_ERR(sync_cancel(k, 1, 0, -1, -1), -ENOENT);
+    CHECK_EQ(sync_cancel(k, 1, IORING_ASYNC_CANCEL_ALL, -1, -1), 0);
+    CHECK_ERR(sync_cancel(k, 1, 1U << 9, -1, -1), -EINVAL);
+    CHECK_ERR(sync_cancel(k, 1, IORING_ASYNC_CANCEL_FD, -1, -1), -EBADF);
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 1);
+    expect_nothing(k);
+    CHECK_EQ(sync_cancel(k, 1, 0, -1, -1), 0);
+    expect(k, 1, -ECANCELED);
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 1);
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, 2);
+    expect_nothing(k);
+    CHECK_EQ(sync_cancel(k, 0, IORING_ASYNC_CANCEL_ANY, -1, -1), 2);
+    expect(k, 1, -ECANCELED);
+    expect(k, 2, -ECANCELED);
+
+    /* What runs on a thread: until the limit, and until its end. */
+    make_pipe(gate_in, 0);
+    make_pipe(gate_out, 0);
+    gate = (struct gate){ .in = gate_in[0], .out = gate_out[1] };
+    put(k, KERNEL_OP_CALL, -1, (void *)pass_gate, 0, 3)->off = (uintptr_t)&gate;
+    enter(k, 0);
+    CHECK_EQ(read(gate_out[0], &byte, 1), 1);
+    start_ns = now_ns();
+    CHECK_ERR(sync_cancel(k, 3, 0, -1, 3 * MS), -ETIME);
+    CHECK_GE(now_ns(), start_ns + 3 * MS);
+    CHECK_OK(pthread_create(&helper, NULL, open_gate, &gate_in[1]));
+    CHECK_OK(sync_cancel(k, 3, 0, -1, -1));
+    expect(k, 3, 1);
+    CHECK_OK(pthread_join(helper, NULL));
+    close_pair(gate_in);
+    close_pair(gate_out);
     world_close(k);
 }

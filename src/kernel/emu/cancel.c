@@ -15,6 +15,9 @@
 #include <fcntl.h>
 
 #include "kernel/emu/internal.h"
+#include "ring/abi_register.h"
+
+#define NS_PER_S UINT64_C(1000000000)
 
 int cancel_check(const struct io_uring_sqe *sqe)
 {
@@ -132,31 +135,96 @@ static struct request *cancel_next(struct list *head, struct list **at,
                    : CONTAINER_OF(link, struct request, all);
 }
 
-int cancel_begin(struct emu *emu, struct request *r)
+/* Take what matches onto `ended`: the result of the cancel. */
+static int cancel_search(struct emu *emu, const struct io_uring_sqe *cancel,
+                         struct list *ended)
 {
-    uint32_t flags = r->sqe.cancel_flags;
+    uint32_t flags = cancel->cancel_flags;
     bool by_hash =
         (flags & ~IORING_ASYNC_CANCEL_ALL & ~IORING_ASYNC_CANCEL_USERDATA) == 0;
     bool many = (flags & (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)) !=
                 0;
-    struct list *head = by_hash ? request_bucket(emu, r->sqe.addr) : &emu->held;
+    struct list *head = by_hash ? request_bucket(emu, cancel->addr)
+                                : &emu->held;
     struct list *at = head->next;
-    struct list ended;
     struct request *target;
     int count = 0, result = -ENOENT;
 
-    if ((flags & IORING_ASYNC_CANCEL_FD) != 0 && !cancel_has_file(emu, &r->sqe))
+    if ((flags & IORING_ASYNC_CANCEL_FD) != 0 && !cancel_has_file(emu, cancel))
         return -EBADF;
-    list_init(&ended);
     while ((target = cancel_next(head, &at, by_hash)) != NULL) {
-        if (!cancel_matches(emu, &r->sqe, target))
+        if (!cancel_matches(emu, cancel, target))
             continue;
-        result = cancel_take(emu, target, &ended) ? 0 : -EALREADY;
+        result = cancel_take(emu, target, ended) ? 0 : -EALREADY;
         count++;
         if (!many)
             break;
     }
-    request_complete(emu, r, many ? count : result);
+    return many ? count : result;
+}
+
+int cancel_begin(struct emu *emu, struct request *r)
+{
+    struct list ended;
+
+    list_init(&ended);
+    request_complete(emu, r, cancel_search(emu, &r->sqe, &ended));
     cancel_end(emu, &ended);
     return EMU_TAKEN;
+}
+
+/* ---- IORING_REGISTER_SYNC_CANCEL ----------------------------------------- */
+
+static int sync_read(uint64_t from, struct io_uring_sqe *cancel,
+                     uint64_t *deadline_ns)
+{
+    struct io_uring_sync_cancel_reg reg;
+    int error = copy_in(&reg, from, sizeof reg);
+
+    if (error != 0)
+        return error;
+    for (size_t i = 0; i < ARRAY_SIZE(reg.pad); i++)
+        if (reg.pad[i] != 0)
+            return -EINVAL;
+    for (size_t i = 0; i < ARRAY_SIZE(reg.pad2); i++)
+        if (reg.pad2[i] != 0)
+            return -EINVAL;
+    *cancel = (struct io_uring_sqe){ .opcode = IORING_OP_ASYNC_CANCEL,
+                                     .fd = reg.fd,
+                                     .addr = reg.addr,
+                                     .len = reg.opcode,
+                                     .cancel_flags = reg.flags };
+    *deadline_ns = KERNEL_FOREVER;
+    if (reg.timeout.tv_sec != -1 || reg.timeout.tv_nsec != -1)
+        *deadline_ns = emu_now_ns() + (uint64_t)reg.timeout.tv_sec * NS_PER_S +
+                       (uint64_t)reg.timeout.tv_nsec;
+    return cancel_check(cancel);
+}
+
+/* As long as what is to end runs on a thread: wait for that. */
+int cancel_sync(struct emu *emu, void *arg)
+{
+    struct io_uring_sqe cancel;
+    struct list ended;
+    uint64_t deadline_ns;
+    bool waited = false;
+    int result = sync_read((uintptr_t)arg, &cancel, &deadline_ns);
+
+    if (result != 0)
+        return result;
+    list_init(&ended);
+    for (;;) {
+        result = cancel_search(emu, &cancel, &ended);
+        cancel_end(emu, &ended);
+        if (result != -EALREADY)
+            break;
+        if (emu_now_ns() >= deadline_ns)
+            return -ETIME;
+        result = turn_collect(emu, deadline_ns);
+        if (result < 0)
+            return result;
+        waited = true;
+    }
+    /* It has ended by itself. */
+    return waited && (result == -ENOENT || result > 0) ? 0 : result;
 }

@@ -459,6 +459,7 @@ void turn_own(struct emu *emu);
 int turn_timer_open(struct emu *emu, clockid_t clock, uint64_t key);
 void turn_timer_set(int fd, uint64_t ns);
 void turn_arm_timer(struct emu *emu);
+int turn_collect(struct emu *emu, uint64_t until_ns);
 
 /* The operations, by file. */
 int nop_check(const struct io_uring_sqe *sqe);
@@ -582,6 +583,7 @@ int timeout_remove_keep(struct request *r);
 
 int cancel_check(const struct io_uring_sqe *sqe);
 int cancel_begin(struct emu *emu, struct request *r);
+int cancel_sync(struct emu *emu, void *arg);
 bool cancel_take(struct emu *emu, struct request *r, struct list *ended);
 void cancel_end(struct emu *emu, struct list *ended);
 

@@ -21,6 +21,7 @@ static const struct {
     [IORING_REGISTER_EVENTFD_ASYNC] = { event_register_async, 1 },
     [IORING_REGISTER_PBUF_RING] = { group_register, 1 },
     [IORING_UNREGISTER_PBUF_RING] = { group_unregister, 1 },
+    [IORING_REGISTER_SYNC_CANCEL] = { cancel_sync, 1 },
     [IORING_REGISTER_PBUF_STATUS] = { group_status, 1 },
 };
 

@@ -222,7 +222,7 @@ static void turn_serve_rest(struct emu *emu)
 }
 
 /* Collect all that has finished, after a sleep until `until_ns`. */
-static int turn_collect(struct emu *emu, uint64_t until_ns)
+int turn_collect(struct emu *emu, uint64_t until_ns)
 {
     int count = 0;
 
