@@ -199,6 +199,7 @@ struct fd_state {
     bool registered;     /* in the epoll, as far as we know */
     bool edge;           /* its errors stay set: wait for changes only */
     bool drained;        /* the last receive took all there was */
+    bool brisk;          /* its last event came with many others */
 
     struct list polls; /* multishot, see multipoll.c */
     uint32_t polls_generation;
@@ -286,6 +287,7 @@ struct emu {
     size_t fds_size;
     struct list orphans;
     unsigned waiting;
+    int events_at_once; /* of the last look at the epoll */
 
     /* multipoll.c */
     int polls_fd; /* an epoll; -1 until there is a multishot poll */

@@ -194,6 +194,7 @@ static int turn_serve(struct emu *emu, uint64_t until_ns)
 {
     int count = turn_epoll(emu, until_ns);
 
+    emu->events_at_once = count;
     for (int i = 0; i < count; i++) {
         if (emu->ready[i].data.u64 < EMU_KEYS_OWN)
             wait_event(emu, &emu->ready[i]);

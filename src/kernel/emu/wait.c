@@ -32,7 +32,7 @@
 #include "base/alloc.h"
 #include "kernel/emu/internal.h"
 
-enum { FDS_PER_CHUNK = 64 };
+enum { FDS_PER_CHUNK = 64, EVENTS_BRISK = 4 };
 
 /* Reported by epoll whether asked for or not. */
 #define ALWAYS ((uint32_t)(EPOLLERR | EPOLLHUP))
@@ -141,8 +141,10 @@ bool wait_must_queue(struct emu *emu, const struct request *r)
         return false;
     if (wait_has_line(emu, r->sqe.fd, request_direction(r)))
         return true;
-    /* Only a guess that spares a useless receive: epoll knows better. */
-    return state->drained && r->sqe.opcode == IORING_OP_RECV;
+    /* Only a guess that spares a useless receive: epoll knows better. Where
+     * much goes on it is wrong more often than not, for then the peer has
+     * answered before it is its turn again, and a wait costs more than a try. */
+    return state->drained && !state->brisk && r->sqe.opcode == IORING_OP_RECV;
 }
 
 static uint32_t wait_interest(const struct fd_state *state)
@@ -323,6 +325,7 @@ void wait_event(struct emu *emu, const struct epoll_event *event)
     if ((uint32_t)(event->data.u64 >> 32) != state->generation)
         return;
     state->drained = false;
+    state->brisk = emu->events_at_once >= EVENTS_BRISK;
     if ((events & (EPOLLIN | ALWAYS)) != 0)
         progress |= wait_serve(emu, state, EMU_IN);
     if ((events & (EPOLLOUT | ALWAYS)) != 0)
