@@ -39,6 +39,7 @@
 #include <gyre/op_poll.h>
 #include <gyre/op_pool.h>
 #include <gyre/op_process.h>
+#include <gyre/op_slot.h>
 #include <gyre/op_small.h>
 #include <gyre/op_socket.h>
 #include <gyre/op_timeout.h>
@@ -47,6 +48,7 @@
 #include <gyre/registered.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>
+#include <gyre/slot.h>
 #include <gyre/socket.h>
 #include <gyre/stack.h>
 #include <gyre/sync.h>

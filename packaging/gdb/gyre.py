@@ -209,8 +209,13 @@ class Task:
         sqe = op.address.cast(struct("io_uring_sqe").pointer()).dereference()
         info = lookup("op_table")[int(sqe["opcode"])]
         name = text_of(info["name"])
-        fd = int(sqe["fd"])
-        return "%s on fd %d" % (name, fd) if info["has_fd"] else name
+        fd, slot = int(sqe["fd"]), int(sqe["file_index"])
+        if not info["has_fd"]:
+            return name
+        if name == "CLOSE" and slot != 0:
+            return "CLOSE on slot %d" % (slot - 1)
+        kind = "slot" if int(sqe["flags"]) & 1 else "fd"
+        return "%s on %s %d" % (name, kind, fd)
 
     def registers(self):
         """What the switch has saved, by gdb's names."""

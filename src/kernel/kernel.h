@@ -155,6 +155,9 @@ struct kernel {
     /* enter() may have slept; the owner sets it back. */
     bool slept;
 
+    /* The table of registered files is the emulator's, not Linux's. */
+    bool files_emulated;
+
     /* By opcode. */
     uint8_t route[256];
 

@@ -11,11 +11,11 @@
 #include <pthread.h>
 
 #include "base/alloc.h"
-#include "loop/loop.h"
+#include "loop/table.h"
 
 #define DISPATCH_DEFAULT 256U
 #define READY_DEFAULT 256U
-#define SLOTS_FIRST 64U
+#define SLOTS_FIRST 128U
 
 static _Atomic uint64_t last_id;
 
@@ -145,6 +145,7 @@ void gyre_loop_destroy(gyre_loop *loop)
     loop_all_remove(loop);
     loop->kernel->class->destroy(loop->kernel);
     live_destroy(loop);
+    table_free(loop);
     alloc_free(loop->slots);
     alloc_free(loop);
 }

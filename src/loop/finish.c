@@ -17,6 +17,7 @@
 #include "loop/fixed.h"
 #include "loop/optable.h"
 #include "loop/slot.h"
+#include "loop/table.h"
 
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
@@ -275,6 +276,8 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
     res = result_of(op, cqe->res);
     if (UNLIKELY(loop->on_valgrind))
         mark_written(op, res);
+    if (UNLIKELY(loop->table != NULL))
+        table_note(loop, op, res);
     if ((cqe->flags & IORING_CQE_F_MORE) != 0) {
         if (UNLIKELY(loop->disguised > 0))
             (void)op_reveal(loop, op, res, false);

@@ -77,6 +77,7 @@ static inline void counter_sub(loop_counter *counter, uint64_t n)
 
 struct live_table;
 struct fixed_table;
+struct table; /* of registered files */
 
 struct gyre_loop {
     struct kernel *kernel;
@@ -121,6 +122,7 @@ struct gyre_loop {
     gyre_loop *all_prev;
     uint64_t completions_untaken; /* since take_wakes */
     struct live_table *live;      /* verify builds */
+    struct table *table;          /* NULL: there is none */
 
     /* Memory registered with the kernel; NULL without any. mem/ hangs the rest
      * here, and how to end it. */

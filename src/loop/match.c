@@ -48,13 +48,21 @@ static bool is_for_many(const struct search *search)
     return (search->flags & (GYRE_MATCH_ALL | GYRE_MATCH_ANY)) != 0;
 }
 
+/* Of the descriptor, handle or registered file; SLOT_OTHER: it is none. */
+static uint32_t search_slot(const struct search *search)
+{
+    if (search->fd < 0)
+        return SLOT_OTHER;
+    return (search->flags & GYRE_MATCH_FIXED) != 0
+               ? slot_of_file((uint32_t)search->fd)
+               : slot_of(search->fd);
+}
+
 static bool is_on_file(const struct search *search, const gyre_op *op)
 {
-    const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
+    uint32_t slot = search_slot(search);
 
-    if ((search->flags & GYRE_MATCH_FIXED) == 0)
-        return search->fd >= 0 && op_fd(op) == search->fd;
-    return (sqe->flags & IOSQE_FIXED_FILE) != 0 && sqe->fd == search->fd;
+    return slot != SLOT_OTHER && op_slot(op) == slot;
 }
 
 static bool is_match(const struct search *search, const gyre_op *op)
@@ -92,11 +100,11 @@ static bool search_list(struct search *search, gyre_op *op, found_fn *found,
 static void search_books(struct search *search, found_fn *found, void *arg)
 {
     gyre_loop *loop = search->loop;
-    uint32_t slot = (uint32_t)search->fd + 1, end = slot + 1;
+    uint32_t slot = search_slot(search), end = slot + 1;
 
     /* On one descriptor: one slot. */
-    if ((search->flags & (GYRE_MATCH_FD | GYRE_MATCH_FIXED)) != GYRE_MATCH_FD ||
-        search->fd < 0 || slot >= loop->slot_count) {
+    if ((search->flags & GYRE_MATCH_FD) == 0 || slot == SLOT_OTHER ||
+        slot >= loop->slot_count) {
         slot = 0;
         end = loop->slot_count;
     }

@@ -2,19 +2,20 @@
 /*
  * slot.c - which ops are on which descriptor
  *
- * The table has a slot for each descriptor, found by fd + 1, and grows to the
- * largest one seen. An op whose descriptor has no slot, since there was no
- * memory or the number is absurd, is a *stray*: it goes to the first slot, with
- * those that have no descriptor, and is found by looking through the lists. So
- * starting cannot fail, and a close waits for the right ops at any price; with
- * no strays, which is always, it costs nothing.
+ * The table has a slot for each descriptor and each registered file, and grows
+ * to the largest one seen. An op whose descriptor has no slot, since there was
+ * no memory or the number is absurd, is a *stray*: it goes to the first slot,
+ * with those that have no descriptor, and is found by looking through the
+ * lists. So starting cannot fail, and a close waits for the right ops at any
+ * price; with no strays, which is always, it costs nothing.
  */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "loop/slot.h"
 
-#define SLOTS_MAX (1U << 20) /* Linux's own limit, fs.nr_open, by default */
+/* For each of both kinds Linux's own limit: fs.nr_open, by default. */
+#define SLOTS_MAX (2U << 20)
 
 bool slot_grow(gyre_loop *loop, uint32_t slot)
 {
@@ -35,63 +36,60 @@ bool slot_grow(gyre_loop *loop, uint32_t slot)
     return true;
 }
 
-static bool is_on(const gyre_op *op, int fd)
+static bool is_on(const gyre_op *op, uint32_t slot)
 {
-    return (op->flags_ & OP_STRAY) != 0 && op_fd(op) == fd;
+    return (op->flags_ & OP_STRAY) != 0 && op_slot(op) == slot;
 }
 
-static gyre_op *find_stray(gyre_op *op, int fd)
+static gyre_op *find_stray(gyre_op *op, uint32_t slot)
 {
-    while (op != NULL && !is_on(op, fd))
+    while (op != NULL && !is_on(op, slot))
         op = op->next_;
     return op;
 }
 
 /* Is an op on the descriptor started and not ended? */
-static bool fd_is_used(const gyre_loop *loop, int fd)
+static bool slot_is_used(const gyre_loop *loop, uint32_t slot)
 {
-    uint32_t slot = (uint32_t)fd + 1;
-
     if (slot < loop->slot_count && loop->slots[slot].count > 0)
         return true;
     return UNLIKELY(loop->strays > 0) &&
-           (find_stray(loop->slots[SLOT_OTHER].flying, fd) != NULL ||
-            find_stray(loop->cancels, fd) != NULL ||
-            find_stray(loop->backlog.first, fd) != NULL ||
-            find_stray(loop->ended.first, fd) != NULL);
+           (find_stray(loop->slots[SLOT_OTHER].flying, slot) != NULL ||
+            find_stray(loop->cancels, slot) != NULL ||
+            find_stray(loop->backlog.first, slot) != NULL ||
+            find_stray(loop->ended.first, slot) != NULL);
 }
 
 bool slot_holds_close(const gyre_loop *loop, const gyre_op *op)
 {
-    int fd;
+    uint32_t slot = op_slot(op);
 
     if (op->slot_ != SLOT_OTHER && loop->slots[op->slot_].held > 0)
         return true;
-    fd = op_fd(op);
-    return UNLIKELY(loop->slots[SLOT_OTHER].held > 0) && fd >= 0 &&
-           find_stray(loop->held.first, fd) != NULL;
+    return UNLIKELY(loop->slots[SLOT_OTHER].held > 0) && slot != SLOT_OTHER &&
+           find_stray(loop->held.first, slot) != NULL;
 }
 
 bool slot_close_must_wait(const gyre_loop *loop, gyre_op *op)
 {
-    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
+    uint32_t slot = op_slot(op);
 
-    return sqe->file_index == 0 && sqe->fd >= 0 && fd_is_used(loop, sqe->fd) &&
+    return slot != SLOT_OTHER && slot_is_used(loop, slot) &&
            !slot_is_closing(loop, op);
 }
 
 void slot_left(gyre_loop *loop, const gyre_op *op)
 {
-    int fd = op_fd(op);
+    uint32_t slot = op_slot(op);
 
     if ((op->flags_ & OP_STRAY) != 0) {
         ASSERT(loop->strays > 0);
         loop->strays--;
     }
-    if (fd < 0 || fd_is_used(loop, fd))
+    if (slot == SLOT_OTHER || slot_is_used(loop, slot))
         return;
     for (gyre_op *held = loop->held.first; held != NULL; held = held->next_)
-        if (gyre_op_sqe(held)->fd == fd) {
+        if (op_slot(held) == slot) {
             loop_release(loop, held);
             return;
         }
@@ -119,40 +117,44 @@ void loop_disown(gyre_loop *loop, gyre_op *op)
 
 /* ---- asking all on a descriptor to end ----------------------------------- */
 
-/* `fd` is looked at for strays only. */
-static unsigned cancel_list(gyre_op *op, uint32_t slot, int fd)
+/* All on `slot`; strays are those of SLOT_OTHER whose slot it should be. */
+static unsigned cancel_list(gyre_op *op, uint32_t slot, bool strays)
 {
     unsigned asked = 0;
     gyre_op *next;
 
     for (; op != NULL; op = next) {
         next = op->next_;
-        if (op->slot_ == slot && (slot != SLOT_OTHER || is_on(op, fd)) &&
+        if ((strays ? is_on(op, slot) : op->slot_ == slot) &&
             gyre_op_cancel(op) == 0)
             asked++;
     }
     return asked;
 }
 
-unsigned gyre_loop_cancel_fd(gyre_loop *loop, int fd)
+unsigned slot_cancel(gyre_loop *loop, uint32_t slot)
 {
-    uint32_t slot = (uint32_t)fd + 1;
     unsigned asked = 0;
 
+    if (slot < loop->slot_count && loop->slots[slot].count > 0) {
+        asked = cancel_list(loop->slots[slot].flying, slot, false);
+        /* The backlog is looked through only if some of it can be the fd's. */
+        if (asked < loop->slots[slot].count)
+            asked += cancel_list(loop->backlog.first, slot, false);
+    }
+    if (UNLIKELY(loop->strays > 0)) {
+        asked += cancel_list(loop->slots[SLOT_OTHER].flying, slot, true);
+        asked += cancel_list(loop->backlog.first, slot, true);
+    }
+    return asked;
+}
+
+unsigned gyre_loop_cancel_fd(gyre_loop *loop, int fd)
+{
     loop_assert_owner(loop);
     if (fd < 0)
         return 0;
-    if (slot < loop->slot_count && loop->slots[slot].count > 0) {
-        asked = cancel_list(loop->slots[slot].flying, slot, fd);
-        /* The backlog is looked through only if some of it can be the fd's. */
-        if (asked < loop->slots[slot].count)
-            asked += cancel_list(loop->backlog.first, slot, fd);
-    }
-    if (UNLIKELY(loop->strays > 0)) {
-        asked += cancel_list(loop->slots[SLOT_OTHER].flying, SLOT_OTHER, fd);
-        asked += cancel_list(loop->backlog.first, SLOT_OTHER, fd);
-    }
-    return asked;
+    return slot_cancel(loop, slot_of(fd));
 }
 
 /* All of a list, whatever its slots. */

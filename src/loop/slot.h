@@ -9,21 +9,60 @@
 #ifndef LOOP_SLOT_H
 #define LOOP_SLOT_H
 
+#include <gyre/op_slot.h>
+
 #include "loop/loop.h"
 #include "loop/optable.h"
 
 #define SLOT_OTHER 0U
 
-/* The descriptor that an op works on; -1 if it has none. */
-static inline int op_fd(const gyre_op *op)
+/* Descriptors and registered files take turns, so that one table serves both
+ * without a test: 1, 3, 5 ... are descriptors 0, 1, 2 ...; 2, 4, 6 ... are
+ * files 0, 1, 2 ... of the loop's table. */
+static inline uint32_t slot_of_fd(uint32_t fd)
+{
+    return fd * 2 + 1;
+}
+
+static inline uint32_t slot_of_file(uint32_t file)
+{
+    return file * 2 + 2;
+}
+
+/* Of what a user names: a descriptor or a handle (gyre/op_slot.h). */
+static inline uint32_t slot_of(int fd)
+{
+    return gyre_is_slot(fd) ? slot_of_file(gyre_slot_number(fd))
+                            : slot_of_fd((uint32_t)fd);
+}
+
+/* The slot of what an op works on; SLOT_OTHER if that is nothing. */
+static inline uint32_t op_slot(const gyre_op *op)
 {
     const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);
     const struct op_info *info = &op_table[sqe->opcode];
 
-    if (sqe->fd < 0 || (!info->has_fd && info->name != NULL) ||
-        (sqe->flags & IOSQE_FIXED_FILE) != 0)
+    static_assert(IOSQE_FIXED_FILE == 1, "it is added to a descriptor's slot");
+    if (sqe->fd < 0 || (!info->has_fd && info->name != NULL))
+        return SLOT_OTHER;
+    if (UNLIKELY(sqe->opcode == IORING_OP_CLOSE && sqe->file_index != 0))
+        return slot_of_file(sqe->file_index - 1);
+    return slot_of_fd((uint32_t)sqe->fd) + (sqe->flags & IOSQE_FIXED_FILE);
+}
+
+/* The same as a user names it: a descriptor, a handle, or -1. */
+static inline int op_fd(const gyre_op *op)
+{
+    uint32_t slot = op_slot(op);
+
+    if (slot == SLOT_OTHER)
         return -1;
-    return sqe->fd;
+    return (int)((slot - 1) / 2) | (slot % 2 == 0 ? GYRE_SLOT_BIT : 0);
+}
+
+static inline const char *fd_kind(int fd)
+{
+    return gyre_is_slot(fd) ? "slot" : "fd";
 }
 
 /* Make the table reach to the slot; false: the op is a stray. */
@@ -32,7 +71,7 @@ bool slot_grow(gyre_loop *loop, uint32_t slot);
 /* Choose op->slot_, and whether the op is a stray. */
 static inline void slot_choose(gyre_loop *loop, gyre_op *op)
 {
-    uint32_t slot = (uint32_t)op_fd(op) + 1; /* -1: SLOT_OTHER */
+    uint32_t slot = op_slot(op);
 
     if (UNLIKELY(slot >= loop->slot_count) && !slot_grow(loop, slot)) {
         slot = SLOT_OTHER;
@@ -80,6 +119,9 @@ static inline bool slot_must_wait(const gyre_loop *loop, gyre_op *op)
     return UNLIKELY(gyre_op_sqe(op)->opcode == IORING_OP_CLOSE) &&
            slot_close_must_wait(loop, op);
 }
+
+/* Ask all on the slot to end, but for closes that wait: how many were. */
+unsigned slot_cancel(gyre_loop *loop, uint32_t slot);
 
 #ifdef GYRE_VERIFY
 uint64_t slot_count_strays(const gyre_op *op);

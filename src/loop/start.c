@@ -19,6 +19,7 @@
 #include "base/fault.h"
 #include "loop/fixed.h"
 #include "loop/slot.h"
+#include "loop/table.h"
 
 /* A drain never ends beside the kernel's own armed polls, and stops all behind
  * it; a request that is silent about success is one that the loop would wait
@@ -38,7 +39,7 @@ static void op_queue(gyre_loop *loop, gyre_op *op)
 /* A close in company: ask the company to leave and wait for it. */
 static void op_hold(gyre_loop *loop, gyre_op *op)
 {
-    gyre_loop_cancel_fd(loop, gyre_op_sqe(op)->fd);
+    slot_cancel(loop, op_slot(op));
     op->state_ = OP_HELD;
     op_list_append(&loop->held, op);
     loop->slots[op->slot_].held++;
@@ -107,6 +108,8 @@ static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
     op->result_ = op_stamp(loop);
     op->deadline_ = NULL;
     slot_choose(loop, op);
+    if (UNLIKELY((gyre_op_sqe(op)->flags & IOSQE_FIXED_FILE) != 0))
+        table_count_op(loop);
     live_add(loop, op);
     if (UNLIKELY(slot_must_wait(loop, op))) {
         op_hold(loop, op);
@@ -232,6 +235,9 @@ static void op_start_beside(gyre_loop *loop, gyre_op *op)
         fixed_undo(loop->fixed, &sqe);
     err = loop->kernel->class->side(loop->kernel, &sqe);
     if (err < 0) {
+        /* What the ring has dropped nobody else can reach into its table. */
+        if ((op->flags_ & OP_RESCUED) != 0 && err == -EOPNOTSUPP)
+            err = -EAGAIN;
         loop_end_op(loop, op, err);
         return;
     }

@@ -19,9 +19,9 @@ static void name_op(const gyre_op *op)
     int fd = op_fd(op);
 
     if (fd >= 0)
-        notice("the loop cannot end: %s on fd %d was asked to end a second ago "
+        notice("the loop cannot end: %s on %s %d was asked to end a second ago "
                "and goes on",
-               gyre_op_name(op), fd);
+               gyre_op_name(op), fd_kind(fd), fd & ~GYRE_SLOT_BIT);
     else
         notice("the loop cannot end: %s was asked to end a second ago and goes "
                "on",

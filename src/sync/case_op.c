@@ -9,6 +9,7 @@
  * would be lost, and that is closed.
  */
 #include <gyre/op_file.h>
+#include <gyre/op_slot.h>
 
 #include "loop/loop.h"
 #include "loop/optable.h"
@@ -65,13 +66,22 @@ bool case_op_is_done(const gyre_case *at)
            at->result != -ECANCELED;
 }
 
-/* A result that is a slot of the ring's table is no descriptor. */
 static bool has_opened(const gyre_case *at)
 {
     const struct io_uring_sqe *sqe = gyre_op_sqe(at->target_);
 
     return at->state_ == CASE_ENDED && at->result >= 0 &&
-           op_table[sqe->opcode].opens && sqe->file_index == 0;
+           op_table[sqe->opcode].opens;
+}
+
+/* What it has opened: a descriptor, or a slot. */
+static int opened(const gyre_case *at)
+{
+    const gyre_result result = { .res = at->result };
+
+    return gyre_op_sqe(at->target_)->file_index == 0
+               ? at->result
+               : gyre_op_slot(at->target_, result);
 }
 
 void case_op_dispose(gyre_case *at)
@@ -80,7 +90,7 @@ void case_op_dispose(gyre_case *at)
 
     if (at->keep || !has_opened(at))
         return;
-    gyre_op_close(&op, at->result);
+    gyre_op_close(&op, opened(at));
     (void)task_await_shielded(&op);
     at->result = -ECANCELED;
 }

@@ -105,7 +105,7 @@ void report_op(struct out *out, const gyre_op *op, uint64_t now_ns)
 
     out_print(out, "%s", gyre_op_name(op));
     if (fd >= 0)
-        out_print(out, " on fd %d", fd);
+        out_print(out, " on %s %d", fd_kind(fd), fd & ~GYRE_SLOT_BIT);
     out_print(out, ", %s", state_name(op));
     /* Where the stamp lay is then the result. */
     if (op->state_ != OP_ENDED) {

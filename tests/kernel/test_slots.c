@@ -546,3 +546,42 @@ KERNEL_TEST2(I3_a_cancel_by_slot_finds_what_is_on_its_file)
     close_pair(fds);
     world_close(k);
 }
+
+/* A table, a tagged file, one where there is room; each as far as memory goes.
+ */
+static void use_a_table(struct kernel *k, int fds[2])
+{
+    static const uint64_t tag = ID(7);
+    int given = fds[1], done;
+
+    if (register_sparse(k, 2) != 0)
+        return;
+    done = update_tagged(k, 0, fds, &tag, 1);
+    CHECK(done == 1 || done == -ENOMEM);
+    put(k, IORING_OP_FILES_UPDATE, -1, &given, 1, ID(1))->off = ANY;
+    enter(k, 1);
+    given = take(k).res;
+    CHECK(given == 1 || given == -ENOMEM);
+    CHECK_OK(unregister(k));
+    if (done == 1)
+        expect(k, ID(7), 0);
+}
+
+static void make_a_table(void)
+{
+    struct kernel_options options = { .entries = 8 };
+    struct kernel *k;
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    if (emu_open(&k, &options) == 0) {
+        use_a_table(k, fds);
+        world_close(k);
+    }
+    close_pair(fds);
+}
+
+TEST(I3_I4_a_table_in_user_space_without_memory_loses_nothing)
+{
+    CHECK_GE(for_each_failure(make_a_table), 6);
+}

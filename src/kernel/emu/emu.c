@@ -49,6 +49,11 @@ bool emu_has_opcode(unsigned opcode)
     return op_find(opcode) != NULL;
 }
 
+bool emu_names_slot(const struct io_uring_sqe *sqe)
+{
+    return files_are_named(sqe);
+}
+
 int emu_try(const struct io_uring_sqe *sqe)
 {
     struct request r;
@@ -353,6 +358,7 @@ int emu_open(struct kernel **kernel, const struct kernel_options *options)
                            IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL |
                            IORING_FEAT_POLL_32BITS | IORING_FEAT_EXT_ARG |
                            IORING_FEAT_CQE_SKIP;
+    emu->kernel.files_emulated = true;
     emu->kernel.ring_fd = -1;
     emu->kernel.reason = "requests are executed in user space";
     *kernel = &emu->kernel;

@@ -23,6 +23,9 @@
 /* Does the emulator execute this opcode? */
 bool emu_has_opcode(unsigned opcode);
 
+/* Does the request name a registered file, or put one into a slot? */
+bool emu_names_slot(const struct io_uring_sqe *sqe);
+
 /* Execute requests, which are copied, as one batch: 0, and their CQEs come on
  * emu->cq; or -ENOMEM, and there is none. */
 int emu_submit(struct kernel *emu, const struct io_uring_sqe *sqes,

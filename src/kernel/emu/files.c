@@ -191,8 +191,11 @@ bool files_are_named(const struct io_uring_sqe *sqe)
 {
     const struct emu_op *op = op_find(sqe->opcode);
 
-    return (sqe->flags & IOSQE_FIXED_FILE) != 0 ||
-           sqe->opcode == IORING_OP_FILES_UPDATE ||
+    if ((sqe->flags & IOSQE_FIXED_FILE) != 0)
+        return true;
+    if (op == NULL)
+        return false;
+    return sqe->opcode == IORING_OP_FILES_UPDATE ||
            ((op->opens || sqe->opcode == IORING_OP_CLOSE) &&
             sqe->file_index != 0) ||
            (op->splices && (sqe->splice_flags & SPLICE_F_FD_IN_FIXED) != 0);

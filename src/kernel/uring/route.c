@@ -145,6 +145,13 @@ bool uring_registers_beside(const struct uring *uring, unsigned opcode)
     case IORING_UNREGISTER_PBUF_RING:
     case IORING_REGISTER_PBUF_STATUS:
         return groups_are_beside(uring);
+    case IORING_REGISTER_FILES:
+    case IORING_UNREGISTER_FILES:
+    case IORING_REGISTER_FILES_UPDATE:
+    case IORING_REGISTER_FILES2:
+    case IORING_REGISTER_FILES_UPDATE2:
+    case IORING_REGISTER_FILE_ALLOC_RANGE:
+        return uring->kernel.files_emulated;
     default:
         return false;
     }
@@ -157,6 +164,14 @@ bool uring_lacks_of_group(const struct uring *uring,
 {
     return reg != NULL && (reg->flags & IOU_PBUF_RING_INC) != 0 &&
            !has(uring, RING_BUF_RING_INC);
+}
+
+/* Is the request about the table of registered files, and that is not Linux's?
+ */
+static bool is_about_files_beside(const struct uring *uring,
+                                  const struct io_uring_sqe *sqe)
+{
+    return uring->kernel.files_emulated && emu_names_slot(sqe);
 }
 
 /* Of IOSQE_: a request with one of these is the emulator's. */
@@ -189,7 +204,8 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
     enum kernel_route beside =
         emu_has_opcode(sqe->opcode) ? KERNEL_ROUTE_SIDE : KERNEL_ROUTE_REFUSED;
 
-    if ((sqe->flags & flags_beside(uring)) != 0)
+    if ((sqe->flags & flags_beside(uring)) != 0 ||
+        is_about_files_beside(uring, sqe))
         return beside;
     if (sqe->opcode == IORING_OP_READ_MULTISHOT && uring->reads_again)
         return read_again(sqe) ? KERNEL_ROUTE_REPEAT : beside;
@@ -213,6 +229,8 @@ void uring_fill_routes(struct uring *uring)
 
     if (bugs_of_bundles())
         uring->opcodes.feature[RING_RECV_BUNDLE] = false;
+    uring->kernel.files_emulated = files_are_beside(uring);
+
     static_assert((int)IORING_OP_LAST <= (int)KERNEL_OP_GETDENTS,
                   "private opcodes and Linux's are apart");
     for (unsigned i = 0; i < ARRAY_SIZE(uring->kernel.route); i++) {

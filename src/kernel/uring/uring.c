@@ -101,10 +101,12 @@ static int uring_side_need(struct uring *uring)
 static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqe)
 {
     struct uring *uring = uring_of(kernel);
-
     ASSERT(uring_is_owner(uring));
     ASSERT(kernel->route[sqe->opcode] == KERNEL_ROUTE_SIDE ||
            emu_has_opcode(sqe->opcode));
+    /* Only Linux can reach into its table. */
+    if (UNLIKELY(emu_names_slot(sqe)) && !kernel->files_emulated)
+        return -EOPNOTSUPP;
     int err = uring_side_need(uring);
 
     return err != 0 ? err : emu_submit(uring->side, sqe, 1);

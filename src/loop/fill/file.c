@@ -51,7 +51,12 @@ void gyre_op_openat2(gyre_op *op, int dirfd, const char *path,
 
 void gyre_op_close(gyre_op *op, int fd)
 {
-    op_fill(op, IORING_OP_CLOSE, fd, NULL, 0, 0);
+    struct io_uring_sqe *sqe = op_fill(op, IORING_OP_CLOSE, 0, NULL, 0, 0);
+
+    if (gyre_is_slot(fd))
+        sqe->file_index = gyre_slot_number(fd) + 1; /* 0 is none */
+    else
+        sqe->fd = fd;
 }
 
 void gyre_op_statx(gyre_op *op, int dirfd, const char *path, int flags,

@@ -9,6 +9,7 @@
 #ifndef LOOP_FILL_FILL_H
 #define LOOP_FILL_FILL_H
 
+#include <gyre/op_slot.h>
 #include <gyre/op_socket.h>
 #include <string.h>
 
@@ -35,6 +36,28 @@ static inline void op_clear(gyre_op *op)
     op->position_ = 0;
 }
 
+/* What the op works on: a descriptor, or the handle of a slot. */
+static inline void op_fill_fd(struct io_uring_sqe *sqe, int fd)
+{
+    if (UNLIKELY(gyre_is_slot(fd))) {
+        sqe->fd = (int)gyre_slot_number(fd);
+        sqe->flags = IOSQE_FIXED_FILE;
+    } else {
+        sqe->fd = fd;
+    }
+}
+
+/* Where the bytes come from, if there is a second one. */
+static inline void op_fill_fd_in(struct io_uring_sqe *sqe, int fd)
+{
+    if (UNLIKELY(gyre_is_slot(fd))) {
+        sqe->splice_fd_in = (int)gyre_slot_number(fd);
+        sqe->splice_flags |= SPLICE_F_FD_IN_FIXED;
+    } else {
+        sqe->splice_fd_in = fd;
+    }
+}
+
 static inline struct io_uring_sqe *op_fill(gyre_op *op, uint8_t opcode, int fd,
                                            const void *address, size_t length,
                                            uint64_t offset)
@@ -43,7 +66,7 @@ static inline struct io_uring_sqe *op_fill(gyre_op *op, uint8_t opcode, int fd,
 
     op_clear(op);
     sqe->opcode = opcode;
-    sqe->fd = fd;
+    op_fill_fd(sqe, fd);
     sqe->addr = (uintptr_t)address;
     sqe->len = length < LENGTH_MAX ? (uint32_t)length : LENGTH_MAX;
     sqe->off = offset;

@@ -76,5 +76,5 @@ void gyre_op_sendfile(gyre_op *op, int socket, int file, uint64_t offset,
     struct io_uring_sqe *sqe =
         op_fill(op, KERNEL_OP_SENDFILE, socket, NULL, size, offset);
 
-    sqe->splice_fd_in = file;
+    op_fill_fd_in(sqe, file);
 }
