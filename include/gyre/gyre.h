@@ -6,11 +6,12 @@
  *
  *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h, and what fills an op:
  *                gyre/op_file.h, gyre/op_socket.h, gyre/op_poll.h,
- *                gyre/op_epoll.h, gyre/op_process.h
+ *                gyre/op_epoll.h, gyre/op_process.h, gyre/op_futex.h
  *   tasks        gyre/task.h, gyre/scope.h, gyre/stack.h,
  *                gyre/sync.h, gyre/channel.h, gyre/select.h, and the calls:
  *                gyre/file.h, gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
- *                gyre/epoll.h, gyre/process.h, gyre/blocking.h,
+ *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
+ *                gyre/blocking.h,
  *                gyre/detached.h
  *   both         gyre/dump.h
  */
@@ -29,12 +30,14 @@
 #include <gyre/epoll.h>
 #include <gyre/error.h>
 #include <gyre/file.h>
+#include <gyre/futex.h>
 #include <gyre/incoming.h>
 #include <gyre/loop.h>
 #include <gyre/op.h>
 #include <gyre/op_cancel.h>
 #include <gyre/op_epoll.h>
 #include <gyre/op_file.h>
+#include <gyre/op_futex.h>
 #include <gyre/op_group.h>
 #include <gyre/op_poll.h>
 #include <gyre/op_pool.h>

@@ -41,6 +41,8 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_NO_IOWAIT] = { "no_iowait", 0, IORING_FEAT_NO_IOWAIT },
     [RING_PROBE] = { "probe", 0, 0 },
     [RING_QUERY] = { "query", 0, 0 },
+    [RING_SEND_MSG_RING] = { "send_msg_ring", 0, 0 },
+    [RING_FUTEX_VECTORS] = { "futex_vectors", 0, 0 },
     [RING_TIMEOUT_CLOCKS] = { "timeout_clocks", .witness = IORING_OP_MKDIRAT },
     [RING_TIMEOUT_ETIME_SUCCESS] = { "timeout_etime_success", 0,
                                      IORING_FEAT_CQE_SKIP },

@@ -25,6 +25,9 @@
  *   no_iowait             6.15  an idle loop is counted as waiting for a disk
  *   probe                 5.6   the opcodes of 5.5
  *   query                 6.18  flags are found by trial
+ *   send_msg_ring         6.13  a message needs a ring, or waits for the turn
+ *   futex_vectors         5.16  (of the emulator: futex_waitv) a futex's wait is
+ *                               cancelled by waking all on its word
  *
  * The rest are flags and modes of opcodes, which PROBE does not tell about; an
  * opcode or a bit of the same release, or of the next, stands for each. What is
@@ -71,6 +74,8 @@ enum ring_feature {
     RING_NO_IOWAIT,
     RING_PROBE,
     RING_QUERY,
+    RING_SEND_MSG_RING,
+    RING_FUTEX_VECTORS,
     RING_TIMEOUT_CLOCKS,
     RING_TIMEOUT_ETIME_SUCCESS,
     RING_TIMEOUT_MULTISHOT,

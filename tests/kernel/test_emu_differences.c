@@ -546,3 +546,94 @@ TEST(emu_difference_32_a_datagram_for_a_full_receiver_is_sent_whole)
 {
     on_both(full_receiver);
 }
+
+static void put_futex(struct kernel *k, const uint32_t *word, uint32_t mask,
+                      uint64_t id)
+{
+    /* FUTEX2_SIZE_U32, FUTEX2_PRIVATE */
+    put(k, IORING_OP_FUTEX_WAIT, 2 | 128, word, 0, id)->addr3 = mask;
+    enter(k, 0);
+    CHECK_EQ(cq_ready(&k->cq), 0u);
+}
+
+static bool lacks_futexes(const struct kernel *k)
+{
+    return k->route[IORING_OP_FUTEX_WAIT] != KERNEL_ROUTE_SQ;
+}
+
+static void shared_mask(struct kernel *k, bool linux_s)
+{
+    uint32_t word = 0;
+    int results[3] = { 1, 1, 1 };
+
+    if (lacks_futexes(k))
+        return;
+    put_futex(k, &word, 3, ID(1));
+    put_futex(k, &word, 1, ID(2));
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)ID(1), 0, ID(0));
+    enter(k, linux_s ? 2 : 3);
+    for (int i = linux_s ? 2 : 3; i > 0; i--) {
+        struct io_uring_cqe cqe = take(k);
+
+        results[cqe.user_data >> 4] = cqe.res;
+    }
+    CHECK_ERR(results[1], -ECANCELED);
+    CHECK_EQ(results[2], linux_s ? 1 : 0);
+    if (linux_s)
+        end(k, ID(2));
+}
+
+TEST(emu_difference_22_a_cancel_wakes_who_shares_the_mask)
+{
+    on_both(shared_mask);
+}
+
+static void too_many_words(struct kernel *k, bool linux_s)
+{
+    static const uint32_t word;
+    struct {
+        uint64_t value, address;
+        uint32_t flags, zero;
+    } words[128];
+
+    if (lacks_futexes(k))
+        return;
+    memset(words, 0, sizeof words);
+    for (int i = 0; i < 128; i++) {
+        words[i].address = (uintptr_t)&word;
+        words[i].flags = 2 | 128;
+    }
+    put(k, IORING_OP_FUTEX_WAITV, 0, words, 128, ID(1));
+    if (linux_s) {
+        expect_nothing(k);
+        end(k, ID(1));
+    } else {
+        expect(k, ID(1), -EINVAL);
+    }
+}
+
+TEST(emu_difference_23_two_words_fewer_at_once)
+{
+    on_both(too_many_words);
+}
+
+static void cancel_s_answer(struct kernel *k, bool linux_s)
+{
+    uint32_t word = 0;
+    struct io_uring_cqe cqe;
+
+    if (lacks_futexes(k))
+        return;
+    put_futex(k, &word, UINT32_MAX, ID(1));
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)ID(1), 0, ID(2));
+    enter(k, 2);
+    cqe = take(k);
+    CHECK_EQ(cqe.user_data, ID(2));
+    CHECK(cqe.res == 0 || (linux_s && cqe.res == 1));
+    expect(k, ID(1), -ECANCELED);
+}
+
+TEST(emu_difference_24_a_cancel_s_answer_is_0)
+{
+    on_both(cancel_s_answer);
+}

@@ -3,9 +3,10 @@
  * cancel.c - ASYNC_CANCEL
  *
  * What waits (for a descriptor, a time, a thread) is taken out and ends with
- * -ECANCELED, or with the bytes that had been moved. What runs on a thread
- * cannot be stopped: -EALREADY, and it ends by itself, once; if the thread
- * comes back with nothing but the wish to wait, it ends then.
+ * -ECANCELED, or with the bytes that had been moved. What sleeps on a thread of
+ * its own is woken, and tells by itself that it was cancelled. What runs on a
+ * thread cannot be stopped: -EALREADY, and it ends by itself, once; if the
+ * thread comes back with nothing but the wish to wait, it ends then.
  *
  * First all targets leave their places, then the cancel's own CQE is posted,
  * then theirs. So the order is Linux's, and nothing that a CQE sets off can
@@ -15,6 +16,7 @@
 #include <fcntl.h>
 
 #include "kernel/emu/internal.h"
+#include "kernel/emu/waiter.h"
 #include "ring/abi_register.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -72,7 +74,8 @@ static bool cancel_matches(const struct emu *emu,
            ((flags & keys) != 0 && (flags & IORING_ASYNC_CANCEL_USERDATA) == 0);
 }
 
-/* Take the target out of its place onto `ended`; false: it runs. */
+/* Take the target out of its place onto `ended`, or make it end by itself;
+ * false: it runs. */
 bool cancel_take(struct emu *emu, struct request *r, struct list *ended)
 {
     if (r->place == EMU_WAITING || r->place == EMU_ORPHANED) {
@@ -82,6 +85,8 @@ bool cancel_take(struct emu *emu, struct request *r, struct list *ended)
         multipoll_leave(emu, r);
     } else if (r->place == EMU_TIMING) {
         timeout_leave(emu, r);
+    } else if (r->place == EMU_ASLEEP) {
+        return waiter_cancel(r);
     } else {
         ASSERT(r->place == EMU_POOLED);
         if (!pool_take_back(emu->pool, r)) {

@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "kernel/emu/internal.h"
+#include "kernel/emu/waiter.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
 #include "kernel/thread.h"
@@ -217,6 +218,7 @@ static void emu_pool(struct kernel *kernel, struct kernel_pool *pool)
 
 static void emu_free(struct emu *emu)
 {
+    waiter_deinit(emu);
     pool_destroy(emu->pool);
     files_deinit(emu);
     buffers_deinit(emu);
@@ -318,6 +320,7 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
     emu->cq_event.fd = -1;
     emu->timer_ns = WHEEL_NEVER;
     list_init(&emu->orphans);
+    list_init(&emu->idle_waiters);
     chain_init(emu);
     list_init(&emu->counted);
     clock_init(emu);

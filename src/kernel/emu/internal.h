@@ -10,6 +10,7 @@
  *              |  |             |                 |
  *              +-> WAITING -----+ (fd, epoll)     |
  *              +-> POLLING (fd, an epoll of their own; CQEs with F_MORE)
+ *              +-> ASLEEP (futex, a thread of its own)
  *              +-> POOLED ------+-----------------+
  *              +-> TIMING --------------------------- (wheel)
  *
@@ -108,6 +109,7 @@ enum place {
     EMU_ORPHANED,  /* its descriptor is gone: only a cancel can end it */
     EMU_POOLED,    /* queued, running or finished on the pool */
     EMU_TIMING,    /* on the wheel */
+    EMU_ASLEEP,    /* on a futex, by a thread of its own */
     EMU_LINKED,    /* part of a chain, not begun */
     EMU_LATER,     /* begins or ends when this enter() has taken its SQEs */
     EMU_OVERFLOWN, /* complete, but the CQ was full */
@@ -188,6 +190,7 @@ struct request {
         struct kept_path path;
         struct timing timing;
         struct kept_child child;
+        struct waiter *waiter;
     } kept;
 };
 
@@ -307,6 +310,12 @@ struct emu {
     bool collecting; /* what comes now, a thread has done */
     struct cq_event cq_event;
 
+    /* waiter.c */
+    unsigned asleep;
+    unsigned idle_waiter_count;
+    struct list idle_waiters;
+    _Atomic(struct waiter *) waiter_results;
+
     struct list groups[EMU_GROUP_BUCKETS]; /* group.c, by id */
 
     struct epoll_event ready[EMU_EVENTS];
@@ -420,6 +429,8 @@ int group_hold(struct request *r, size_t limit);
 bool group_is_empty(const struct request *r);
 
 /* pool.c: threads */
+/* A thread that hears no signals; false: there is none to be had. */
+bool pool_thread(pthread_t *thread, void *(*body)(void *), void *arg);
 struct pool *pool_create(unsigned threads_max, int event_fd);
 void pool_destroy(struct pool *pool);
 int pool_add(struct pool *pool, struct request *r);
@@ -564,6 +575,12 @@ int multipoll_begin(struct emu *emu, struct request *r);
 void multipoll_leave(struct emu *emu, struct request *r);
 void multipoll_orphan(struct emu *emu, struct fd_state *state);
 void multipoll_serve(struct emu *emu);
+
+int futex_check(const struct io_uring_sqe *sqe);
+int futex_waitv_check(const struct io_uring_sqe *sqe);
+int futex_wait_begin(struct emu *emu, struct request *r);
+int futex_waitv_begin(struct emu *emu, struct request *r);
+int futex_wake(struct request *r);
 
 int child_check(const struct io_uring_sqe *sqe);
 int child_begin(struct emu *emu, struct request *r);

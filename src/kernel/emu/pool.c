@@ -169,31 +169,39 @@ static struct worker *pool_free_place(struct pool *pool)
     return NULL;
 }
 
-/* Under the lock. Signals are for the program's own threads: all are blocked
- * from the first instruction on, which a thread inherits from its maker. */
-static void pool_spawn(struct pool *pool)
+/* Signals are for the program's own threads: all are blocked from the first
+ * instruction on, which a thread inherits from its maker. */
+bool pool_thread(pthread_t *thread, void *(*body)(void *), void *arg)
 {
-    struct worker *worker = pool_free_place(pool);
     pthread_attr_t attributes;
     sigset_t all, before;
     size_t stack = STACK_SIZE;
+    int error;
 
-    if (worker == NULL)
-        return;
     if (stack < (size_t)PTHREAD_STACK_MIN)
         stack = (size_t)PTHREAD_STACK_MIN;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, stack);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(thread, &attributes, body, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error == 0;
+}
+
+/* Under the lock. */
+static void pool_spawn(struct pool *pool)
+{
+    struct worker *worker = pool_free_place(pool);
+
+    if (worker == NULL)
+        return;
     worker->pool = pool;
-    if (pthread_create(&worker->thread, &attributes, worker_main, worker) ==
-        0) {
+    if (pool_thread(&worker->thread, worker_main, worker)) {
         worker->exists = true;
         pool->alive++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
 }
 
 /* 0; or -EAGAIN: there is no thread and none can be made. */

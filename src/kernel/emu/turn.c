@@ -25,6 +25,7 @@
 
 #include "kernel/emu/emu.h"
 #include "kernel/emu/internal.h"
+#include "kernel/emu/waiter.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
@@ -231,12 +232,13 @@ int turn_collect(struct emu *emu, uint64_t until_ns)
      * the descriptor quiet. He is told of what becomes ready, not of what is
      * left, so nothing may be that he is not told of. */
     if (until_ns != KERNEL_NO_WAIT || emu->waiting > 0 || emu->pooled > 0 ||
-        emu->polling > 0 || emu->timer_fd >= 0) {
+        emu->polling > 0 || emu->asleep > 0 || emu->timer_fd >= 0) {
         count = turn_serve(emu, until_ns);
         if (count == EMU_EVENTS)
             turn_serve_rest(emu);
     }
     turn_pool_results(emu);
+    waiter_results(emu);
     timeout_run(emu);
     chain_run(emu);
     return count < 0 ? count : 0;
