@@ -47,8 +47,10 @@ extern "C" {
  * of it is in `result`:
  *
  *   recv, send  what gyre_channel_recv(), gyre_channel_send() would return
- *   op          the result of its last completion, also of a loser: -ECANCELED
- *               if it was not started, or the cancel was quick enough. A loser
+ *   op          the result of its first completion, also of a loser: -ECANCELED
+ *               if it was not started, or the cancel was quick enough. One that
+ *               goes on (multishot) is asked to end, and what it gives besides
+ *               is given back (gyre_op_dispose()). A loser
  *               that was quicker and made a descriptor (accept, open, socket)
  *               has it closed, and says -ECANCELED, unless `keep` is set. Its
  *               `user` is overwritten

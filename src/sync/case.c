@@ -245,6 +245,6 @@ void case_finish(gyre_case *at, bool won)
         ((gyre_task *)at->target_)->ended = NULL;
     if (at->state_ == CASE_BEGUN && at->kind_ == CASE_TIMER)
         gyre_timer_stop(&at->timer_);
-    else if (at->state_ == CASE_BEGUN && at->kind_ == CASE_OP)
+    else if (case_flies(at))
         case_op_stop(at);
 }

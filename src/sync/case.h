@@ -36,8 +36,9 @@ enum case_kind {
 
 enum case_state {
     CASE_IDLE,
-    CASE_BEGUN, /* stands in a queue, is watched, is armed, flies */
-    CASE_ENDED, /* an op that has ended; a task that ended as a loser */
+    CASE_BEGUN,     /* stands in a queue, is watched, is armed, flies */
+    CASE_COMPLETED, /* an op that had the first of several completions */
+    CASE_ENDED,     /* an op that has ended; a task that ended as a loser */
 };
 
 _Static_assert(sizeof(struct waiter) <= sizeof(((gyre_case *)0)->waiter_),
@@ -76,6 +77,13 @@ void case_begin(gyre_case *at, struct selection *selection, unsigned index);
 /* The selection is decided, for this case or for another: leave the queue, stop
  * the timer, ask the op to end. If it won, the result is set. */
 void case_finish(gyre_case *at, bool won);
+
+/* An op that the kernel has. */
+static inline bool case_flies(const gyre_case *at)
+{
+    return at->kind_ == CASE_OP &&
+           (at->state_ == CASE_BEGUN || at->state_ == CASE_COMPLETED);
+}
 
 /* ---- case_op.c ----------------------------------------------------------- */
 

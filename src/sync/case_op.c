@@ -2,7 +2,8 @@
 /*
  * case_op.c - an op as a case of a select
  *
- * The op's last completion claims the selection. If that was decided before,
+ * The op's first completion claims the selection; one of several is asked to
+ * end then, and what it gives besides is disposed of. If it was decided before,
  * the op has lost: it was asked to end, and its completion is counted, for the
  * select returns only after the last of them. A loser that was quicker than its
  * cancel has done what it does; of all that, only a descriptor that it made
@@ -10,6 +11,8 @@
  */
 #include <gyre/op_file.h>
 #include <gyre/op_slot.h>
+
+#include <gyre/op_cancel.h>
 
 #include "loop/loop.h"
 #include "loop/optable.h"
@@ -29,18 +32,22 @@ bool case_op_try(gyre_case *at)
     return true;
 }
 
-static void op_has_ended(gyre_op *op, gyre_result result)
+static void op_has_completed(gyre_op *op, gyre_result result)
 {
     gyre_case *at = op->user;
     struct selection *selection = case_selection(at);
     bool won;
 
-    if (!gyre_result_is_last(result))
-        return;
-    ASSERT(at->state_ == CASE_BEGUN && selection->flying > 0);
-    at->result = result.res;
-    at->state_ = CASE_ENDED;
-    selection->flying--;
+    ASSERT(case_flies(at) && selection->flying > 0);
+    if (at->state_ == CASE_BEGUN)
+        at->result = result.res;
+    else
+        gyre_op_dispose(op, result);
+    at->state_ = CASE_COMPLETED;
+    if (gyre_result_is_last(result)) {
+        at->state_ = CASE_ENDED;
+        selection->flying--;
+    }
     won = wait_claim(&selection->wait, (int32_t)case_waiter(at)->index + 1);
     if (won || (selection->draining && selection->flying == 0))
         task_wake(selection->wait.task);
@@ -51,8 +58,8 @@ void case_op_start(gyre_case *at)
     struct selection *selection = case_selection(at);
 
     selection->flying++;
-    gyre_op_start(selection->wait.task->tasks->loop, at->target_, op_has_ended,
-                  at);
+    gyre_op_start(selection->wait.task->tasks->loop, at->target_,
+                  op_has_completed, at);
 }
 
 void case_op_stop(gyre_case *at)

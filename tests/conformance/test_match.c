@@ -231,3 +231,42 @@ KERNEL_TEST(G8_random_cancels_end_everything_once)
     close_both(pair);
     gyre_loop_destroy(loop);
 }
+
+static void give_back(gyre_op *op, gyre_result result)
+{
+    unsigned *given = op->user;
+
+    *given += result.res >= 0;
+    gyre_op_dispose(op, result);
+}
+
+/* The census of descriptors sees whether they are closed. */
+KERNEL_TEST(G7_G8_what_a_cancelled_accept_won_is_given_back)
+{
+    enum { CLIENTS = 3 };
+    gyre_loop *loop = stage_open(8);
+    struct sockaddr_in address;
+    int listener = make_listener(&address), clients[CLIENTS];
+    unsigned given = 0;
+    gyre_op op;
+
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK_OK(
+            connect(clients[i], (struct sockaddr *)&address, sizeof address));
+    }
+    gyre_op_accept_multishot(&op, listener, 0);
+    gyre_op_start(loop, &op, give_back, &given);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    CHECK_OK(gyre_op_cancel(&op));
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_GT(given, 0u);
+
+    /* Others made nothing: a number of bytes is no descriptor. */
+    gyre_op_raw(&op, IORING_OP_NOP);
+    gyre_op_dispose(&op, (gyre_result){ .res = listener });
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    CHECK_OK(close(listener));
+    gyre_loop_destroy(loop);
+}

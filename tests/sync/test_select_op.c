@@ -314,6 +314,49 @@ static int two_accepts(void *arg)
     return 0;
 }
 
+/* Two listeners with three connections each, which multishot accepts take: one
+ * is the winner's, and the census sees what becomes of the others. */
+static int two_multishot_accepts(void *arg)
+{
+    enum { EACH = 3 };
+    int listeners[2], clients[2][EACH];
+    gyre_case cases[2];
+    gyre_op ops[2];
+    int winner;
+
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr_un address;
+        socklen_t size;
+
+        listeners[i] = listener_make(&address, &size);
+        for (int n = 0; n < EACH; n++) {
+            clients[i][n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            CHECK_EQ(connect(clients[i][n], (void *)&address, size), 0);
+        }
+        gyre_op_accept_multishot(&ops[i], listeners[i], 0);
+        cases[i] = gyre_on_op(&ops[i]);
+    }
+    winner = gyre_select(cases, 2);
+    CHECK_GE(winner, 0);
+    CHECK_GE(cases[winner].result, 0);
+    CHECK_OK(close(cases[winner].result));
+    CHECK_ERR(cases[1 - winner].result, -ECANCELED);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(gyre_op_state(&ops[i]), GYRE_OP_IDLE);
+        close(listeners[i]);
+        for (int n = 0; n < EACH; n++)
+            close(clients[i][n]);
+    }
+    return 0;
+}
+
+KERNEL_TEST2(K9_G8_a_multishot_accept_wins_once_and_drops_nothing)
+{
+    for (int i = 0; i < 5; i++)
+        must_run(two_multishot_accepts, NULL);
+}
+
 KERNEL_TEST2(K9_R2_a_losers_connection_is_closed)
 {
     for (int i = 0; i < 5; i++)
