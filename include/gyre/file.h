@@ -38,6 +38,11 @@ GYRE_API ssize_t gyre_readv(int fd, const struct iovec *iov, unsigned count,
                             uint64_t offset) GYRE_WAITS;
 GYRE_API ssize_t gyre_writev(int fd, const struct iovec *iov, unsigned count,
                              uint64_t offset) GYRE_WAITS;
+/* With RWF_ flags. */
+GYRE_API ssize_t gyre_readv2(int fd, const struct iovec *iov, unsigned count,
+                             uint64_t offset, int flags) GYRE_WAITS;
+GYRE_API ssize_t gyre_writev2(int fd, const struct iovec *iov, unsigned count,
+                              uint64_t offset, int flags) GYRE_WAITS;
 
 /* All of it: 0, or the first error; then some may have been written. */
 GYRE_API int gyre_writev_all(int fd, const struct iovec *iov, unsigned count,
@@ -58,6 +63,14 @@ GYRE_API int gyre_close(int fd) GYRE_WAITS;
 GYRE_API int gyre_statx(int dirfd, const char *path, int flags, unsigned mask,
                         struct statx *result) GYRE_WAITS;
 GYRE_API int gyre_fsync(int fd, bool data_only) GYRE_WAITS;
+GYRE_API int gyre_sync_file_range(int fd, uint64_t offset, uint64_t size,
+                                  unsigned flags) GYRE_WAITS;
+GYRE_API int gyre_fallocate(int fd, int mode, uint64_t offset,
+                            uint64_t size) GYRE_WAITS;
+GYRE_API int gyre_ftruncate(int fd, uint64_t size) GYRE_WAITS;
+GYRE_API int gyre_fadvise(int fd, uint64_t offset, uint64_t size,
+                          int advice) GYRE_WAITS;
+GYRE_API int gyre_madvise(void *memory, size_t size, int advice) GYRE_WAITS;
 GYRE_API ssize_t gyre_getdents(int fd, void *buffer, size_t size) GYRE_WAITS;
 
 #ifdef __cplusplus

@@ -5,11 +5,13 @@
  * An asynchronous I/O runtime for Linux. Two tiers, to be mixed freely:
  *
  *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h, and what fills an op:
- *                gyre/op_file.h, gyre/op_socket.h, gyre/op_poll.h,
+ *                gyre/op_file.h, gyre/op_path.h, gyre/op_splice.h,
+ *                gyre/op_socket.h, gyre/op_poll.h,
  *                gyre/op_epoll.h, gyre/op_process.h, gyre/op_futex.h
  *   tasks        gyre/task.h, gyre/scope.h, gyre/stack.h,
  *                gyre/sync.h, gyre/channel.h, gyre/select.h, and the calls:
- *                gyre/file.h, gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
+ *                gyre/file.h, gyre/path.h, gyre/splice.h,
+ *                gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
  *                gyre/blocking.h,
  *                gyre/detached.h
@@ -39,13 +41,16 @@
 #include <gyre/op_file.h>
 #include <gyre/op_futex.h>
 #include <gyre/op_group.h>
+#include <gyre/op_path.h>
 #include <gyre/op_poll.h>
 #include <gyre/op_pool.h>
 #include <gyre/op_process.h>
 #include <gyre/op_slot.h>
 #include <gyre/op_small.h>
 #include <gyre/op_socket.h>
+#include <gyre/op_splice.h>
 #include <gyre/op_timeout.h>
+#include <gyre/path.h>
 #include <gyre/poll.h>
 #include <gyre/process.h>
 #include <gyre/registered.h>
@@ -53,6 +58,7 @@
 #include <gyre/select.h>
 #include <gyre/slot.h>
 #include <gyre/socket.h>
+#include <gyre/splice.h>
 #include <gyre/stack.h>
 #include <gyre/sync.h>
 #include <gyre/task.h>

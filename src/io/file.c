@@ -41,6 +41,24 @@ ssize_t gyre_writev(int fd, const struct iovec *iov, unsigned count,
     return gyre_await(&op).res;
 }
 
+ssize_t gyre_readv2(int fd, const struct iovec *iov, unsigned count,
+                    uint64_t offset, int flags)
+{
+    gyre_op op;
+
+    gyre_op_readv2(&op, fd, iov, count, offset, flags);
+    return gyre_await(&op).res;
+}
+
+ssize_t gyre_writev2(int fd, const struct iovec *iov, unsigned count,
+                     uint64_t offset, int flags)
+{
+    gyre_op op;
+
+    gyre_op_writev2(&op, fd, iov, count, offset, flags);
+    return gyre_await(&op).res;
+}
+
 int gyre_openat(int dirfd, const char *path, int flags, unsigned mode)
 {
     gyre_op op;

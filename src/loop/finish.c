@@ -98,6 +98,14 @@ static void mark_written(const gyre_op *op, int32_t res)
     case OP_OUTPUT_BYTES:
         VALGRIND_MAKE_MEM_DEFINED(at, (size_t)res);
         break;
+    case OP_OUTPUT_PAIR:
+        VALGRIND_MAKE_MEM_DEFINED(at, 2 * sizeof(int));
+        break;
+    case OP_OUTPUT_VALUE: /* len 0 asks for the size alone */
+        VALGRIND_MAKE_MEM_DEFINED((void *)(uintptr_t)sqe->addr2,
+                                  (uint32_t)res < sqe->len ? (uint32_t)res
+                                                           : sqe->len);
+        break;
     case OP_OUTPUT_MESSAGE:
         VALGRIND_MAKE_MEM_DEFINED(message, sizeof *message);
         VALGRIND_MAKE_MEM_DEFINED(message->msg_name, message->msg_namelen);

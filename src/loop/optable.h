@@ -17,6 +17,8 @@
 enum op_output {
     OP_OUTPUT_NONE,
     OP_OUTPUT_BYTES,   /* res bytes at addr */
+    OP_OUTPUT_PAIR,    /* two descriptors at addr */
+    OP_OUTPUT_VALUE,   /* min(res, len) bytes at addr2 */
     OP_OUTPUT_VECTOR,  /* res bytes over len iovecs at addr */
     OP_OUTPUT_MESSAGE, /* the msghdr at addr, its name, control, res bytes */
     OP_OUTPUT_STATX,   /* a struct statx at off */
@@ -35,6 +37,7 @@ struct op_info {
     bool stream;      /* 0 is the end of the stream if len > 0 */
     bool opens;       /* its result is a descriptor */
     bool notifies;    /* a second completion tells that its memory is free */
+    bool opens_pair;  /* two descriptors are at addr */
     uint8_t output;   /* enum op_output */
     /* What the loop does itself when such an op without a descriptor is
      * started; may end it. NULL: nothing. */

@@ -57,6 +57,7 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_POLL_FIRST] = { "poll_first", .witness = IORING_OP_SOCKET },
     [RING_SPARSE_FILES] = { "sparse_files", .witness = IORING_OP_SEND_ZC },
     [RING_RECV_MULTISHOT] = { "recv_multishot", .witness = IORING_OP_SEND_ZC },
+    [RING_LONG_ADVICE] = { "long_advice", .witness = IORING_OP_LISTEN },
     [RING_RECV_BUNDLE] = { "recv_bundle", 0, IORING_FEAT_RECVSEND_BUNDLE },
     [RING_BUF_RING_INC] = { "buf_ring_inc", .sign = IORING_FEAT_MIN_TIMEOUT },
     [RING_SEND_TO] = { "send_to", .witness = IORING_OP_SEND_ZC },

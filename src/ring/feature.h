@@ -49,6 +49,7 @@
  *   socket_commands       6.7   SIOCINQ, SIOCOUTQ, getsockopt, setsockopt
  *   accept_flags          6.10  DONTWAIT and POLL_FIRST
  *   recv_bundle           6.10
+ *   long_advice           6.11  FADVISE and MADVISE of 4 GiB and more
  *   buf_ring_inc          6.12
  *   getsockname           6.19  the command
  */
@@ -87,6 +88,7 @@ enum ring_feature {
     RING_SPARSE_FILES,
     RING_RECV_MULTISHOT,
     RING_RECV_BUNDLE,
+    RING_LONG_ADVICE,
     RING_BUF_RING_INC,
     RING_SEND_TO,
     RING_SEND_ZC_REPORT,

@@ -91,13 +91,40 @@ static int opened(const gyre_case *at)
                : gyre_op_slot(at->target_, result);
 }
 
-void case_op_dispose(gyre_case *at)
+static void close_opened(int fd)
 {
     gyre_op op;
 
-    if (at->keep || !has_opened(at))
-        return;
-    gyre_op_close(&op, opened(at));
+    gyre_op_close(&op, fd);
     (void)task_await_shielded(&op);
+}
+
+/* A pipe: two descriptors, or none. */
+static bool has_made_pipe(const gyre_case *at)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe(at->target_);
+
+    return at->state_ == CASE_ENDED && at->result >= 0 &&
+           op_table[sqe->opcode].opens_pair && sqe->file_index == 0;
+}
+
+static void close_pipe(const gyre_case *at)
+{
+    const int *fds = (const int *)(uintptr_t)gyre_op_sqe(at->target_)->addr;
+
+    close_opened(fds[0]);
+    close_opened(fds[1]);
+}
+
+void case_op_dispose(gyre_case *at)
+{
+    if (at->keep)
+        return;
+    if (has_made_pipe(at))
+        close_pipe(at);
+    else if (has_opened(at))
+        close_opened(opened(at));
+    else
+        return;
     at->result = -ECANCELED;
 }

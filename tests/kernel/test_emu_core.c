@@ -47,9 +47,9 @@ TEST(emu_nop_and_what_is_refused)
     put(k, IORING_OP_NOP, -1, NULL, 0, 7)->flags = IOSQE_ASYNC;
     expect(k, 7, 0);
     CHECK(emu_has_opcode(IORING_OP_RECV));
-    CHECK(!emu_has_opcode(IORING_OP_SPLICE));
+    CHECK(!emu_has_opcode(IORING_OP_RECV_ZC));
     CHECK_EQ(k->route[IORING_OP_RECV], KERNEL_ROUTE_SQ);
-    CHECK_EQ(k->route[IORING_OP_SPLICE], KERNEL_ROUTE_REFUSED);
+    CHECK_EQ(k->route[IORING_OP_RECV_ZC], KERNEL_ROUTE_REFUSED);
     CHECK_ERR(k->class->reg(k, 0, NULL, 0), -EOPNOTSUPP);
     world_close(k);
 }

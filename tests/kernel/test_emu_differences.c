@@ -54,7 +54,7 @@ TEST(emu_difference_1_and_2_what_is_not_emulated_is_refused)
 {
     struct kernel *k = world_open(8, 0, 0);
 
-    put(k, IORING_OP_SPLICE, -1, NULL, 0, 1);
+    put(k, IORING_OP_RECV_ZC, -1, NULL, 0, 1);
     expect(k, 1, -EINVAL);
     put(k, IORING_OP_NOP, -1, NULL, 0, 2)->personality = 1;
     expect(k, 2, -EINVAL);

@@ -110,7 +110,7 @@ void cancel_end(struct emu *emu, struct list *ended)
         struct request *r = CONTAINER_OF(link, struct request, link);
         enum direction direction = request_direction(r);
         bool serial = r->serial;
-        int fd = r->sqe.fd;
+        int fd = request_awaited(r);
 
         request_complete(emu, r, request_cut_short(r, -ECANCELED));
         /* It had kept others of its direction waiting. */

@@ -72,37 +72,63 @@ int copy_in(void *to, uint64_t from, size_t size)
 }
 
 /*
- * Copy a path into the request, as getname() does: -EFAULT, -ENAMETOOLONG. To
+ * Is there a path to be read, as getname() reads it? -EFAULT, -ENAMETOOLONG. To
  * read a string of unknown length safely, let Linux read it: symlinkat() takes
  * the text of the link first, and then fails for the descriptor -1 without
  * having looked anything up.
  */
+int text_check(uint64_t from)
+{
+    if (from != (uintptr_t)from || from == 0)
+        return -EFAULT;
+    if (symlinkat(emu_pointer(from), -1, "x") != 0 &&
+        (errno == EFAULT || errno == ENAMETOOLONG))
+        return -errno;
+    return 0;
+}
+
+/* Copy paths into the request: into `few`, or all into memory of its own. */
+static int text_copy(struct request *r, const uint64_t from[], const char *to[],
+                     size_t count, char *few, size_t room)
+{
+    size_t size[TEXTS_MAX], total = 0;
+
+    ASSERT(!r->copied && r->memory == NULL && count <= TEXTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        int error = text_check(from[i]);
+
+        if (error != 0)
+            return error;
+        size[i] = strnlen(emu_pointer(from[i]), PATH_MAX - 1) + 1;
+        total += size[i];
+    }
+    if (total > room) {
+        few = r->memory = alloc_zeroed(1, total);
+        if (few == NULL)
+            return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        memcpy(few, emu_pointer(from[i]), size[i] - 1);
+        few[size[i] - 1] = '\0';
+        to[i] = few;
+        few += size[i];
+    }
+    return 0;
+}
+
 int copy_path(struct request *r, uint64_t from)
 {
     struct kept_path *path = &r->kept.path;
-    const char *text = emu_pointer(from);
-    size_t size;
 
-    ASSERT(!r->copied && r->memory == NULL);
-    if (from != (uintptr_t)from || from == 0)
-        return -EFAULT;
-    if (symlinkat(text, -1, "x") != 0 &&
-        (errno == EFAULT || errno == ENAMETOOLONG))
-        return -errno;
+    return text_copy(r, &from, &path->text, 1, path->few, sizeof path->few);
+}
 
-    size = strnlen(text, PATH_MAX - 1) + 1;
-    if (size > sizeof path->few) {
-        r->memory = alloc_zeroed(1, size);
-        if (r->memory == NULL)
-            return -ENOMEM;
-        path->text = r->memory;
-        memcpy(r->memory, text, size - 1);
-        return 0;
-    }
-    memcpy(path->few, text, size - 1);
-    path->few[size - 1] = '\0';
-    path->text = path->few;
-    return 0;
+int copy_texts(struct request *r, const uint64_t from[], size_t count)
+{
+    struct kept_texts *texts = &r->kept.texts;
+
+    return text_copy(r, from, texts->text, count, texts->few,
+                     sizeof texts->few);
 }
 
 /* Copy an array of iovecs into the request. */

@@ -58,6 +58,7 @@ struct request;
 /* What an attempt answers besides results; far below every negative errno. */
 enum verdict {
     EMU_WAIT = INT_MIN, /* try again when the descriptor is ready */
+    EMU_WAIT_ELSEWHERE, /* likewise, but it is another one than before */
     EMU_AGAIN,          /* likewise, and some results have been posted */
     EMU_POOL,           /* it may block: to the pool */
     EMU_POOL_SERIAL,    /* likewise, and nobody else of this direction until it
@@ -134,6 +135,13 @@ struct kept_path {
     char few[200];
 };
 
+enum { TEXTS_MAX = 2 };
+
+struct kept_texts {
+    const char *text[TEXTS_MAX];
+    char few[256];
+};
+
 struct timing {
     struct wheel_node node;  /* on the wheel, or on the list of `clock` */
     struct emu_clock *clock; /* NULL: the wheel's, CLOCK_MONOTONIC */
@@ -164,6 +172,7 @@ struct request {
     bool short_is_failure; /* for CQE_SKIP_SUCCESS: Linux fails short ones */
     bool started;          /* connect: is on its way; waitid: has a pidfd */
     bool serial;           /* was given to the pool by EMU_POOL_SERIAL */
+    bool at_source;        /* splice: it waits for splice_fd_in */
     bool cancelled;        /* while it ran: it shall not wait again */
     bool running;          /* guarded by the pool's lock */
     bool keeps_fd;         /* closed meanwhile, see file_close_begin() */
@@ -188,6 +197,7 @@ struct request {
         struct kept_message message;
         struct sockaddr_storage name;
         struct kept_path path;
+        struct kept_texts texts;
         struct timing timing;
         struct kept_child child;
         struct waiter *waiter;
@@ -390,7 +400,9 @@ int chain_limit_begin(struct emu *emu, struct request *r);
 /* copy.c: the caller's memory */
 int copy_check(uint64_t from, size_t size);
 int copy_in(void *to, uint64_t from, size_t size);
+int text_check(uint64_t from);
 int copy_path(struct request *r, uint64_t from);
+int copy_texts(struct request *r, const uint64_t from[], size_t count);
 int copy_vector(struct request *r, struct vector *vector, uint64_t from,
                 size_t count);
 void vector_advance(struct vector *vector, size_t bytes);
@@ -406,6 +418,7 @@ void wait_event(struct emu *emu, const struct epoll_event *event);
 int wait_reserve(struct emu *emu, struct request *r);
 void wait_release(struct emu *emu, struct request *r);
 void wait_resume(struct emu *emu, int fd, enum direction direction);
+int request_awaited(const struct request *r);
 enum direction request_direction(const struct request *r);
 struct fd_state *wait_find(struct emu *emu, int fd);
 struct fd_state *wait_get(struct emu *emu, int fd);
@@ -558,6 +571,45 @@ int file_fsync_check(const struct io_uring_sqe *sqe);
 int file_fsync_work(struct request *r);
 int file_getdents_work(struct request *r);
 int file_call_work(struct request *r);
+
+int space_fallocate_check(const struct io_uring_sqe *sqe);
+int space_fallocate_work(struct request *r);
+int space_ftruncate_check(const struct io_uring_sqe *sqe);
+int space_ftruncate_work(struct request *r);
+int space_sync_range_check(const struct io_uring_sqe *sqe);
+int space_sync_range_work(struct request *r);
+int space_advice_check(const struct io_uring_sqe *sqe);
+int space_fadvise_work(struct request *r);
+int space_madvise_work(struct request *r);
+
+int path_one_keep(struct request *r);
+int path_two_keep(struct request *r);
+int path_rename_check(const struct io_uring_sqe *sqe);
+int path_rename_work(struct request *r);
+int path_unlink_check(const struct io_uring_sqe *sqe);
+int path_unlink_work(struct request *r);
+int path_mkdir_check(const struct io_uring_sqe *sqe);
+int path_mkdir_work(struct request *r);
+int path_symlink_check(const struct io_uring_sqe *sqe);
+int path_symlink_work(struct request *r);
+int path_link_check(const struct io_uring_sqe *sqe);
+int path_link_work(struct request *r);
+
+int xattr_set_check(const struct io_uring_sqe *sqe);
+int xattr_get_check(const struct io_uring_sqe *sqe);
+int xattr_path_keep(struct request *r);
+int xattr_fd_keep(struct request *r);
+int xattr_set_work(struct request *r);
+int xattr_get_work(struct request *r);
+int xattr_fset_work(struct request *r);
+int xattr_fget_work(struct request *r);
+
+int splice_check(const struct io_uring_sqe *sqe);
+int splice_tee_check(const struct io_uring_sqe *sqe);
+int splice_attempt(struct request *r);
+int splice_work(struct request *r);
+int splice_pipe_check(const struct io_uring_sqe *sqe);
+int splice_pipe(struct request *r);
 
 int sendfile_attempt(struct request *r);
 int sendfile_work(struct request *r);

@@ -354,7 +354,7 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
         request_complete(emu, r, request_cut_short(r, -ECANCELED));
         return;
     }
-    if (verdict == EMU_AGAIN)
+    if (verdict == EMU_AGAIN || verdict == EMU_WAIT_ELSEWHERE)
         verdict = EMU_WAIT;
     error = request_hold(emu, r);
     if (error == 0 && verdict == EMU_WAIT) {

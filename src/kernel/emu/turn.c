@@ -167,7 +167,7 @@ static void turn_pool_results(struct emu *emu)
     for (r = pool_results(emu->pool); r != NULL; r = next) {
         enum direction direction = request_direction(r);
         bool serial = r->serial;
-        int fd = r->sqe.fd;
+        int fd = request_awaited(r);
 
         next = r->next_result;
         ASSERT(r->place == EMU_POOLED && emu->pooled > 0);

@@ -37,8 +37,16 @@ enum { FDS_PER_CHUNK = 64, EVENTS_BRISK = 4 };
 /* Reported by epoll whether asked for or not. */
 #define ALWAYS ((uint32_t)(EPOLLERR | EPOLLHUP))
 
+/* The descriptor that it waits for, if it has to. */
+int request_awaited(const struct request *r)
+{
+    return r->at_source ? r->sqe.splice_fd_in : r->sqe.fd;
+}
+
 enum direction request_direction(const struct request *r)
 {
+    if (r->at_source)
+        return EMU_IN;
     /* The error queue is not data. */
     if (r->sqe.opcode == IORING_OP_RECVMSG &&
         (r->sqe.msg_flags & MSG_ERRQUEUE) != 0)
@@ -135,11 +143,13 @@ bool wait_has_line(struct emu *emu, int fd, enum direction direction)
 /* Should the request stand in line without a try of its own? */
 bool wait_must_queue(struct emu *emu, const struct request *r)
 {
-    struct fd_state *state = wait_find(emu, r->sqe.fd);
+    struct fd_state *state = wait_find(emu, request_awaited(r));
 
-    if (state == NULL || request_is_impatient(&r->sqe))
+    /* A splice finds the line that is its own by a try. */
+    if (state == NULL || request_is_impatient(&r->sqe) ||
+        r->op->attempt == splice_attempt)
         return false;
-    if (wait_has_line(emu, r->sqe.fd, request_direction(r)))
+    if (wait_has_line(emu, request_awaited(r), request_direction(r)))
         return true;
     /* Only a guess that spares a useless receive: epoll knows better. Where
      * much goes on it is wrong more often than not, for then the peer has
@@ -228,15 +238,15 @@ int wait_add(struct emu *emu, struct request *r)
     int error;
 
     ASSERT(direction < EMU_DIRECTIONS && r->place == EMU_NEW);
-    if (r->sqe.fd < 0)
+    if (request_awaited(r) < 0)
         return -EBADF;
-    state = wait_get(emu, r->sqe.fd);
+    state = wait_get(emu, request_awaited(r));
     if (state == NULL)
         return -ENOMEM;
     /* While a worker has the descriptor, readiness is not news; but the check
      * of the number has to be made. */
     events = state->busy[direction] == NULL ? request_events(r) : 0;
-    error = wait_arm(emu, r->sqe.fd, state, events | ALWAYS);
+    error = wait_arm(emu, request_awaited(r), state, events | ALWAYS);
     if (error != 0)
         return error;
 
@@ -342,7 +352,7 @@ void wait_event(struct emu *emu, const struct epoll_event *event)
 int wait_reserve(struct emu *emu, struct request *r)
 {
     enum direction direction = request_direction(r);
-    struct fd_state *state = wait_get(emu, r->sqe.fd);
+    struct fd_state *state = wait_get(emu, request_awaited(r));
 
     if (state == NULL)
         return -ENOMEM;
@@ -353,7 +363,7 @@ int wait_reserve(struct emu *emu, struct request *r)
 
 void wait_release(struct emu *emu, struct request *r)
 {
-    struct fd_state *state = wait_find(emu, r->sqe.fd);
+    struct fd_state *state = wait_find(emu, request_awaited(r));
     enum direction direction = request_direction(r);
 
     ASSERT(state != NULL);

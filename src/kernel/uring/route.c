@@ -23,9 +23,11 @@
 enum field {
     FIELD_IOPRIO,
     FIELD_FLAGS,
-    FIELD_ADDRESS, /* 1: there is one */
-    FIELD_COMMAND, /* of a socket: one bit each */
-    FIELD_LEVEL,   /* 1: options of a level that Linux's command refuses */
+    FIELD_ADDRESS,   /* 1: there is one */
+    FIELD_COMMAND,   /* of a socket: one bit each */
+    FIELD_LONG_FILE, /* 1: advice on 4 GiB of it and more */
+    FIELD_LONG_MEMORY,
+    FIELD_LEVEL, /* 1: options of a level that Linux's command refuses */
 };
 
 #define COMMAND_BIT(command) RING_BIT(SOCKET_URING_OP_##command)
@@ -51,6 +53,8 @@ static const struct need needs[] = {
       RING_TIMEOUT_ETIME_SUCCESS, false },
     { IORING_OP_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_MULTISHOT,
       RING_TIMEOUT_MULTISHOT, false },
+    { IORING_OP_FADVISE, FIELD_LONG_FILE, 1, RING_LONG_ADVICE, false },
+    { IORING_OP_MADVISE, FIELD_LONG_MEMORY, 1, RING_LONG_ADVICE, false },
     { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_MULTISHOT,
       RING_ACCEPT_MULTISHOT, false },
     { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_DONTWAIT, RING_ACCEPT_FLAGS,
@@ -102,6 +106,10 @@ static uint32_t field_of(const struct io_uring_sqe *sqe, enum field field)
     case FIELD_LEVEL:
         return sqe->cmd_op == SOCKET_URING_OP_GETSOCKOPT &&
                sqe->level != SOL_SOCKET;
+    case FIELD_LONG_FILE:
+        return sqe->addr != 0;
+    case FIELD_LONG_MEMORY:
+        return sqe->off != 0;
     }
     ASSERT(false);
     return 0;
@@ -119,6 +127,8 @@ static void leave_out(struct io_uring_sqe *sqe, const struct need *need)
     case FIELD_ADDRESS:
     case FIELD_COMMAND:
     case FIELD_LEVEL:
+    case FIELD_LONG_FILE:
+    case FIELD_LONG_MEMORY:
         ASSERT(false); /* no hints */
     }
 }

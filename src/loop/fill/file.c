@@ -33,6 +33,25 @@ void gyre_op_writev(gyre_op *op, int fd, const struct iovec *iov,
     op_fill(op, IORING_OP_WRITEV, fd, iov, count, offset);
 }
 
+static void vector_fill(gyre_op *op, uint8_t opcode, int fd,
+                        const struct iovec *iov, unsigned count,
+                        uint64_t offset, int flags)
+{
+    op_fill(op, opcode, fd, iov, count, offset)->rw_flags = (uint32_t)flags;
+}
+
+void gyre_op_readv2(gyre_op *op, int fd, const struct iovec *iov,
+                    unsigned count, uint64_t offset, int flags)
+{
+    vector_fill(op, IORING_OP_READV, fd, iov, count, offset, flags);
+}
+
+void gyre_op_writev2(gyre_op *op, int fd, const struct iovec *iov,
+                     unsigned count, uint64_t offset, int flags)
+{
+    vector_fill(op, IORING_OP_WRITEV, fd, iov, count, offset, flags);
+}
+
 void gyre_op_openat(gyre_op *op, int dirfd, const char *path, int flags,
                     unsigned mode)
 {
@@ -62,8 +81,12 @@ void gyre_op_close(gyre_op *op, int fd)
 void gyre_op_statx(gyre_op *op, int dirfd, const char *path, int flags,
                    unsigned mask, struct statx *result)
 {
-    struct io_uring_sqe *sqe =
-        op_fill(op, IORING_OP_STATX, dirfd, path, 0, (uintptr_t)result);
+    struct io_uring_sqe *sqe;
+
+    /* Before Linux 6.11 no path is no empty path. */
+    if (path == NULL && (flags & AT_EMPTY_PATH) != 0)
+        path = "";
+    sqe = op_fill(op, IORING_OP_STATX, dirfd, path, 0, (uintptr_t)result);
 
     sqe->len = mask;
     sqe->statx_flags = (uint32_t)flags;
