@@ -257,10 +257,10 @@ KERNEL_TEST(G7_G8_what_a_cancelled_accept_won_is_given_back)
     }
     gyre_op_accept_multishot(&op, listener, 0);
     gyre_op_start(loop, &op, give_back, &given);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    while (given == 0)
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
     CHECK_OK(gyre_op_cancel(&op));
     CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
-    CHECK_GT(given, 0u);
 
     /* Others made nothing: a number of bytes is no descriptor. */
     gyre_op_raw(&op, IORING_OP_NOP);
