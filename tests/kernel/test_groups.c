@@ -232,3 +232,139 @@ BOTH_TEST(I5_I6_a_group_is_a_list_or_a_ring)
     CHECK_OK(set_up(k, &ring, 4, 0));
     tear_down(&ring);
 }
+
+/* ---- what holds a buffer ------------------------------------------------- */
+
+/* A file in memory, of which Linux reads nothing without a worker, nor the
+ * emulator without a thread. */
+BOTH_TEST(I6_a_read_on_a_thread_holds_its_buffer)
+{
+    int fd = memfd_create("f", MFD_CLOEXEC);
+    struct ring_of ring;
+
+    CHECK_GE(fd, 0);
+    CHECK_EQ(write(fd, "0123456789", 10), 10);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    add(&ring, 2);
+    add(&ring, 3);
+    put_chosen(k, IORING_OP_READ, fd, ID(1))->len = 4;
+    expect_cqe(k, ID(1), 4, BUFFER(2));
+    CHECK_EQ(memcmp(ring.memory + 2 * SIZE, "0123", 4), 0);
+    put_chosen(k, IORING_OP_READ, fd, ID(2))->off = 6;
+    expect_cqe(k, ID(2), 4, BUFFER(3));
+    CHECK_EQ(memcmp(ring.memory + 3 * SIZE, "6789", 4), 0);
+    check_head(k, 2);
+    put_chosen(k, IORING_OP_READ, fd, ID(3));
+    expect_cqe(k, ID(3), -ENOBUFS, 0);
+    tear_down(&ring);
+    close(fd);
+}
+
+BOTH_TEST(I6_a_send_holds_its_buffer_and_gives_it_back_by_its_end)
+{
+    enum { BIG = 1 << 20 };
+    char *memory = calloc(1, BIG);
+    struct ring_of ring;
+    int fds[2];
+
+    if (!has(k, RING_RECV_BUNDLE))
+        return;
+    CHECK(memory != NULL);
+    make_pair(SOCK_STREAM, fds);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    while (send(fds[1], memory, BIG, MSG_DONTWAIT) > 0)
+        ;
+    add_part(&ring, 5, memory, BIG);
+    put_chosen(k, IORING_OP_SEND, fds[1], ID(1));
+    expect_nothing(k);
+    check_head(k, 1);
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)(uintptr_t)ID(1), 0, ID(2));
+    expect_cqe(k, ID(2), 0, 0);
+    expect_cqe(k, ID(1), -ECANCELED, BUFFER(5));
+    tear_down(&ring);
+    close_pair(fds);
+    free(memory);
+}
+
+BOTH_TEST(I6_a_receive_of_all_stays_with_its_buffer)
+{
+    struct ring_of ring;
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    add(&ring, 1);
+    add(&ring, 2);
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(1))->msg_flags = MSG_WAITALL;
+    k->sq.sqes[(k->sq.filled - 1) & k->sq.mask].len = 10;
+    say(fds[1], "01234");
+    expect_nothing(k);
+    say(fds[1], "56789x");
+    expect_cqe(k, ID(1), 10, BUFFER(1));
+    CHECK_EQ(memcmp(ring.memory + SIZE, "0123456789", 10), 0);
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(2));
+    expect_cqe(k, ID(2), 1, BUFFER(2));
+    tear_down(&ring);
+    close_pair(fds);
+}
+
+/* Linux gives a single read's buffer away, though nothing is in it; versions
+ * differ. The flag tells the truth. */
+BOTH_TEST(I6_the_end_of_a_stream_may_cost_a_buffer_and_says_so)
+{
+    struct io_uring_cqe cqe;
+    struct ring_of ring;
+    int fds[2];
+
+    make_pipe(fds, 0);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    add(&ring, 1);
+    add(&ring, 2);
+    close(fds[1]);
+    put_chosen(k, IORING_OP_READ, fds[0], ID(1))->off = UINT64_MAX;
+    enter(k, 1);
+    cqe = take(k);
+    CHECK_EQ(cqe.res, 0);
+    CHECK(cqe.flags == 0 || cqe.flags == BUFFER(1));
+    check_head(k, cqe.flags != 0);
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(2));
+    expect_cqe(k, ID(2), -ENOTSOCK, 0); /* an error costs none */
+    check_head(k, cqe.flags != 0);
+    tear_down(&ring);
+    close(fds[0]);
+}
+
+/* ---- without memory, the emulator's own ---------------------------------- */
+
+static void groups_without_memory(void)
+{
+    struct io_uring_buf_reg reg = { .ring_entries = 4, .bgid = 1 };
+    struct kernel_options options = { .entries = 4 };
+    char memory[4][8];
+    struct kernel *k;
+    void *ring;
+    int err;
+
+    if (emu_open(&k, &options) != 0)
+        return;
+    CHECK_OK(k->class->attach(k));
+    ring = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                -1, 0);
+    reg.ring_addr = (uintptr_t)ring;
+    err = k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1);
+    CHECK(err == 0 || err == -ENOMEM);
+    put(k, IORING_OP_PROVIDE_BUFFERS, 4, memory, 8, ID(1))->buf_group = GROUP;
+    enter(k, 1);
+    err = take(k).res;
+    CHECK(err == 0 || err == -ENOMEM);
+    put(k, IORING_OP_REMOVE_BUFFERS, 4, NULL, 0, ID(2))->buf_group = GROUP;
+    enter(k, 1);
+    CHECK(take(k).res >= -ENOENT);
+    k->class->destroy(k);
+    CHECK_OK(munmap(ring, 4096));
+}
+
+TEST(I5_I6_groups_without_memory_leave_nothing_behind)
+{
+    CHECK_GT(for_each_failure(groups_without_memory), 5);
+}

@@ -428,3 +428,52 @@ BOTH_TEST(C7_a_bundle_that_has_to_wait_goes_on)
     free(memory);
     free(text);
 }
+
+static int until_the_last(struct kernel *k, uint64_t id, unsigned *count)
+{
+    struct io_uring_cqe cqe;
+    int sum = 0;
+
+    *count = 0;
+    do {
+        enter(k, 1);
+        cqe = take(k);
+        CHECK_EQ(cqe.user_data, id);
+        if (cqe.res < 0)
+            return cqe.res;
+        sum += cqe.res;
+        ++*count;
+    } while ((cqe.flags & MORE) != 0);
+    return sum;
+}
+
+/* Linux < 6.17 refuses both. */
+BOTH_TEST(C6_a_receive_of_many_has_limits)
+{
+    struct io_uring_sqe *sqe;
+    struct ring_of ring;
+    unsigned count;
+    int fds[2], sum;
+
+    make_pair(SOCK_STREAM, fds);
+    CHECK_OK(set_up(k, &ring, 8, 0));
+    for (unsigned i = 0; i < 8; i++)
+        add(&ring, i);
+    for (int i = 0; i < 20; i++)
+        say(fds[1], "0123456789");
+    sqe = put_recv_multishot(k, fds[0], ID(1));
+    sqe->len = 7;
+    sqe->optlen = 17;
+    sum = until_the_last(k, ID(1), &count);
+    if (sum != -EINVAL || k->ring_fd < 0) {
+        CHECK_EQ(sum, 21);
+        CHECK_EQ(count, 3u);
+        put_recv_multishot(k, fds[0], ID(2))->optlen = 30;
+        CHECK_EQ(until_the_last(k, ID(2), &count), SIZE);
+        CHECK_EQ(count, 1u);
+    }
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(3))->optlen = 1;
+    expect_cqe(k, ID(3), -EINVAL, 0);
+    tear_down(&ring);
+    close_pair(fds);
+}

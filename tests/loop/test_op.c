@@ -387,6 +387,7 @@ TEST(E6_an_op_that_chooses_a_buffer_is_not_done_by_the_side)
     struct probe p;
 
     rig_open(&rig, 8);
+    CHECK(scripted_add_side(rig.s, 8));
     probe_init(&p, &rig, 1, 7);
     gyre_op_recv_multishot(&p.op, 7, 3, 0);
     probe_start(&p);

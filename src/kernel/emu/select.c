@@ -99,7 +99,8 @@ int select_read(struct request *r)
     r->sqe.addr = addr;
     r->sqe.len = len;
     r->over = verdict == 0;
-    if (verdict > 0)
+    /* As on Linux, the end costs a single read its buffer. */
+    if (verdict > 0 || (verdict == 0 && !r->multishot))
         r->cqe_flags = group_take(r, &look, (size_t)verdict);
     return verdict;
 }
