@@ -112,7 +112,7 @@ static int connect_to(const struct sockaddr_in *address)
     return fd;
 }
 
-/* ---- one result, of a chosen buffer --------------------------------------- */
+/* ---- one result, of a chosen buffer -------------------------------------- */
 
 KERNEL_TEST(I5_E7_buffers_are_provided_chosen_and_taken_back)
 {
@@ -172,7 +172,7 @@ KERNEL_TEST(I5_what_cannot_be_provided_is_refused)
     gyre_loop_destroy(loop);
 }
 
-/* ---- many results --------------------------------------------------------- */
+/* ---- many results -------------------------------------------------------- */
 
 static void receives(void)
 {
@@ -399,7 +399,7 @@ KERNEL_TEST(C7_a_bundle_takes_several_buffers_in_order)
     gyre_loop_destroy(loop);
 }
 
-/* ---- how it ends ---------------------------------------------------------- */
+/* ---- how it ends --------------------------------------------------------- */
 
 static void cancel_at_once(gyre_op *op, gyre_result result)
 {

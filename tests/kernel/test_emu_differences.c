@@ -58,7 +58,7 @@ TEST(emu_difference_1_and_2_what_is_not_emulated_is_refused)
     expect(k, 1, -EINVAL);
     put(k, IORING_OP_NOP, -1, NULL, 0, 2)->personality = 1;
     expect(k, 2, -EINVAL);
-    CHECK_ERR(k->class->reg(k, 0, NULL, 0), -EOPNOTSUPP);
+    CHECK_ERR(k->class->reg(k, 255, NULL, 0), -EOPNOTSUPP);
     world_close(k);
 }
 

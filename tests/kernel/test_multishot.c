@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -207,6 +208,40 @@ BOTH_TEST(B6_one_read_for_all_that_comes)
     close(file);
     close(fds[0]);
     tear_down(&ring);
+}
+
+BOTH_TEST(B6_a_terminal_is_read_again_and_again)
+{
+    int controller = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), terminal;
+    struct io_uring_cqe cqe;
+    struct ring_of ring;
+
+    if (!has_opcode(k, IORING_OP_READ_MULTISHOT))
+        return;
+    CHECK_GE(controller, 0);
+    CHECK_OK(grantpt(controller));
+    CHECK_OK(unlockpt(controller));
+    terminal = open(ptsname(controller), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK_GE(terminal, 0);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    add(&ring, 1);
+    add(&ring, 2);
+    add(&ring, 3);
+    put_chosen(k, IORING_OP_READ_MULTISHOT, terminal, ID(1))->off = UINT64_MAX;
+    expect_nothing(k);
+    say(controller, "a\n");
+    enter(k, 1);
+    cqe = take(k);
+    CHECK_EQ(cqe.res, 2);
+    /* Some versions of Linux stop here, for want of RWF_NOWAIT. */
+    if ((cqe.flags & MORE) != 0) {
+        say(controller, "bc\n");
+        expect_cqe(k, ID(1), 3, MORE | BUFFER(2));
+        end(k, ID(1));
+    }
+    tear_down(&ring);
+    close(controller);
+    close(terminal);
 }
 
 /* ---- messages ------------------------------------------------------------ */
@@ -474,6 +509,57 @@ BOTH_TEST(C6_a_receive_of_many_has_limits)
     }
     put_chosen(k, IORING_OP_RECV, fds[0], ID(3))->optlen = 1;
     expect_cqe(k, ID(3), -EINVAL, 0);
+    tear_down(&ring);
+    close_pair(fds);
+}
+
+/* ---- differences --------------------------------------------------------- */
+
+BOTH_TEST(emu_difference_42_no_buffers_are_missed_where_there_are_no_bytes)
+{
+    struct io_uring_cqe cqe;
+    struct ring_of ring;
+    int fds[2];
+
+    make_pair(SOCK_DGRAM, fds);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    add(&ring, 1);
+    put_recv_multishot(k, fds[0], ID(1));
+    say(fds[1], "x");
+    expect_cqe(k, ID(1), 1, MORE | BUFFER(1));
+    if (k->ring_fd < 0) {
+        expect_nothing(k);
+        say(fds[1], "y");
+    }
+    enter(k, 1);
+    cqe = take(k);
+    CHECK_EQ(cqe.user_data, ID(1));
+    CHECK_ERR(cqe.res, -ENOBUFS);
+    tear_down(&ring);
+    close_pair(fds);
+}
+
+BOTH_TEST(emu_difference_43_a_message_takes_what_there_is)
+{
+    struct msghdr header = { .msg_iovlen = 0 };
+    struct io_uring_sqe *sqe;
+    struct ring_of ring;
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    add(&ring, 1);
+    sqe = put_chosen(k, IORING_OP_RECVMSG, fds[0], ID(1));
+    sqe->addr = (uintptr_t)&header;
+    sqe->len = 1;
+    sqe->msg_flags = MSG_WAITALL;
+    say(fds[1], "x");
+    if (k->ring_fd >= 0) {
+        expect_nothing(k);
+        close(fds[1]);
+        fds[1] = dup(fds[0]);
+    }
+    expect_cqe(k, ID(1), 1, BUFFER(1));
     tear_down(&ring);
     close_pair(fds);
 }
