@@ -120,7 +120,14 @@ GYRE_API void gyre_op_open_slot(gyre_op *op, int dirfd, const char *path,
 GYRE_API void gyre_op_accept_slot(gyre_op *op, int fd, struct sockaddr *address,
                                   socklen_t *size, int flags, uint32_t slot);
 
-/* What such an op's last completion has made: a handle, or the error. */
+GYRE_API void gyre_op_socket_slot(gyre_op *op, int domain, int type,
+                                  int protocol, uint32_t slot);
+
+/* As gyre_op_accept_multishot(), each connection into a slot that is free. With
+ * none free it ends, by -ENFILE, and the connection is lost. since 6.0 */
+GYRE_API void gyre_op_accept_slot_multishot(gyre_op *op, int fd, int flags);
+
+/* What such an op's completion has made: a handle, or the error. */
 GYRE_API int gyre_op_slot(const gyre_op *op, gyre_result result);
 
 /* As gyre_slots_set(), in its order among the ops. With `first` GYRE_SLOT_ANY

@@ -35,6 +35,9 @@ GYRE_API int gyre_open_slot(int dirfd, const char *path, int flags,
 GYRE_API int gyre_accept_slot(int fd, struct sockaddr *address, socklen_t *size,
                               int flags, uint32_t slot) GYRE_WAITS;
 
+GYRE_API int gyre_socket_slot(int domain, int type, int protocol,
+                              uint32_t slot) GYRE_WAITS;
+
 /* How many descriptors were put into slots of the task's loop. */
 GYRE_API int gyre_fill_slots(uint32_t first, int *fds,
                              uint32_t count) GYRE_WAITS;

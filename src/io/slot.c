@@ -24,6 +24,14 @@ int gyre_accept_slot(int fd, struct sockaddr *address, socklen_t *size,
     return gyre_op_slot(&op, gyre_await(&op));
 }
 
+int gyre_socket_slot(int domain, int type, int protocol, uint32_t slot)
+{
+    gyre_op op;
+
+    gyre_op_socket_slot(&op, domain, type, protocol, slot);
+    return gyre_op_slot(&op, gyre_await(&op));
+}
+
 int gyre_fill_slots(uint32_t first, int *fds, uint32_t count)
 {
     gyre_op op;

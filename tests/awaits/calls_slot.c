@@ -100,6 +100,15 @@ static void file_up(struct scene *scene)
     CHECK_GE(scene->fds[0], 0);
 }
 
+static int wait_socket_slot(struct scene *scene)
+{
+    make_table(scene);
+    return emptied(scene, AWAIT(scene, gyre_socket_slot(AF_INET, SOCK_STREAM, 0,
+                                                        GYRE_SLOT_ANY)));
+}
+
+SCENARIO(gyre_socket_slot) = { .wait = wait_socket_slot, .set_up = file_up };
+
 static int wait_fill_slots(struct scene *scene)
 {
     int fds[2] = { scene->fds[0], GYRE_SLOT_KEEP };

@@ -323,7 +323,7 @@ KERNEL_TEST(B11_a_file_is_opened_into_a_slot)
     gyre_loop_destroy(loop);
 }
 
-KERNEL_TEST(I4_a_connection_is_accepted_into_a_slot)
+KERNEL_TEST(C2_a_connection_is_accepted_into_a_slot)
 {
     gyre_loop *loop = stage_with_slots(2);
     struct sockaddr_in address, peer;
@@ -353,6 +353,71 @@ KERNEL_TEST(I4_a_connection_is_accepted_into_a_slot)
     CHECK_OK(close_handle(loop, handle));
     CHECK_EQ(read(client, &byte, 1), 0); /* the connection has ended */
     CHECK_OK(close(client));
+    gyre_loop_destroy(loop);
+}
+
+static void count_slots(gyre_op *op, gyre_result result)
+{
+    struct call *call = op->user;
+
+    call_done(op, result);
+    if (result.res < 0)
+        return;
+    CHECK(gyre_is_slot(gyre_op_slot(op, result)));
+    if (call->calls == 2)
+        gyre_op_dispose(op, result);
+}
+
+KERNEL_TEST(C2_connections_are_accepted_into_slots_for_ever)
+{
+    enum { COUNT = 4 };
+    gyre_loop *loop = stage_with_slots(COUNT - 1);
+    struct sockaddr_in address;
+    int listener = make_listener(&address), clients[COUNT + 1];
+    struct call call = { .calls = 0 };
+
+    gyre_op_accept_slot_multishot(&call.op, listener, 0);
+    gyre_op_start(loop, &call.op, count_slots, &call);
+    for (unsigned i = 0; i < COUNT; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK_OK(
+            connect(clients[i], (struct sockaddr *)&address, sizeof address));
+        while (call.calls == i)
+            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+        CHECK_EQ(call.lasts, 0u);
+    }
+    CHECK_EQ(used(loop), COUNT - 1);
+    clients[COUNT] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_OK(
+        connect(clients[COUNT], (struct sockaddr *)&address, sizeof address));
+    CHECK_ERR(call_wait(loop, &call), -ENFILE);
+    for (unsigned i = 0; i <= COUNT; i++)
+        CHECK_OK(close(clients[i]));
+    CHECK_OK(close(listener));
+    gyre_loop_destroy(loop);
+}
+
+KERNEL_TEST(C11_a_socket_is_made_in_a_slot)
+{
+    gyre_loop *loop = stage_with_slots(2);
+    struct sockaddr_in address;
+    int listener = make_listener(&address), peer;
+    struct call call;
+    gyre_op op;
+
+    gyre_op_socket_slot(&call.op, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, 1);
+    CHECK_EQ(call_run(loop, &call), 0);
+    CHECK_EQ(gyre_op_slot(&call.op, call.result), gyre_slot_handle(1));
+    gyre_op_connect(&op, gyre_slot_handle(1), (struct sockaddr *)&address,
+                    sizeof address);
+    CHECK_OK(op_run(loop, &op));
+    peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    CHECK_GE(peer, 0);
+    gyre_op_socket_slot(&call.op, AF_INET, 99, 0, GYRE_SLOT_ANY);
+    CHECK_ERR(call_run(loop, &call), -EINVAL);
+    CHECK_EQ(used(loop), 1u);
+    CHECK_OK(close(peer));
+    CHECK_OK(close(listener));
     gyre_loop_destroy(loop);
 }
 
@@ -641,7 +706,9 @@ KERNEL_TEST_ON(I3_I4_B20_a_ring_without_a_table_has_the_emulator_s, TEST_URING)
         B20_files_by_handle_are_files_by_descriptor,
         B20_what_is_emulated_refuses_slots_of_linux,
         B11_a_file_is_opened_into_a_slot,
-        I4_a_connection_is_accepted_into_a_slot,
+        C2_a_connection_is_accepted_into_a_slot,
+        C2_connections_are_accepted_into_slots_for_ever,
+        C11_a_socket_is_made_in_a_slot,
         I4_a_full_table_refuses_and_goes_on,
         G9_a_close_of_a_slot_ends_what_is_on_it,
         I3_a_cancel_by_handle_finds_what_is_on_the_slot,

@@ -488,7 +488,7 @@ KERNEL_TEST2(D8_a_slot_becomes_a_descriptor)
     world_close(k);
 }
 
-KERNEL_TEST2(I4_an_accept_puts_its_connection_into_a_slot)
+KERNEL_TEST2(C2_an_accept_puts_its_connection_into_a_slot)
 {
     struct kernel *k = open_kernel();
     struct sockaddr_in address;

@@ -27,8 +27,12 @@ int socket_check(const struct io_uring_sqe *sqe)
 
 int socket_open(struct request *r)
 {
-    return emu_result(
-        socket(r->sqe.fd, (int)(uint32_t)r->sqe.off, (int)r->sqe.len));
+    int type = (int)(uint32_t)r->sqe.off;
+
+    /* What goes into a slot is ours, and no program inherits it. */
+    if (r->sqe.file_index != 0)
+        type |= SOCK_CLOEXEC;
+    return emu_result(socket(r->sqe.fd, type, (int)r->sqe.len));
 }
 
 int socket_bind_check(const struct io_uring_sqe *sqe)

@@ -3,6 +3,7 @@
  * slot.c - requests that have to do with registered files
  */
 #include <gyre/op_file.h>
+#include <gyre/op_group.h>
 #include <gyre/op_slot.h>
 #include <gyre/op_socket.h>
 
@@ -30,6 +31,21 @@ void gyre_op_accept_slot(gyre_op *op, int fd, struct sockaddr *address,
 {
     gyre_op_accept(op, fd, address, size, flags);
     gyre_op_sqe(op)->accept_flags &= ~(uint32_t)SOCK_CLOEXEC;
+    into_slot(op, slot);
+}
+
+void gyre_op_accept_slot_multishot(gyre_op *op, int fd, int flags)
+{
+    gyre_op_accept_multishot(op, fd, flags);
+    gyre_op_sqe(op)->accept_flags &= ~(uint32_t)SOCK_CLOEXEC;
+    into_slot(op, GYRE_SLOT_ANY);
+}
+
+void gyre_op_socket_slot(gyre_op *op, int domain, int type, int protocol,
+                         uint32_t slot)
+{
+    gyre_op_socket(op, domain, type, protocol);
+    gyre_op_sqe(op)->off &= ~(uint64_t)SOCK_CLOEXEC;
     into_slot(op, slot);
 }
 
