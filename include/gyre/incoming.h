@@ -39,6 +39,7 @@
 
 #include <gyre/buffers.h>
 #include <gyre/op.h>
+#include <gyre/op_group.h>
 #include <gyre/task.h>
 #include <sys/socket.h>
 
@@ -59,6 +60,9 @@ typedef struct gyre_incoming_options {
     uint32_t address_size;
     uint32_t control_size;
     bool stream; /* messages of a stream: an empty one is its end */
+    /* Bytes by recv may come in several buffers at a time, for fewer
+     * completions; not into a group that is incremental. since 6.10 */
+    bool bundle;
 } gyre_incoming_options;
 
 /* Private. */
@@ -84,6 +88,7 @@ typedef struct gyre_incoming {
     uint8_t state_;
     bool ended_;
     bool stream_;
+    bool bundle_;
     uint32_t stops_; /* how often the cap stopped it */
 } gyre_incoming;
 
@@ -101,7 +106,8 @@ GYRE_API int gyre_incoming_read(
 
 /* Messages with their senders and control data; since 6.0. Each takes a buffer,
  * of which 16 bytes and the two sizes of the options go to that: -EINVAL if
- * nothing would be left, or for a group that is incremental. */
+ * nothing would be left, or for a group that is incremental. A message larger
+ * than what is left is cut (MSG_TRUNC). */
 GYRE_API int gyre_incoming_recvmsg(
     gyre_incoming *in, int fd, gyre_buffer_group *group,
     const gyre_incoming_options *options) GYRE_MUST_USE;
@@ -119,22 +125,11 @@ GYRE_API int gyre_incoming_accept(gyre_incoming *in, int fd,
 GYRE_API int gyre_incoming_next(gyre_incoming *in,
                                 gyre_slice *slice) GYRE_WAITS GYRE_MUST_USE;
 
-/* A message. What it points to lies in the slice. */
-typedef struct gyre_incoming_message {
-    void *data;
-    size_t size;
-    struct sockaddr *address;
-    uint32_t address_size; /* of the sender's address, also if cut to fit */
-    void *control;         /* as msg_control */
-    uint32_t control_size;
-    int flags; /* MSG_TRUNC, MSG_CTRUNC ... */
-    gyre_slice slice;
-} gyre_incoming_message;
-
-/* Likewise for messages: 1 and *message, whose slice is to be released. 0: the
- * end (of a stream). */
+/* Likewise for messages: 1, *message, whose parts lie in *slice, and *slice, to
+ * be released. 0: the end (of a stream). */
 GYRE_API int gyre_incoming_next_message(
-    gyre_incoming *in, gyre_incoming_message *message) GYRE_WAITS GYRE_MUST_USE;
+    gyre_incoming *in, gyre_message *message,
+    gyre_slice *slice) GYRE_WAITS GYRE_MUST_USE;
 
 /* Likewise for connections: a descriptor, the caller's to close. Errors but
  * -ECANCELED and -ETIME are accept's own; the next call tries again. */

@@ -25,10 +25,10 @@
 
 #include <errno.h>
 #include <gyre/op_file.h>
+#include <gyre/op_group.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "loop/fill/fill.h"
 #include "mem/group.h"
 #include "task/task.h"
 
@@ -55,42 +55,25 @@ static struct list *dry_link(gyre_incoming *in)
 
 /* ---- the request --------------------------------------------------------- */
 
-static void select_buffer(gyre_incoming *in)
-{
-    struct io_uring_sqe *sqe = gyre_op_sqe(&in->op_);
-
-    sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = in->group_->id;
-}
-
 static void incoming_fill(gyre_incoming *in)
 {
-    struct io_uring_sqe *sqe = gyre_op_sqe(&in->op_);
-
     switch ((enum incoming_kind)in->kind_) {
     case INCOMING_NONE:
         break;
     case INCOMING_RECV:
-        op_fill(&in->op_, IORING_OP_RECV, in->fd_, NULL, 0, 0);
-        sqe->ioprio = IORING_RECV_MULTISHOT;
-        sqe->msg_flags = (uint32_t)in->flags_;
-        select_buffer(in);
+        gyre_op_recv_multishot(&in->op_, in->fd_, in->group_->id, in->flags_);
+        if (in->bundle_)
+            gyre_op_use_bundle(&in->op_);
         break;
     case INCOMING_READ:
-        op_fill(&in->op_, IORING_OP_READ_MULTISHOT, in->fd_, NULL, 0,
-                UINT64_MAX);
-        select_buffer(in);
+        gyre_op_read_multishot(&in->op_, in->fd_, in->group_->id);
         break;
     case INCOMING_MESSAGES:
-        op_fill(&in->op_, IORING_OP_RECVMSG, in->fd_, &in->message_, 1, 0);
-        sqe->ioprio = IORING_RECV_MULTISHOT;
-        sqe->msg_flags = (uint32_t)in->flags_;
-        select_buffer(in);
+        gyre_op_recvmsg_multishot(&in->op_, in->fd_, &in->message_,
+                                  in->group_->id, in->flags_);
         break;
     case INCOMING_FDS:
-        op_fill(&in->op_, IORING_OP_ACCEPT, in->fd_, NULL, 0, 0);
-        sqe->ioprio = IORING_ACCEPT_MULTISHOT;
-        sqe->accept_flags = (uint32_t)(in->flags_ | SOCK_CLOEXEC);
+        gyre_op_accept_multishot(&in->op_, in->fd_, in->flags_);
         break;
     }
 }
@@ -296,9 +279,10 @@ static int incoming_open(gyre_incoming *in, enum incoming_kind kind, int fd,
             in->cap_ = options->cap;
         in->flags_ = options->flags;
         in->stream_ = options->stream;
+        in->bundle_ = options->bundle;
     }
     if (group != NULL && group->incremental &&
-        (kind != INCOMING_RECV || group->users > 0))
+        (kind != INCOMING_RECV || group->users > 0 || in->bundle_))
         return -EINVAL;
     in->kind_ = (uint8_t)kind;
     if (group != NULL)
@@ -404,31 +388,8 @@ int gyre_incoming_next(gyre_incoming *in, gyre_slice *slice)
     return (int)slice->size;
 }
 
-/* The parts of a message, as Linux lays them out: a header, the address, the
- * control data, the bytes; the first two with all the room that was asked for.
- */
-static void message_split(const gyre_incoming *in,
-                          gyre_incoming_message *message)
-{
-    const struct io_uring_recvmsg_out *out = message->slice.data;
-    char *address = (char *)message->slice.data + sizeof *out;
-    char *control = address + in->message_.msg_namelen;
-    char *data = control + in->message_.msg_controllen;
-    size_t room =
-        (size_t)((char *)message->slice.data + message->slice.size - data);
-
-    message->address = out->namelen > 0 ? (struct sockaddr *)(void *)address
-                                        : NULL;
-    message->address_size = out->namelen;
-    message->control = control;
-    message->control_size = out->controllen;
-    message->flags = (int)out->flags;
-    message->data = data;
-    message->size = out->payloadlen < room ? out->payloadlen : room;
-}
-
-int gyre_incoming_next_message(gyre_incoming *in,
-                               gyre_incoming_message *message)
+int gyre_incoming_next_message(gyre_incoming *in, gyre_message *message,
+                               gyre_slice *slice)
 {
     int found;
 
@@ -438,10 +399,12 @@ int gyre_incoming_next_message(gyre_incoming *in,
         return found;
     if (found == 0)
         return incoming_result(in);
-    (void)take_piece(in, &message->slice);
-    message_split(in, message);
+    (void)take_piece(in, slice);
+    found =
+        gyre_message_parse(message, slice->data, slice->size, &in->message_);
+    ASSERT(found == 0);
     if (in->stream_ && message->size == 0) {
-        gyre_slice_release(&message->slice);
+        gyre_slice_release(slice);
         incoming_end(in, 0);
         return 0;
     }

@@ -22,6 +22,12 @@
 #include "base/alloc.h"
 #include "ring/abi_register.h"
 
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)(address), (void)(size))
+#endif
+
 #define COUNT_DEFAULT 64U
 #define COUNT_MOST 32768U
 #define SIZE_DEFAULT (16U << 10)
@@ -186,6 +192,8 @@ static void receive_bytes(gyre_buffer_group *group, struct group_queue *queue,
     struct buffer *buffer = pool_buffer(group->pool, place->buffer);
 
     ASSERT(bytes <= group->buffer_size - buffer->filled);
+    if (UNLIKELY(group->loop->on_valgrind))
+        VALGRIND_MAKE_MEM_DEFINED(place->buffer + buffer->filled, bytes);
     buffer->filled += bytes;
     queue->bytes += bytes;
     if (place->queued)

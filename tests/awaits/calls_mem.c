@@ -102,14 +102,15 @@ SCENARIO(gyre_incoming_next) = {
 
 static int wait_next_message(struct scene *scene)
 {
-    gyre_incoming_message message = { 0 };
+    gyre_slice slice = { 0 };
+    gyre_message message;
     gyre_incoming in;
     int n;
 
     group_open();
     CHECK_OK(gyre_incoming_recvmsg(&in, scene->fds[0], group, NULL));
-    n = AWAIT(scene, gyre_incoming_next_message(&in, &message));
-    gyre_slice_release(&message.slice);
+    n = AWAIT(scene, gyre_incoming_next_message(&in, &message, &slice));
+    gyre_slice_release(&slice);
     group_close(&in);
     return n;
 }
