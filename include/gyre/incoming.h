@@ -50,7 +50,7 @@ extern "C" {
 /* Zero is the default of every member. */
 typedef struct gyre_incoming_options {
     size_t size; /* sizeof(gyre_incoming_options), or 0 */
-    /* Bytes not taken yet (in whole buffers, for messages), at which it stops;
+    /* Bytes not taken yet, in whole buffers, at which it stops;
      * 0: 256 KiB. Of accepted connections, their number; 0: 64. It is never
      * exceeded if the group is no larger than half of it; else by what the
      * kernel has received until it hears of it, at most all of the group. */

@@ -165,10 +165,13 @@ static int pop_fd(gyre_incoming *in)
     return fd;
 }
 
-/* In whole buffers, for messages: so much room they take. */
+/* What counts for the cap: the memory that is held. Incremental buffers are
+ * shared by what comes, the others belong to one piece each. */
 static uint64_t weight_of(const gyre_incoming *in, uint64_t bytes)
 {
-    return in->kind_ == INCOMING_MESSAGES ? in->group_->buffer_size : bytes;
+    uint64_t size = in->group_->buffer_size;
+
+    return in->group_->incremental ? bytes : (bytes + size - 1) / size * size;
 }
 
 static void take_in_bytes(gyre_incoming *in, gyre_result result)
@@ -357,7 +360,10 @@ static int incoming_wait(gyre_incoming *in)
     if (!has_piece(in) && !in->ended_) {
         in->waiter_ = task;
         task->waits_for = in;
+        /* Who has the buffers that it waits for may be on another thread. */
+        task->tasks->outside++;
         task_wait(task, incoming_leave, "incoming", in);
+        task->tasks->outside--;
         if (!has_piece(in) && !in->ended_)
             return task_cancelled(task);
     }

@@ -56,7 +56,9 @@ int gyre_pool_get_wait(gyre_pool *pool, size_t size, void **buffer)
     if (getter.buffer == NULL) {
         pool_wait(pool, &getter.waiter);
         task->waits_for = &getter;
+        task->tasks->outside++; /* other threads give back, too */
         task_wait(task, getter_leave, "buffer", pool);
+        task->tasks->outside--;
     }
     if (getter.buffer == NULL)
         return task_cancelled(task);

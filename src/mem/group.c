@@ -92,7 +92,12 @@ static void pool_has_some(struct pool_waiter *waiter)
     group_refill(CONTAINER_OF(waiter, gyre_buffer_group, waiter));
 }
 
-/* As many of those who wait as there are buffers. */
+/*
+ * As many of those who wait as there are buffers. It does not follow that these
+ * are used: Linux looks for a buffer before it looks for data, so one who has
+ * no data waits here, too, and then takes none. So as long as there are buffers
+ * and somebody waits, the next ones have their turn in the next turn.
+ */
 static void wake_dry(gyre_buffer_group *group)
 {
     uint32_t count = group->with_kernel;
@@ -102,6 +107,8 @@ static void wake_dry(gyre_buffer_group *group)
         group->waiting--;
         group->again(link);
     }
+    if (group->with_kernel > 0 && !list_is_empty(&group->dry))
+        want_refill(group);
 }
 
 /* A buffer from the pool, for the kernel to fill from its start. */

@@ -12,70 +12,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "io/world.h"
-
-struct hall {
-    gyre_pool *pool;
-    gyre_buffer_group *group;
-    int pair[2];
-    uint64_t total;
-    gyre_incoming in;
-};
-
-/* A stream's bytes: these, again and again; so any piece of up to PERIOD bytes
- * is one of `pattern`. */
-enum { PERIOD = 65521 };
-
-static unsigned char pattern[2 * PERIOD];
-
-static void pattern_make(void)
-{
-    for (unsigned i = 0; i < sizeof pattern; i++)
-        pattern[i] = (unsigned char)(i % PERIOD * 31 + i % PERIOD / 251);
-}
-
-static const unsigned char *bytes_from(uint64_t at)
-{
-    return pattern + at % PERIOD;
-}
-
-static void check_bytes(const void *data, size_t size, uint64_t from)
-{
-    CHECK_LE(size, (size_t)PERIOD);
-    CHECK_MEM_EQ(data, bytes_from(from), size);
-}
-
-static void hall_open(struct hall *hall, uint32_t count, uint32_t size,
-                      bool incremental)
-{
-    gyre_pool_options pool = { .bytes_max = 4 << 20,
-                               .pages = GYRE_PAGES_SMALL };
-    gyre_buffer_group_options group = { .count = count,
-                                        .buffer_size = size,
-                                        .incremental = incremental };
-
-    memset(hall, 0, sizeof *hall);
-    pattern_make();
-    CHECK_OK(gyre_pool_create(&hall->pool, gyre_loop_current(), &pool));
-    CHECK_OK(gyre_buffer_group_create(&hall->group, hall->pool, &group));
-    pair_open(hall->pair);
-}
-
-static uint64_t buffers_out(gyre_pool *pool)
-{
-    gyre_pool_stats stats = { .size = sizeof stats };
-
-    gyre_pool_get_stats(pool, &stats);
-    return stats.buffers;
-}
-
-static void hall_close(struct hall *hall)
-{
-    pair_close(hall->pair);
-    gyre_buffer_group_destroy(hall->group);
-    CHECK_EQ(buffers_out(hall->pool), 0u);
-    gyre_pool_destroy(hall->pool);
-}
+#include "mem/hall.h"
+#include "ring/feature.h"
 
 static int send_total(void *arg)
 {
@@ -533,4 +471,39 @@ KERNEL_TEST(C2_running_out_of_descriptors_is_told_and_the_next_call_goes_on)
     if (test_on_valgrind())
         TEST_SKIP("valgrind has its own limit of descriptors");
     must_run(accept_short_body, NULL);
+}
+
+/* ---- an older Linux ------------------------------------------------------ */
+
+static void on_rung(const char *without)
+{
+    static char yes;
+
+    CHECK_EQ(ring_features_restrict(without), 0u);
+    must_run(stream_body, NULL);
+    must_run(stream_body, &yes);
+    must_run(bundle_body, NULL);
+    must_run(read_body, NULL);
+    must_run(mail_body, NULL);
+    must_run(cut_body, NULL);
+    must_run(accept_body, NULL);
+    CHECK_EQ(ring_features_restrict(NULL), 0u);
+}
+
+KERNEL_TEST_ON(B6_C2_C6_C7_I6_all_of_it_without_rings_of_buffers, TEST_URING)
+{
+    on_rung("buf_ring");
+}
+
+KERNEL_TEST_ON(B6_C2_C6_C7_all_of_it_without_multishot_receives, TEST_URING)
+{
+    on_rung("recv_multishot");
+}
+
+KERNEL_TEST_ON(B6_C2_C7_I6_all_of_it_without_what_is_new, TEST_URING)
+{
+    on_rung("op_read_multishot");
+    on_rung("recv_bundle,buf_ring_inc");
+    on_rung("accept_multishot");
+    on_rung("registered_buffers");
 }
