@@ -50,7 +50,7 @@ TEST(emu_nop_and_what_is_refused)
     CHECK(!emu_has_opcode(IORING_OP_RECV_ZC));
     CHECK_EQ(k->route[IORING_OP_RECV], KERNEL_ROUTE_SQ);
     CHECK_EQ(k->route[IORING_OP_RECV_ZC], KERNEL_ROUTE_REFUSED);
-    CHECK_ERR(k->class->reg(k, 0, NULL, 0), -EOPNOTSUPP);
+    CHECK_ERR(k->class->reg(k, 255, NULL, 0), -EOPNOTSUPP);
     world_close(k);
 }
 
