@@ -28,7 +28,7 @@ extern "C" {
  * any of FD, OPCODE and ANY the op itself is the key. */
 enum gyre_match_flags {
     GYRE_MATCH_ALL = 1 << 0,    /* all that match, instead of one of them */
-    GYRE_MATCH_FD = 1 << 1,     /* those on the descriptor `fd` */
+    GYRE_MATCH_FD = 1 << 1,     /* those on `fd`, also the handle of a slot */
     GYRE_MATCH_ANY = 1 << 2,    /* everything; implies ALL */
     GYRE_MATCH_FIXED = 1 << 3,  /* `fd` is the number of a registered file */
     GYRE_MATCH_OP = 1 << 4,     /* the op `op`, besides FD or OPCODE */

@@ -187,6 +187,8 @@ TEST(G2_a_registered_file_is_not_the_descriptor_of_that_number)
     CHECK_EQ(ask_run(&rig, on_fd(3, GYRE_MATCH_ALL)), 1);
     CHECK_ENDED(&plain, -ECANCELED);
     CHECK_EQ(fixed.lasts, 1);
+    CHECK_EQ(ask_run(&rig, on_fd(gyre_slot_handle(3), GYRE_MATCH_ALL)), 1);
+    CHECK_EQ(fixed.lasts, 2);
     rig_close(&rig);
 }
 
