@@ -10,7 +10,7 @@
  *                gyre/op_epoll.h, gyre/op_process.h, gyre/op_futex.h
  *   tasks        gyre/task.h, gyre/scope.h, gyre/stack.h,
  *                gyre/sync.h, gyre/channel.h, gyre/select.h, and the calls:
- *                gyre/file.h, gyre/path.h, gyre/splice.h,
+ *                gyre/file.h, gyre/direct.h, gyre/path.h, gyre/splice.h,
  *                gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
  *                gyre/blocking.h,
@@ -28,6 +28,7 @@
 #include <gyre/channel.h>
 #include <gyre/clock.h>
 #include <gyre/detached.h>
+#include <gyre/direct.h>
 #include <gyre/dump.h>
 #include <gyre/epoll.h>
 #include <gyre/error.h>

@@ -102,3 +102,12 @@ static int wait_madvise(struct scene *scene)
 SCENARIO(gyre_madvise) = { .wait = wait_madvise,
                            .set_up = memory_up,
                            .tear_down = memory_down };
+
+static int wait_direct_of(struct scene *scene)
+{
+    gyre_direct direct;
+
+    return AWAIT(scene, gyre_direct_of(scene->fds[0], &direct));
+}
+
+SCENARIO(gyre_direct_of) = { .wait = wait_direct_of, .set_up = file_up };

@@ -164,6 +164,34 @@ KERNEL_TEST(B3_vectors_are_gathered_and_scattered)
     gyre_loop_destroy(loop);
 }
 
+KERNEL_TEST(B3_vectors_take_flags)
+{
+    gyre_loop *loop = stage_open(8);
+    int fd = make_file("f", 100), fds[2];
+    char text[6] = "abcdef", got[3];
+    struct iovec out[2] = { { text, 2 }, { text + 2, 4 } };
+    struct iovec in = { got, 3 };
+    struct call call;
+
+    gyre_op_writev2(&call.op, fd, out, 2, 0, RWF_APPEND);
+    CHECK_EQ(call_run(loop, &call), 6);
+    CHECK_EQ(lseek(fd, 0, SEEK_END), 106);
+    gyre_op_writev2(&call.op, fd, out, 2, 10, RWF_SYNC);
+    CHECK_EQ(call_run(loop, &call), 6);
+    gyre_op_readv2(&call.op, fd, &in, 1, 13, 0);
+    CHECK_EQ(call_run(loop, &call), 3);
+    CHECK_MEM_EQ(got, "def", 3);
+    gyre_op_readv2(&call.op, fd, &in, 1, 103, 0);
+    CHECK_EQ(call_run(loop, &call), 3);
+    CHECK_MEM_EQ(got, "def", 3);
+    make_pipe(fds);
+    gyre_op_readv2(&call.op, fds[0], &in, 1, GYRE_CURRENT_POSITION, RWF_NOWAIT);
+    CHECK_ERR(call_run(loop, &call), -EAGAIN);
+    close_both(fds);
+    close(fd);
+    gyre_loop_destroy(loop);
+}
+
 KERNEL_TEST(B7_files_are_synced)
 {
     gyre_loop *loop = stage_open(8);
@@ -237,6 +265,57 @@ KERNEL_TEST(B11_openat2_stays_beneath)
     how.resolve = UINT64_C(1) << 40;
     gyre_op_openat2(&call.op, dir, "in", &how);
     CHECK_ERR(call_run(loop, &call), -EINVAL);
+    close(dir);
+    gyre_loop_destroy(loop);
+}
+
+KERNEL_TEST(B11_openat2_resolves_as_it_is_told)
+{
+    gyre_loop *loop = stage_open(8);
+    int dir = open(test_directory(), O_DIRECTORY | O_CLOEXEC);
+    struct open_how how = { .flags = O_RDONLY };
+    struct {
+        unsigned resolve;
+        const char *path;
+        int error;
+    } cases[] = {
+        { 0, "link", 0 },
+        { RESOLVE_NO_SYMLINKS, "link", -ELOOP },
+        { RESOLVE_NO_SYMLINKS, "there", 0 },
+        { RESOLVE_BENEATH, "dir/../there", 0 },
+        { RESOLVE_BENEATH, "/etc", -EXDEV },
+        { RESOLVE_IN_ROOT, "/there", 0 },
+        { RESOLVE_IN_ROOT, "../../there", 0 },
+        { RESOLVE_IN_ROOT, "/none", -ENOENT },
+        { RESOLVE_NO_MAGICLINKS, "there", 0 },
+        { RESOLVE_BENEATH | RESOLVE_IN_ROOT, "there", -EINVAL },
+    };
+    struct call call;
+
+    close(make_file("there", 10));
+    CHECK_OK(symlinkat("there", dir, "link"));
+    CHECK_OK(mkdirat(dir, "dir", 0700));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        how.resolve = cases[i].resolve;
+        gyre_op_openat2(&call.op, dir, cases[i].path, &how);
+        if (call_run(loop, &call) == -ENOSYS)
+            TEST_SKIP("openat2 is unknown to this valgrind, or to this Linux");
+        if (cases[i].error != 0) {
+            CHECK_ERR(call.result.res, cases[i].error);
+            continue;
+        }
+        CHECK_GE(call.result.res, 0);
+        close(call.result.res);
+    }
+    how =
+        (struct open_how){ .flags = O_WRONLY | O_CREAT | O_EXCL, .mode = 0640 };
+    gyre_op_openat2(&call.op, dir, "made", &how);
+    CHECK_GE(call_run(loop, &call), 0);
+    close(call.result.res);
+    CHECK_ERR(call_run(loop, &call), -EEXIST);
+    how = (struct open_how){ .flags = O_RDONLY, .mode = 0640 };
+    gyre_op_openat2(&call.op, dir, "there", &how);
+    CHECK_ERR(call_run(loop, &call), -EINVAL); /* a mode, and nothing made */
     close(dir);
     gyre_loop_destroy(loop);
 }
@@ -338,6 +417,51 @@ KERNEL_TEST(B13_statx_agrees_with_the_system_call)
     CHECK_EQ(here.stx_mtime.tv_nsec, there.stx_mtime.tv_nsec);
     gyre_op_statx(&call.op, AT_FDCWD, "/no/such/file", 0, STATX_SIZE, &here);
     CHECK_ERR(call_run(loop, &call), -ENOENT);
+    gyre_loop_destroy(loop);
+}
+
+/* Without a path, also where Linux wants one. */
+KERNEL_TEST(B13_statx_of_an_open_file_and_of_a_link)
+{
+    gyre_loop *loop = stage_open(8);
+    int fd = make_file("f", 4321), fds[2];
+    char path[4096];
+    struct statx status;
+    struct call call;
+
+    for (int i = 0; i < 2; i++) {
+        memset(&status, 0, sizeof status);
+        gyre_op_statx(&call.op, fd, i == 0 ? "" : NULL, AT_EMPTY_PATH,
+                      STATX_SIZE, &status);
+        CHECK_OK(call_run(loop, &call));
+        CHECK_EQ(status.stx_size, 4321u);
+    }
+    gyre_op_statx(&call.op, fd, "", 0, STATX_SIZE, &status);
+    CHECK_ERR(call_run(loop, &call), -ENOENT);
+    make_pipe(fds);
+    gyre_op_statx(&call.op, fds[0], "", AT_EMPTY_PATH, STATX_TYPE, &status);
+    CHECK_OK(call_run(loop, &call));
+    CHECK(S_ISFIFO(status.stx_mode));
+    close_both(fds);
+
+    CHECK_OK(symlink("f", scratch_path(path, sizeof path, "link")));
+    gyre_op_statx(&call.op, AT_FDCWD, path, 0, STATX_SIZE | STATX_TYPE,
+                  &status);
+    CHECK_OK(call_run(loop, &call));
+    CHECK(S_ISREG(status.stx_mode));
+    gyre_op_statx(&call.op, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW,
+                  STATX_SIZE | STATX_TYPE, &status);
+    CHECK_OK(call_run(loop, &call));
+    CHECK(S_ISLNK(status.stx_mode));
+    gyre_op_statx(&call.op, AT_FDCWD, path, 1 << 30, STATX_SIZE, &status);
+    CHECK_ERR(call_run(loop, &call), -EINVAL);
+    CHECK_OK(ftruncate(fd, (off_t)5 << 30));
+    gyre_op_statx(&call.op, fd, "", AT_EMPTY_PATH, STATX_SIZE, &status);
+    CHECK_OK(call_run(loop, &call));
+    CHECK_EQ(status.stx_size, UINT64_C(5) << 30);
+    close(fd);
+    gyre_op_statx(&call.op, fd, "", AT_EMPTY_PATH, STATX_SIZE, &status);
+    CHECK_ERR(call_run(loop, &call), -EBADF);
     gyre_loop_destroy(loop);
 }
 

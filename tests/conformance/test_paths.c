@@ -365,6 +365,83 @@ KERNEL_TEST(E17_B15_the_copying_forms_need_nothing_after_the_fill)
     free(two);
 }
 
+/* ---- cancels ------------------------------------------------------------- */
+
+/* All of them at once: what is not begun does nothing, what is ends. */
+static unsigned start_all(struct place *place, struct call *calls, int fd,
+                          char *value)
+{
+    unsigned n = 0;
+
+    gyre_op_renameat2(&calls[n++].op, place->dir, "from", place->dir, "to", 0);
+    gyre_op_unlinkat(&calls[n++].op, place->dir, "gone", 0);
+    gyre_op_mkdirat(&calls[n++].op, place->dir, "dir", 0700);
+    gyre_op_symlinkat(&calls[n++].op, "x", place->dir, "soft");
+    gyre_op_linkat(&calls[n++].op, place->dir, "f", place->dir, "hard", 0);
+    gyre_op_fsetxattr(&calls[n++].op, fd, "user.x", "x", 1, 0);
+    gyre_op_fgetxattr(&calls[n++].op, fd, "user.a", value, 1);
+    gyre_op_fallocate(&calls[n++].op, fd, 0, 0, 100000);
+    gyre_op_sync_file_range(&calls[n++].op, fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    gyre_op_fadvise(&calls[n++].op, fd, 0, 0, POSIX_FADV_NORMAL);
+    gyre_op_ftruncate(&calls[n++].op, fd, 100000);
+    for (unsigned i = 0; i < n; i++)
+        call_start(place->loop, &calls[i]);
+    return n;
+}
+
+static int file_with(const char *name, const char *value);
+
+KERNEL_TEST(G1_B8_B9_B10_B14_B15_B16_what_is_cancelled_early_does_nothing)
+{
+    struct call calls[16];
+    struct place place;
+    struct stat status;
+    char value[4];
+    unsigned count;
+    int fd;
+
+    place_open(&place);
+    fd = file_with("user.a", "v");
+    touch(&place, "from");
+    touch(&place, "gone");
+    count = start_all(&place, calls, fd, value);
+    for (unsigned i = 0; i < count; i++)
+        CHECK_OK(gyre_op_cancel(&calls[i].op));
+    for (unsigned i = 0; i < count; i++)
+        CHECK_ERR(call_wait(place.loop, &calls[i]), -ECANCELED);
+    CHECK_GT(number_of(&place, "from"), 0u);
+    CHECK_GT(number_of(&place, "gone"), 0u);
+    CHECK_EQ(number_of(&place, "to"), 0u);
+    CHECK_EQ(number_of(&place, "dir"), 0u);
+    CHECK_EQ(number_of(&place, "soft"), 0u);
+    CHECK_EQ(number_of(&place, "hard"), 0u);
+    CHECK_OK(fstat(fd, &status));
+    CHECK_EQ(status.st_size, 10);
+    CHECK_EQ(fgetxattr(fd, "user.x", value, sizeof value), -1);
+
+    /* And late: done, or nothing has happened. */
+    count = start_all(&place, calls, fd, value);
+    CHECK_OK(gyre_loop_submit(place.loop));
+    for (unsigned i = 0; i < count; i++)
+        (void)gyre_op_cancel(&calls[i].op);
+    for (unsigned i = 0; i < count; i++) {
+        int result = call_wait(place.loop, &calls[i]);
+
+        if (result != -ECANCELED)
+            CHECK_GE(result, 0);
+    }
+    CHECK_EQ(number_of(&place, "to") != 0, calls[0].result.res == 0);
+    CHECK_EQ(number_of(&place, "from") == 0, calls[0].result.res == 0);
+    CHECK_EQ(number_of(&place, "gone") == 0, calls[1].result.res == 0);
+    CHECK_EQ(number_of(&place, "dir") != 0, calls[2].result.res == 0);
+    CHECK_EQ(number_of(&place, "soft") != 0, calls[3].result.res == 0);
+    CHECK_EQ(number_of(&place, "hard") != 0, calls[4].result.res == 0);
+    CHECK_EQ(fgetxattr(fd, "user.x", value, sizeof value) == 1,
+             calls[5].result.res == 0);
+    close(fd);
+    place_close(&place);
+}
+
 /* ---- attributes ---------------------------------------------------------- */
 
 static int file_with(const char *name, const char *value)

@@ -173,6 +173,13 @@ pipeline: 2 lines, OK' "$("$at/pipeline" "$work/two" 2>&1)"
 lines: $work/gone: No such file or directory" \
         "$("$at/lines" "$work/two" "$work/none" "$work/gone" 2> "$work/err";
         cat "$work/err")"
+    dd if=/dev/urandom of="$work/from" bs=1000 count=300 2> /dev/null
+    rm -f "$work/to"
+    check "B17_example_copy [$1]" 'whole' "$("$at/copy" "$work/from" \
+        "$work/to" && cmp "$work/from" "$work/to" &&
+        [ ! -e "$work/to.part" ] && echo whole)"
+    check "B17_example_copy_fails [$1]" 'copy: No such file or directory' \
+        "$("$at/copy" "$work/gone" "$work/to" 2>&1)"
     if command -v curl > /dev/null 2>&1; then
         check "example_echo [$1]" 'hello, echo* and it ended with 0' \
             "$(echo_server)"

@@ -32,7 +32,10 @@ int rw_check(const struct io_uring_sqe *sqe)
     if (sqe->opcode == IORING_OP_READV && sqe->len != 1 &&
         (sqe->flags & IOSQE_BUFFER_SELECT) != 0)
         return -EINVAL;
-    return sqe->attr_type_mask != 0 ? -EINVAL : 0;
+    /* Polling for completion is for rings that were made for it. */
+    return sqe->attr_type_mask != 0 || (sqe->rw_flags & RWF_HIPRI) != 0
+               ? -EINVAL
+               : 0;
 }
 
 static bool rw_is_vectored(const struct request *r)
