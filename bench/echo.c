@@ -261,6 +261,25 @@ static int tasks(const struct bench_case *of, const struct budget *budget,
     return take(of, budget, sample, serve_tasks);
 }
 
+static int callbacks_pooled(const struct bench_case *of,
+                            const struct budget *budget, struct sample *sample)
+{
+    return take(of, budget, sample, serve_callbacks_pooled);
+}
+
+static int tasks_pooled(const struct bench_case *of,
+                        const struct budget *budget, struct sample *sample)
+{
+    return take(of, budget, sample, serve_tasks_pooled);
+}
+
+static int tasks_pooled_small(const struct bench_case *of,
+                              const struct budget *budget,
+                              struct sample *sample)
+{
+    return take(of, budget, sample, serve_tasks_pooled_small);
+}
+
 static int uring_plain(const struct bench_case *of, const struct budget *budget,
                        struct sample *sample)
 {
@@ -284,6 +303,9 @@ static const struct contender contenders[] = {
     { .name = "uring by hand, same ops", .take = uring_plain },
     { .name = "gyre callbacks", .take = callbacks },
     { .name = "gyre tasks", .take = tasks },
+    { .name = "gyre callbacks, pooled", .take = callbacks_pooled },
+    { .name = "gyre tasks, pooled", .take = tasks_pooled },
+    { .name = "gyre tasks, small pages", .take = tasks_pooled_small },
     { .name = "epoll by hand", .take = epoll },
     { .name = "gyre callbacks on emu", .take = callbacks, .kernel = "emu" },
     { .name = "gyre tasks on emu", .take = tasks, .kernel = "emu" },

@@ -48,8 +48,11 @@ typedef int echo_server(struct echo_job *job);
 
 echo_server serve_callbacks;
 echo_server serve_tasks;
-echo_server serve_uring_plain; /* the ops that gyre uses */
-echo_server serve_uring_best;  /* all that io_uring offers */
+echo_server serve_callbacks_pooled; /* received into a pool */
+echo_server serve_tasks_pooled;
+echo_server serve_tasks_pooled_small; /* on small pages */
+echo_server serve_uring_plain;        /* the ops that gyre uses */
+echo_server serve_uring_best;         /* all that io_uring offers */
 echo_server serve_epoll;
 
 struct echo_client {

@@ -29,15 +29,16 @@ check()
     esac
 }
 
+# echo_server NAME: of the examples that echo
 echo_server()
 {
     mkfifo "$work/stdin"
-    "$at/echo" 0 < "$work/stdin" > "$work/echo" &
+    "$at/$1" 0 < "$work/stdin" > "$work/echo" 2> "$work/err" &
     pid=$!
     exec 9> "$work/stdin"
     port=
     while [ -z "$port" ] && kill -0 "$pid" 2> /dev/null; do
-        port=$(sed -n 's/^echo: .* port //p' "$work/echo")
+        port=$(sed -n "s/^$1: .* port //p" "$work/echo")
     done
     # curl's telnet sends what it reads and prints what comes back.
     answer=$( (printf 'hello, echo\n'; sleep 1) |
@@ -182,7 +183,9 @@ lines: $work/gone: No such file or directory" \
         "$("$at/copy" "$work/gone" "$work/to" 2>&1)"
     if command -v curl > /dev/null 2>&1; then
         check "example_echo [$1]" 'hello, echo* and it ended with 0' \
-            "$(echo_server)"
+            "$(echo_server echo)"
+        check "C6_example_pooled [$1]" 'hello, echo* and it ended with 0' \
+            "$(echo_server pooled)"
     else
         echo "skip example_echo [$1]: no curl"
     fi
