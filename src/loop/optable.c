@@ -211,6 +211,7 @@ const struct op_info op_table[256] = {
                                      "gyre_inq, gyre_outq",
                                      "the system call", "C12") },
     [IORING_OP_SEND_ZC] = { "SEND_ZC", FD, RETRY, NOTIFIES,
+                            .fixed_flag = true,
                             MANUAL("gyre_op_send_zc, gyre_op_sendto_zc",
                                    "gyre_send_zc, gyre_sendto_zc",
                                    "send, when there is room, by copying",

@@ -412,3 +412,37 @@ KERNEL_TEST2(I1_no_memory_for_a_registration_is_told)
         CHECK_LT(nth, 100);
     }
 }
+
+/* ---- sends without copying ----------------------------------------------- */
+
+enum { MUCH = 5000 }; /* more than GYRE_ZC_THRESHOLD */
+
+static int send_body(void *arg)
+{
+    static char got[MUCH];
+    int pair[2];
+    int index;
+
+    (void)arg;
+    loop = gyre_loop_current();
+    index = gyre_buffers_register(loop, memory[0], PIECE);
+    CHECK_GE(index, 0);
+    memset(memory[0], 'z', PIECE);
+    tcp_pair_open(pair);
+    CHECK_EQ(gyre_send_zc(pair[0], memory[0] + 5, MUCH, 0, NULL), MUCH);
+    CHECK_OK(gyre_recv_all(pair[1], got, MUCH, 0));
+    CHECK_MEM_EQ(got, memory[0], MUCH);
+    CHECK_EQ(fixed_count(), 1u);
+    CHECK_EQ(gyre_send_zc(pair[0], memory[1], MUCH, 0, NULL), MUCH);
+    CHECK_OK(gyre_recv_all(pair[1], got, MUCH, 0));
+    CHECK_EQ(fixed_count(), 1u);
+    CHECK_OK(gyre_buffers_unregister(loop, (unsigned)index, NULL, NULL));
+    CHECK_OK(gyre_close(pair[0]));
+    CHECK_OK(gyre_close(pair[1]));
+    return 0;
+}
+
+KERNEL_TEST(B20_a_send_without_copying_from_registered_memory_is_fixed)
+{
+    must_run(send_body, NULL);
+}

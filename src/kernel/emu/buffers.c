@@ -247,7 +247,9 @@ int buffers_register(struct emu *emu, unsigned opcode, void *arg,
 bool buffers_are_named(const struct io_uring_sqe *sqe)
 {
     return sqe->opcode == IORING_OP_READ_FIXED ||
-           sqe->opcode == IORING_OP_WRITE_FIXED;
+           sqe->opcode == IORING_OP_WRITE_FIXED ||
+           (sqe->opcode == IORING_OP_SEND_ZC &&
+            (sqe->ioprio & IORING_RECVSEND_FIXED_BUF) != 0);
 }
 
 int buffers_take(struct emu *emu, struct request *r)
