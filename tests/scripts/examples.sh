@@ -49,6 +49,21 @@ echo_server()
     rm -f "$work/stdin"
 }
 
+# bash can send a datagram.
+udp_echo()
+{
+    "$at/udp-echo" 0 > "$work/udp" &
+    pid=$!
+    port=
+    while [ -z "$port" ] && kill -0 "$pid" 2> /dev/null; do
+        port=$(sed -n 's/^udp-echo: .* port //p' "$work/udp")
+    done
+    timeout 20 bash -c "exec 3<> /dev/udp/127.0.0.1/$port
+        printf 'hello, echo' >&3; head -c 11 <&3"
+    kill "$pid"
+    wait "$pid" 2> /dev/null
+}
+
 dump_server()
 {
     mkfifo "$work/stdin"
@@ -169,6 +184,13 @@ pipeline: 2 lines, OK' "$("$at/pipeline" "$work/two" 2>&1)"
     check "K8_example_pipeline_fails [$1]" 'pipeline: 0 lines, ENOENT' \
         "$("$at/pipeline" "$work/gone" 2>&1)"
     : > "$work/none"
+    check "C8_example_send_zc [$1]" 'send-zc: 4 of 4 arrived whole
+send-zc: the kernel copied * bytes' "$("$at/send-zc" 2>&1)"
+    if command -v bash > /dev/null; then
+        check "C15_C17_example_udp_echo [$1]" 'hello, echo' "$(udp_echo 2>&1)"
+    else
+        echo "skip C15_C17_example_udp_echo [$1]: there is no bash"
+    fi
     check "example_lines [$1]" "       2 $work/two
        0 $work/none
 lines: $work/gone: No such file or directory" \
