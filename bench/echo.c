@@ -255,6 +255,12 @@ static int callbacks(const struct bench_case *of, const struct budget *budget,
     return take(of, budget, sample, serve_callbacks);
 }
 
+static int slots(const struct bench_case *of, const struct budget *budget,
+                 struct sample *sample)
+{
+    return take(of, budget, sample, serve_slots);
+}
+
 static int tasks(const struct bench_case *of, const struct budget *budget,
                  struct sample *sample)
 {
@@ -302,6 +308,7 @@ static const struct contender contenders[] = {
     { .name = "uring by hand, best", .take = uring_best, .is_limit = true },
     { .name = "uring by hand, same ops", .take = uring_plain },
     { .name = "gyre callbacks", .take = callbacks },
+    { .name = "gyre callbacks, slots", .take = slots },
     { .name = "gyre tasks", .take = tasks },
     { .name = "gyre callbacks, pooled", .take = callbacks_pooled },
     { .name = "gyre tasks, pooled", .take = tasks_pooled },

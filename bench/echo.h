@@ -47,6 +47,7 @@ static inline const char *echo_reply(const struct echo_job *job,
 typedef int echo_server(struct echo_job *job);
 
 echo_server serve_callbacks;
+echo_server serve_slots; /* the same on registered files */
 echo_server serve_tasks;
 echo_server serve_callbacks_pooled; /* received into a pool */
 echo_server serve_tasks_pooled;

@@ -65,7 +65,15 @@ static void received(gyre_op *op, gyre_result result)
     gyre_op_start(c->loop, &c->send, sent, c);
 }
 
-int serve_callbacks(struct echo_job *job)
+/* Each connection goes from its descriptor to the slot of its number. */
+static int into_slots(gyre_loop *loop, const struct echo_job *job)
+{
+    int err = gyre_slots_create(loop, job->count);
+
+    return err < 0 ? err : gyre_slots_set(loop, 0, job->fds, job->count);
+}
+
+static int serve_by_callbacks(struct echo_job *job, bool slots)
 {
     struct connection *all;
     char *buffers;
@@ -74,6 +82,8 @@ int serve_callbacks(struct echo_job *job)
 
     if (err < 0)
         return err;
+    if (slots && into_slots(loop, job) != (int)job->count)
+        abort();
     all = aligned_alloc(64, job->count * sizeof *all);
     buffers = malloc((size_t)job->count * job->size);
     if (all == NULL || buffers == NULL)
@@ -82,7 +92,7 @@ int serve_callbacks(struct echo_job *job)
         struct connection *c = &all[i];
 
         c->loop = loop;
-        c->fd = job->fds[i];
+        c->fd = slots ? gyre_slot_handle(i) : job->fds[i];
         c->job = job;
         c->buffer = buffers + (size_t)i * job->size;
         gyre_op_recv(&c->recv, c->fd, c->buffer, job->size, 0);
@@ -94,6 +104,16 @@ int serve_callbacks(struct echo_job *job)
     free(buffers);
     free(all);
     return err;
+}
+
+int serve_callbacks(struct echo_job *job)
+{
+    return serve_by_callbacks(job, false);
+}
+
+int serve_slots(struct echo_job *job)
+{
+    return serve_by_callbacks(job, true);
 }
 
 /* ---- tasks -------------------------------------------------------------- */

@@ -76,9 +76,9 @@ GYRE_API int gyre_loop_cancel_sync(gyre_loop *loop, const gyre_match *match,
 
 /*
  * In a callback that has no use for its result: give back what the completion
- * made, that is close the descriptor or empty the slot that an accept or an open
- * delivered. Of
- * each completion of a multishot op, too. Others have nothing to give back.
+ * made, that is close the descriptor, or empty the slot, that an accept or an
+ * open delivered. Of each completion of a multishot op, too. Others have
+ * nothing to give back.
  */
 GYRE_API void gyre_op_dispose(gyre_op *op, gyre_result result);
 
