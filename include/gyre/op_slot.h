@@ -88,9 +88,8 @@ GYRE_API int gyre_slots_set(gyre_loop *loop, uint32_t first, const int *fds,
                             uint32_t count) GYRE_MUST_USE;
 
 /* Choose slots from this range only when asked for any; at first it is the
- * whole table. So the others can be given out by number. Fill or empty slots of
- * the others before this call: Linux begins its search at the one touched
- * last. -EINVAL: the table has no such slots. */
+ * whole table. So the others can be given out by number. -EINVAL: the table has
+ * no such slots. */
 GYRE_API int gyre_slots_set_range(gyre_loop *loop, uint32_t first,
                                   uint32_t count) GYRE_MUST_USE;
 

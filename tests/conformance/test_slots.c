@@ -259,6 +259,33 @@ KERNEL_TEST(B20_files_by_handle_are_files_by_descriptor)
     gyre_loop_destroy(loop);
 }
 
+KERNEL_TEST(B20_splices_take_handles_for_both_ends)
+{
+    gyre_loop *loop = stage_with_slots(4);
+    char byte = 0;
+    int first[2], second[2], ends[3];
+    gyre_op op;
+
+    make_pipe(first);
+    make_pipe(second);
+    ends[0] = move_into(loop, 0, first[0]);
+    ends[1] = move_into(loop, 1, second[1]);
+    CHECK_EQ(write(first[1], "ab", 2), 2);
+    gyre_op_tee(&op, ends[0], ends[1], 1, 0);
+    CHECK_EQ(op_run(loop, &op), 1);
+    gyre_op_splice(&op, ends[0], GYRE_CURRENT_POSITION, ends[1],
+                   GYRE_CURRENT_POSITION, 2, 0);
+    CHECK_EQ(op_run(loop, &op), 2);
+    CHECK_EQ(read(second[0], &byte, 1), 1);
+    CHECK_EQ(byte, 'a');
+    gyre_op_splice(&op, gyre_slot_handle(3), GYRE_CURRENT_POSITION, ends[1],
+                   GYRE_CURRENT_POSITION, 1, 0);
+    CHECK_ERR(op_run(loop, &op), -EBADF);
+    CHECK_OK(close(first[1]));
+    CHECK_OK(close(second[0]));
+    gyre_loop_destroy(loop);
+}
+
 /* What Linux has no opcode for is executed in user space, which can reach into
  * a table there only. */
 KERNEL_TEST(B20_what_is_emulated_refuses_slots_of_linux)
@@ -704,6 +731,7 @@ KERNEL_TEST_ON(I3_I4_B20_a_ring_without_a_table_has_the_emulator_s, TEST_URING)
         I3_I4_a_table_is_made_and_given_back,
         B20_sockets_by_handle_are_sockets_by_descriptor,
         B20_files_by_handle_are_files_by_descriptor,
+        B20_splices_take_handles_for_both_ends,
         B20_what_is_emulated_refuses_slots_of_linux,
         B11_a_file_is_opened_into_a_slot,
         C2_a_connection_is_accepted_into_a_slot,

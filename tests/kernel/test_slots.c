@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ring/abi_register.h"
@@ -23,12 +24,17 @@
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 #define ANY IORING_FILE_INDEX_ALLOC
 
+static bool is_emu(void)
+{
+    return strcmp(test_kernel(), "emu") == 0;
+}
+
 static struct kernel *open_kernel(void)
 {
     struct kernel_options options = { .entries = 16 };
     struct kernel *k;
 
-    if (strcmp(test_kernel(), "emu") == 0)
+    if (is_emu())
         return world_open(16, 0, 0);
     CHECK_OK(uring_open(&k, &options));
     CHECK_OK(k->class->attach(k));
@@ -395,6 +401,16 @@ KERNEL_TEST2(I4_automatic_slots_keep_to_a_range)
     CHECK_ERR(open_direct(k, "/", O_RDONLY, ANY), -ENFILE);
     CHECK_EQ(open_direct(k, "/", O_RDONLY, 6), 0);
     CHECK_ERR(open_direct(k, "/", O_RDONLY, ANY), -ENFILE);
+    /* What happens to others makes no difference. */
+    CHECK_EQ(open_direct(k, "/", O_RDONLY, 1), 0);
+    CHECK_OK(close_slot(k, 0));
+    CHECK_OK(close_slot(k, 4));
+    CHECK_OK(close_slot(k, 5));
+    CHECK_EQ(open_direct(k, "/", O_RDONLY, ANY), 4);
+    CHECK_OK(close_slot(k, 3));
+    CHECK_EQ(open_direct(k, "/", O_RDONLY, 1), 0);
+    CHECK_OK(close_slot(k, 0));
+    CHECK_EQ(open_direct(k, "/", O_RDONLY, ANY), 3);
     CHECK_OK(set_range(k, 1, 1));
     CHECK_EQ(open_direct(k, "/", O_RDONLY, ANY), 1);
     CHECK_ERR(open_direct(k, "/", O_RDONLY, ANY), -ENFILE);
@@ -584,4 +600,88 @@ static void make_a_table(void)
 TEST(I3_I4_a_table_in_user_space_without_memory_loses_nothing)
 {
     CHECK_GE(for_each_failure(make_a_table), 6);
+}
+
+/* ---- what is not the same (docs/DIFFERENCES.md) -------------------------- */
+
+KERNEL_TEST2(emu_difference_50_a_slot_takes_a_descriptor)
+{
+    struct kernel *k = open_kernel();
+    struct rlimit limit;
+    int pair[2], spare[64], count = 0;
+
+    make_pair(SOCK_STREAM, pair);
+    CHECK_OK(register_sparse(k, 8));
+    CHECK_OK(getrlimit(RLIMIT_NOFILE, &limit));
+    limit.rlim_cur = 60;
+    CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
+    while ((spare[count] = dup(pair[0])) >= 0)
+        count++;
+    if (is_emu())
+        CHECK_ERR(update(k, 0, pair, 1), -EMFILE);
+    else
+        CHECK_EQ(update(k, 0, pair, 1), 1);
+    while (count > 0)
+        CHECK_OK(close(spare[--count]));
+    CHECK_EQ(update(k, 0, pair, 1), 1);
+    CHECK(reaches(k, 0, pair[1]));
+    close_pair(pair);
+    world_close(k);
+}
+
+KERNEL_TEST2(emu_difference_51_a_child_shares_what_is_in_slots)
+{
+    struct kernel *k = open_kernel();
+    int pair[2], hold[2], status;
+    char byte;
+    pid_t child;
+
+    make_pair(SOCK_STREAM, pair);
+    make_pipe(hold, 0);
+    CHECK_OK(register_sparse(k, 1));
+    CHECK_EQ(update(k, 0, pair, 1), 1);
+    CHECK_OK(close(pair[0]));
+    child = fork();
+    CHECK_GE(child, 0);
+    if (child == 0) {
+        close(hold[1]);
+        _exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    CHECK_OK(close_slot(k, 0));
+    if (is_emu())
+        CHECK_EQ(recv(pair[1], &byte, 1, MSG_DONTWAIT), -1);
+    CHECK_OK(close(hold[1]));
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(recv(pair[1], &byte, 1, 0), 0);
+    CHECK_OK(close(hold[0]));
+    CHECK_OK(close(pair[1]));
+    world_close(k);
+}
+
+KERNEL_TEST2(emu_difference_13_a_cancel_by_descriptor_and_a_slot)
+{
+    struct kernel *k = open_kernel();
+    struct io_uring_sqe *sqe;
+    int pair[2], results[3];
+    char got;
+
+    make_pair(SOCK_STREAM, pair);
+    CHECK_OK(register_sparse(k, 1));
+    CHECK_EQ(update(k, 0, pair, 1), 1);
+    put_fixed(k, IORING_OP_RECV, 0, &got, 1, 1);
+    expect_nothing(k);
+    sqe = put(k, IORING_OP_ASYNC_CANCEL, pair[0], NULL, 0, 2);
+    sqe->cancel_flags = IORING_ASYNC_CANCEL_FD;
+    if (is_emu()) {
+        expect(k, 2, -ENOENT);
+        CHECK_EQ(write(pair[1], "x", 1), 1);
+        expect(k, 1, 1);
+    } else {
+        collect(k, 2, results);
+        CHECK_EQ(results[2], 0);
+        CHECK_ERR(results[1], -ECANCELED);
+    }
+    close_pair(pair);
+    world_close(k);
 }

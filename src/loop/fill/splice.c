@@ -14,16 +14,16 @@ void gyre_op_splice(gyre_op *op, int in, uint64_t in_offset, int out,
         op_fill(op, IORING_OP_SPLICE, out, NULL, size, out_offset);
 
     sqe->splice_off_in = in_offset;
-    sqe->splice_fd_in = in;
     sqe->splice_flags = flags;
+    op_fill_fd_in(sqe, in);
 }
 
 void gyre_op_tee(gyre_op *op, int in, int out, uint32_t size, unsigned flags)
 {
     struct io_uring_sqe *sqe = op_fill(op, IORING_OP_TEE, out, NULL, size, 0);
 
-    sqe->splice_fd_in = in;
     sqe->splice_flags = flags;
+    op_fill_fd_in(sqe, in);
 }
 
 /* Linux wants the descriptor to be 0, though there is none. */
