@@ -262,7 +262,9 @@ static int wait_close(struct scene *scene)
     return result;
 }
 
-SCENARIO(gyre_close) = { .wait = wait_close, .set_up = pair_up, .many = true };
+SCENARIO(gyre_close) = { .wait = wait_close,
+                         .set_up = pair_up,
+                         .deaf = { true } };
 
 static int wait_statx(struct scene *scene)
 {
