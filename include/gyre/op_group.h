@@ -12,8 +12,9 @@
  * for each, and gyre_result_is_last() tells the last. It ends when it is
  * cancelled; with an error, of which -ENOBUFS says that the group is empty;
  * with the end of the stream; or with a good result that is the last, if the
- * completion queue was full. After the latter two but the end of the stream,
- * provide buffers and start it again; nothing is lost between.
+ * kernel could not go on, mostly since its completion queue was full. After the
+ * latter, and after -ENOBUFS when there are buffers again, start it again;
+ * nothing is lost between.
  *
  * Each fills a whole op (gyre/op.h). "since" is the first Linux that executes
  * it; below it, and without io_uring, gyre emulates it. Groups are executed
@@ -102,7 +103,9 @@ GYRE_API void gyre_op_recvmsg_multishot(gyre_op *op, int fd,
  * Each result: bytes read from a pipe, a terminal, a socket, an eventfd ...
  * into one buffer of the group. The last has 0: the end. -EBADFD: it is a file,
  * which is always ready. since 6.7; from 6.12 by one request, before by a read
- * for each result, which does not notice that it is a file
+ * for each result, which does not notice that it is a file, may take a buffer
+ * for the end, and holds one while it waits if the group was provided by
+ * gyre_op_provide_buffers()
  */
 GYRE_API void gyre_op_read_multishot(gyre_op *op, int fd, uint16_t group);
 

@@ -63,7 +63,8 @@ enum kernel_route {
     KERNEL_ROUTE_SIDE = 2,
     KERNEL_ROUTE_LOOK = 3, /* one of these, by the request: look() says */
     /* look() only: SQ, by a request that has one result in place of one with
-     * many. Each result > 0 is one of several, and it is made again. */
+     * many. Each good result is one of several, and it is made again; but not
+     * after the end of a stream. */
     KERNEL_ROUTE_REPEAT = 4,
 };
 

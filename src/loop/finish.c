@@ -260,8 +260,9 @@ static void op_retry(gyre_loop *loop, gyre_op *op)
  * finds it. */
 static bool op_repeats(const gyre_op *op, int32_t res)
 {
-    return UNLIKELY((op->flags_ & OP_REPEATS) != 0) && res > 0 &&
-           (op->flags_ & OP_CANCEL_ASKED) == 0;
+    return UNLIKELY((op->flags_ & OP_REPEATS) != 0) && res >= 0 &&
+           (op->flags_ & OP_CANCEL_ASKED) == 0 &&
+           !gyre_op_is_eof(op, (gyre_result){ .res = res });
 }
 
 static void op_repeat(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)

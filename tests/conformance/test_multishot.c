@@ -590,7 +590,9 @@ KERNEL_TEST(C6_a_fast_peer_does_not_starve_the_others)
         }
     }
     CHECK_EQ(other.results[0].res, 1);
-    CHECK_LT(flood.calls, 600u); /* some turns' share, and no more */
+    /* Some turns' share, and no more. Linux < 6.8 has no bound but its queue
+     * for what it does at a time. */
+    CHECK_LT(flood.calls, queued / SIZE);
     end(loop, &other);
     if (flood.lasts == 0)
         CHECK_OK(gyre_op_cancel(&flood.op));
@@ -617,13 +619,13 @@ KERNEL_TEST(C2_C6_B6_E6_a_thousand_end_with_their_loop)
     gyre_op *ops = aligned_alloc(_Alignof(gyre_op), COUNT * sizeof *ops);
     struct sockaddr_in address;
     int listener = make_listener(&address), pair[2], pipes[2];
-    char memory[2][SIZE];
+    char(*memory)[SIZE] = calloc(COUNT, SIZE);
     unsigned lasts = 0;
 
-    CHECK(ops != NULL);
+    CHECK(ops != NULL && memory != NULL);
     make_pair(pair);
     make_pipe(pipes);
-    CHECK_EQ(provide(loop, memory[0], 2, 0), 0);
+    CHECK_EQ(provide(loop, memory[0], COUNT, 0), 0);
     for (unsigned i = 0; i < COUNT; i++) {
         if (i % 3 == 0)
             gyre_op_recv_multishot(&ops[i], pair[0], GROUP, 0);
@@ -637,6 +639,7 @@ KERNEL_TEST(C2_C6_B6_E6_a_thousand_end_with_their_loop)
     gyre_loop_destroy(loop);
     CHECK_EQ(lasts, (unsigned)COUNT); /* I1 */
     free(ops);
+    free(memory);
     close_both(pair);
     close_both(pipes);
     close(listener);

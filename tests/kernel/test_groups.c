@@ -19,6 +19,7 @@ BOTH_TEST(I6_a_ring_of_buffers_is_registered_once_and_checked)
     struct io_uring_buf_status status = { .buf_group = GROUP };
     struct io_uring_buf_reg reg = { .bgid = GROUP };
     struct ring_of ring, other;
+    int err;
 
     CHECK_OK(set_up(k, &ring, 8, 0));
     check_head(k, 0);
@@ -45,12 +46,13 @@ BOTH_TEST(I6_a_ring_of_buffers_is_registered_once_and_checked)
     reg.ring_addr = 4096 * 2;
     CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1), -EFAULT);
 
-    CHECK_ERR(unregister(k, GROUP + 1), -ENOENT);
+    /* Linux < 6.8 says it in another way. */
+    err = unregister(k, GROUP + 1);
+    CHECK(err == -ENOENT || (err == -EINVAL && k->ring_fd >= 0));
     status.buf_group = GROUP + 1;
-    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_STATUS, &status, 1),
-              -ENOENT);
+    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_STATUS, &status, 1), err);
     tear_down(&ring);
-    CHECK_ERR(unregister(k, GROUP), -ENOENT);
+    CHECK_ERR(unregister(k, GROUP), err);
 }
 
 BOTH_TEST(I6_a_receive_takes_a_buffer_when_there_is_data)
@@ -263,12 +265,13 @@ BOTH_TEST(I6_a_read_on_a_thread_holds_its_buffer)
 BOTH_TEST(I6_a_send_holds_its_buffer_and_gives_it_back_by_its_end)
 {
     enum { BIG = 1 << 20 };
-    char *memory = calloc(1, BIG);
     struct ring_of ring;
+    char *memory;
     int fds[2];
 
     if (!has(k, RING_RECV_BUNDLE))
         return;
+    memory = calloc(1, BIG);
     CHECK(memory != NULL);
     make_pair(SOCK_STREAM, fds);
     CHECK_OK(set_up(k, &ring, 4, 0));

@@ -122,7 +122,12 @@ BOTH_TEST(C6_I6_an_empty_group_ends_it_and_nothing_is_lost)
     add(&ring, 2);
     put_recv_multishot(k, fd, ID(1));
     expect_cqe(k, ID(1), 3, MORE | BUFFER(2));
-    end(k, ID(1));
+    /* An older Linux does not know that it was all. */
+    enter(k, 0);
+    if (cq_ready(&k->cq) > 0)
+        expect_cqe(k, ID(1), -ENOBUFS, 0);
+    else
+        end(k, ID(1));
     put_recv_multishot(k, fd, ID(2));
     expect_cqe(k, ID(2), -ENOBUFS, 0);
     tear_down(&ring);
@@ -182,11 +187,13 @@ BOTH_TEST(C6_a_full_queue_ends_it_with_its_result)
 
 BOTH_TEST(B6_one_read_for_all_that_comes)
 {
+    struct io_uring_cqe cqe;
     struct ring_of ring;
-    int fds[2], file = make_file("f", 200);
+    int fds[2], file;
 
     if (!has_opcode(k, IORING_OP_READ_MULTISHOT))
         return;
+    file = make_file("f", 200);
     make_pipe(fds, 0);
     CHECK_OK(set_up(k, &ring, 4, 0));
     add(&ring, 0);
@@ -200,7 +207,11 @@ BOTH_TEST(B6_one_read_for_all_that_comes)
     expect_cqe(k, ID(1), 5, MORE | BUFFER(1));
     CHECK_EQ(memcmp(ring.memory + SIZE, "three", 5), 0);
     close(fds[1]);
-    expect_cqe(k, ID(1), 0, 0);
+    /* A pipe that Linux < 6.3 reads on a thread costs the buffer it has got. */
+    enter(k, 1);
+    cqe = take(k);
+    CHECK_EQ(cqe.res, 0);
+    CHECK(cqe.flags == 0 || cqe.flags == BUFFER(2));
     put_chosen(k, IORING_OP_READ_MULTISHOT, file, ID(2));
     expect_cqe(k, ID(2), -EBADFD, 0);
     put_chosen(k, IORING_OP_READ_MULTISHOT, -1, ID(3));
@@ -212,13 +223,15 @@ BOTH_TEST(B6_one_read_for_all_that_comes)
 
 BOTH_TEST(B6_a_terminal_is_read_again_and_again)
 {
-    int controller = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), terminal;
+    int controller, terminal;
     struct io_uring_cqe cqe;
     struct ring_of ring;
 
     if (!has_opcode(k, IORING_OP_READ_MULTISHOT))
         return;
-    CHECK_GE(controller, 0);
+    controller = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (controller < 0)
+        TEST_SKIP("no terminals can be made here");
     CHECK_OK(grantpt(controller));
     CHECK_OK(unlockpt(controller));
     terminal = open(ptsname(controller), O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -237,7 +250,11 @@ BOTH_TEST(B6_a_terminal_is_read_again_and_again)
     if ((cqe.flags & MORE) != 0) {
         say(controller, "bc\n");
         expect_cqe(k, ID(1), 3, MORE | BUFFER(2));
-        end(k, ID(1));
+        say(controller, "\x04"); /* the end, as one types it */
+        enter(k, 1);
+        cqe = take(k);
+        CHECK_EQ(cqe.res, 0);
+        CHECK_EQ(cqe.flags & MORE, 0u);
     }
     tear_down(&ring);
     close(controller);
@@ -365,7 +382,7 @@ BOTH_TEST(C7_a_bundle_fills_one_buffer_after_the_other)
     put_recv_multishot(k, fds[0], ID(1))->ioprio |= IORING_RECVSEND_BUNDLE;
     expect_nothing(k);
     CHECK_EQ(write(fds[1], text, 2 * SIZE + 5), 2 * SIZE + 5);
-    /* Linux may leave the buffer that is not filled to the next result. */
+    /* Linux may leave some to the next result. */
     for (int got = 0, id = 7; got < 2 * SIZE + 5;) {
         struct io_uring_cqe cqe;
 
@@ -373,8 +390,8 @@ BOTH_TEST(C7_a_bundle_fills_one_buffer_after_the_other)
         cqe = take(k);
         CHECK_GT(cqe.res, 0);
         CHECK_EQ(cqe.flags & ~IORING_CQE_F_SOCK_NONEMPTY, MORE | BUFFER(id));
-        if (id == 7)
-            CHECK_GE(cqe.res, 2 * SIZE);
+        if (id == 7 && k->ring_fd < 0)
+            CHECK_EQ(cqe.res, 2 * SIZE + 5);
         got += cqe.res;
         id -= (cqe.res + SIZE - 1) / SIZE;
     }
@@ -428,7 +445,7 @@ BOTH_TEST(C7_a_send_takes_its_bytes_from_a_group)
 BOTH_TEST(C7_a_bundle_that_has_to_wait_goes_on)
 {
     enum { BIG = 400000 };
-    char *memory = calloc(2, BIG), *text = malloc(BIG);
+    char *memory, *text;
     struct io_uring_cqe cqe;
     struct ring_of ring;
     size_t got = 0;
@@ -436,6 +453,8 @@ BOTH_TEST(C7_a_bundle_that_has_to_wait_goes_on)
 
     if (!has(k, RING_RECV_BUNDLE))
         return;
+    memory = calloc(2, BIG);
+    text = malloc(BIG);
     CHECK(memory != NULL && text != NULL);
     make_pair(SOCK_STREAM, fds);
     CHECK_OK(set_up(k, &ring, 8, 0));

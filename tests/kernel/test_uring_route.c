@@ -3,6 +3,7 @@
  * Where requests go whose opcode Linux has, but not every flag of it: each such
  * feature can be taken away by name, so both ways are tested on any Linux.
  */
+#include "kernel/uring/bugs.h"
 #include "kernel/uring_test.h"
 #include "ring/feature.h"
 
@@ -19,16 +20,46 @@ static enum kernel_route look(struct kernel *kernel, struct io_uring_sqe *sqe)
 
 RING_TEST(S2_S4_a_flag_that_is_missing_sends_its_requests_beside)
 {
-    struct kernel *kernel = open_without("accept_multishot");
-    struct io_uring_sqe plain = { .opcode = IORING_OP_ACCEPT };
+    struct kernel *kernel = open_without("recv_multishot");
+    struct io_uring_sqe plain = { .opcode = IORING_OP_RECV };
     struct io_uring_sqe multishot = plain;
 
-    multishot.ioprio = IORING_ACCEPT_MULTISHOT;
-    CHECK_EQ(kernel->route[IORING_OP_ACCEPT], KERNEL_ROUTE_LOOK);
-    CHECK_EQ(kernel->route[IORING_OP_RECV], KERNEL_ROUTE_SQ);
+    multishot.ioprio = IORING_RECV_MULTISHOT;
+    CHECK_EQ(kernel->route[IORING_OP_RECV], KERNEL_ROUTE_LOOK);
     CHECK_EQ(look(kernel, &plain), KERNEL_ROUTE_SQ);
     CHECK_EQ(look(kernel, &multishot), KERNEL_ROUTE_SIDE);
     kernel->class->destroy(kernel);
+}
+
+RING_TEST(S2_S4_C2_B6_what_has_many_results_may_be_repeated)
+{
+    struct kernel *kernel = open_without("accept_multishot,op_read_multishot");
+    struct io_uring_sqe accept = { .opcode = IORING_OP_ACCEPT };
+    struct io_uring_sqe read = { .opcode = IORING_OP_READ_MULTISHOT };
+
+    CHECK_EQ(kernel->route[IORING_OP_ACCEPT], KERNEL_ROUTE_LOOK);
+    CHECK_EQ(look(kernel, &accept), KERNEL_ROUTE_SQ);
+    accept.ioprio = IORING_ACCEPT_MULTISHOT;
+    CHECK_EQ(look(kernel, &accept), KERNEL_ROUTE_REPEAT);
+    CHECK_EQ(accept.ioprio, 0);
+    CHECK_EQ(kernel->route[IORING_OP_READ_MULTISHOT], KERNEL_ROUTE_LOOK);
+    CHECK_EQ(look(kernel, &read), KERNEL_ROUTE_SIDE); /* to be refused */
+    read.flags = IOSQE_BUFFER_SELECT;
+    CHECK_EQ(look(kernel, &read), KERNEL_ROUTE_REPEAT);
+    CHECK_EQ(read.opcode, IORING_OP_READ);
+    CHECK_GT(read.len, 0u);
+    kernel->class->destroy(kernel);
+}
+
+TEST(S3_B6_C7_releases_are_known_by_their_numbers)
+{
+    CHECK_EQ(bugs_release("6.8.0-94-generic"), 6008u);
+    CHECK_EQ(bugs_release("6.12.107+deb13-cloud-amd64"), 6012u);
+    CHECK_EQ(bugs_release("5.10"), 5010u);
+    CHECK_EQ(bugs_release("6"), 0u);
+    CHECK_EQ(bugs_release("6.x"), 0u);
+    CHECK_EQ(bugs_release("linux"), 0u);
+    CHECK_EQ(bugs_release(""), 0u);
 }
 
 RING_TEST(S2_S4_a_hint_that_is_missing_is_left_out)

@@ -510,6 +510,9 @@ bool request_goes_on(struct emu *emu, struct request *r, int *result)
 {
     bool posted;
 
+    /* A thread does not say that what it has read is the end. */
+    if (*result == 0 && r->sqe.opcode == IORING_OP_READ_MULTISHOT)
+        r->over = true;
     if (!r->multishot || *result < 0 || r->over || !request_has_room(emu))
         return false;
     *result = files_settle(emu, r, *result);

@@ -38,55 +38,62 @@ enum field {
 
 #define READ_MAX 0x7ffff000U /* Linux moves no more by one request */
 
+/* Where Linux does not know the bit, the request */
+enum without {
+    BESIDE,   /* goes to the emulator */
+    LEFT_OUT, /* goes without it, which is as good */
+    REPEATED, /* goes without it, once for each result */
+};
+
 struct need {
     uint8_t opcode;
     enum field field;
     uint32_t flag; /* a request with one of these bits in the field */
     enum ring_feature feature;
-    bool optional; /* the bit is left out where Linux does not know it */
+    enum without without;
 };
 
 static const struct need needs[] = {
     { IORING_OP_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_CLOCK_MASK,
-      RING_TIMEOUT_CLOCKS, false },
+      RING_TIMEOUT_CLOCKS, BESIDE },
     { IORING_OP_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_ETIME_SUCCESS,
-      RING_TIMEOUT_ETIME_SUCCESS, false },
+      RING_TIMEOUT_ETIME_SUCCESS, BESIDE },
     { IORING_OP_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_MULTISHOT,
-      RING_TIMEOUT_MULTISHOT, false },
-    { IORING_OP_FADVISE, FIELD_LONG_FILE, 1, RING_LONG_ADVICE, false },
-    { IORING_OP_MADVISE, FIELD_LONG_MEMORY, 1, RING_LONG_ADVICE, false },
+      RING_TIMEOUT_MULTISHOT, BESIDE },
+    { IORING_OP_FADVISE, FIELD_LONG_FILE, 1, RING_LONG_ADVICE, BESIDE },
+    { IORING_OP_MADVISE, FIELD_LONG_MEMORY, 1, RING_LONG_ADVICE, BESIDE },
     { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_MULTISHOT,
-      RING_ACCEPT_MULTISHOT, false },
+      RING_ACCEPT_MULTISHOT, REPEATED },
     { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_DONTWAIT, RING_ACCEPT_FLAGS,
-      false },
+      BESIDE },
     { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_POLL_FIRST,
-      RING_ACCEPT_FLAGS, true },
+      RING_ACCEPT_FLAGS, LEFT_OUT },
     { IORING_OP_RECV, FIELD_IOPRIO, IORING_RECV_MULTISHOT, RING_RECV_MULTISHOT,
-      false },
+      BESIDE },
     { IORING_OP_RECV, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST, RING_POLL_FIRST,
-      true },
+      LEFT_OUT },
     { IORING_OP_RECV, FIELD_IOPRIO, IORING_RECVSEND_BUNDLE, RING_RECV_BUNDLE,
-      true },
+      LEFT_OUT },
     { IORING_OP_RECVMSG, FIELD_IOPRIO, IORING_RECV_MULTISHOT,
-      RING_RECV_MULTISHOT, false },
+      RING_RECV_MULTISHOT, BESIDE },
     { IORING_OP_RECVMSG, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST,
-      RING_POLL_FIRST, true },
+      RING_POLL_FIRST, LEFT_OUT },
     { IORING_OP_SEND, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST, RING_POLL_FIRST,
-      true },
+      LEFT_OUT },
     { IORING_OP_SEND, FIELD_IOPRIO, IORING_RECVSEND_BUNDLE, RING_RECV_BUNDLE,
-      true },
-    { IORING_OP_SEND, FIELD_ADDRESS, 1, RING_SEND_TO, false },
+      LEFT_OUT },
+    { IORING_OP_SEND, FIELD_ADDRESS, 1, RING_SEND_TO, BESIDE },
     { IORING_OP_SENDMSG, FIELD_IOPRIO, IORING_RECVSEND_POLL_FIRST,
-      RING_POLL_FIRST, true },
+      RING_POLL_FIRST, LEFT_OUT },
     { IORING_OP_URING_CMD, FIELD_COMMAND, COMMANDS_6_7, RING_SOCKET_COMMANDS,
-      false },
+      BESIDE },
     { IORING_OP_URING_CMD, FIELD_COMMAND, COMMAND_BIT(GETSOCKNAME),
-      RING_GETSOCKNAME, false },
-    { IORING_OP_URING_CMD, FIELD_LEVEL, 1, NO_LINUX, false },
+      RING_GETSOCKNAME, BESIDE },
+    { IORING_OP_URING_CMD, FIELD_LEVEL, 1, NO_LINUX, BESIDE },
     { IORING_OP_SEND_ZC, FIELD_IOPRIO, IORING_SEND_ZC_REPORT_USAGE,
-      RING_SEND_ZC_REPORT, true },
+      RING_SEND_ZC_REPORT, LEFT_OUT },
     { IORING_OP_SENDMSG_ZC, FIELD_IOPRIO, IORING_SEND_ZC_REPORT_USAGE,
-      RING_SEND_ZC_REPORT, true },
+      RING_SEND_ZC_REPORT, LEFT_OUT },
 };
 
 static uint32_t field_of(const struct io_uring_sqe *sqe, enum field field)
@@ -213,6 +220,7 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
     struct uring *uring = uring_of(kernel);
     enum kernel_route beside =
         emu_has_opcode(sqe->opcode) ? KERNEL_ROUTE_SIDE : KERNEL_ROUTE_REFUSED;
+    enum kernel_route route = KERNEL_ROUTE_SQ;
 
     if ((sqe->flags & flags_beside(uring)) != 0 ||
         is_about_files_beside(uring, sqe))
@@ -225,11 +233,13 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
         if (need->opcode != sqe->opcode || has(uring, need->feature) ||
             (field_of(sqe, need->field) & need->flag) == 0)
             continue;
-        if (!need->optional)
+        if (need->without == BESIDE)
             return beside;
+        if (need->without == REPEATED)
+            route = KERNEL_ROUTE_REPEAT;
         leave_out(sqe, need);
     }
-    return KERNEL_ROUTE_SQ;
+    return route;
 }
 
 void uring_fill_routes(struct uring *uring)
