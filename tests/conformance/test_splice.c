@@ -348,6 +348,28 @@ KERNEL_TEST(B17_a_nonblocking_end_says_EAGAIN)
     gyre_loop_destroy(loop);
 }
 
+/* The flag is about pipes: a socket waits if it is a blocking one. */
+KERNEL_TEST(B17_a_blocking_socket_does_not_hear_of_the_flag)
+{
+    gyre_loop *loop = stage_open(8);
+    int in[2], pair[2];
+    size_t stuffed;
+    struct call call;
+
+    make_pipe(in);
+    make_pair(pair);
+    put_text(in[1], "here");
+    stuffed = stuff(pair[0]);
+    start_splice(loop, &call, in[0], pair[0], SPLICE_F_NONBLOCK);
+    check_waits(loop, &call);
+    unstuff(pair[1], stuffed);
+    CHECK_EQ(call_wait(loop, &call), 4);
+    check_text(pair[1], "here");
+    close_both(in);
+    close_both(pair);
+    gyre_loop_destroy(loop);
+}
+
 /* SIGPIPE would end the test. */
 KERNEL_TEST(B17_nobody_to_read_is_EPIPE_and_no_signal)
 {

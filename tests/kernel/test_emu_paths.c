@@ -274,3 +274,54 @@ TEST(B8_B9_B10_B14_B15_B16_B17_linux_refuses_the_same_fields)
     refuse_all(k, true);
     k->class->destroy(k);
 }
+
+/* What a thread does in a socket cannot be stopped, so it does little. */
+static void splice_much(struct kernel *k, bool linux_s)
+{
+    static char bytes[20000];
+    int fds[2], pair[2];
+    struct io_uring_sqe *sqe;
+
+    make_pipe(fds, 0);
+    make_pair(SOCK_STREAM, pair);
+    CHECK_EQ(write(fds[1], bytes, sizeof bytes), (ssize_t)sizeof bytes);
+    sqe = put(k, IORING_OP_SPLICE, pair[0], NULL, sizeof bytes, 16);
+    sqe->off = sqe->splice_off_in = UINT64_MAX;
+    sqe->splice_fd_in = fds[0];
+    expect(k, 16, linux_s ? (int)sizeof bytes : 4096);
+    close_pair(fds);
+    close_pair(pair);
+}
+
+static void on_linux(void (*body)(struct kernel *k, bool linux_s))
+{
+    struct kernel_options options = { .entries = 16 };
+    struct kernel *k;
+
+    if (kernel_uring_refusal() != NULL)
+        return;
+    CHECK_OK(uring_open(&k, &options));
+    CHECK_OK(k->class->attach(k));
+    if (k->route[IORING_OP_SPLICE] == KERNEL_ROUTE_SQ)
+        body(k, true);
+    k->class->destroy(k);
+}
+
+TEST(emu_difference_60_a_splice_to_a_blocking_socket_is_short)
+{
+    struct kernel *k = world_open(16, 0, 0);
+
+    splice_much(k, false);
+    world_close(k);
+    on_linux(splice_much);
+}
+
+TEST(emu_difference_61_a_pipe_is_not_made_into_slots)
+{
+    struct kernel *k = world_open(16, 0, 0);
+    int fds[2];
+
+    put(k, IORING_OP_PIPE, 0, fds, 0, 16)->file_index = 1;
+    expect(k, 16, -EINVAL);
+    world_close(k);
+}

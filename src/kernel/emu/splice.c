@@ -74,16 +74,19 @@ static bool end_is_ready(const struct end *end, short events)
 }
 
 /* Would Linux rather say so than wait for that end? A pipe takes the other's
- * word for it. */
+ * word for it; a socket to be written to does not even hear of the flag. */
 static bool is_impatient(const struct request *r, const struct ends *ends,
                          bool source)
 {
     const struct end *mine = source ? &ends->in : &ends->out;
     const struct end *other = source ? &ends->out : &ends->in;
 
-    if ((r->sqe.splice_flags & SPLICE_F_NONBLOCK) != 0 || mine->nonblocking)
+    if (mine->nonblocking)
         return true;
-    return other->pipe && other->nonblocking && (mine->pipe || source);
+    if (!source && !mine->pipe)
+        return false;
+    return (r->sqe.splice_flags & SPLICE_F_NONBLOCK) != 0 ||
+           (other->pipe && other->nonblocking);
 }
 
 /* Wait for one end, in its line. */
