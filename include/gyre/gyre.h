@@ -15,7 +15,7 @@
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
  *                gyre/blocking.h,
  *                gyre/detached.h
- *   both         gyre/dump.h
+ *   both         gyre/dump.h, gyre/message.h
  */
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
@@ -36,6 +36,7 @@
 #include <gyre/futex.h>
 #include <gyre/incoming.h>
 #include <gyre/loop.h>
+#include <gyre/message.h>
 #include <gyre/op.h>
 #include <gyre/op_cancel.h>
 #include <gyre/op_epoll.h>

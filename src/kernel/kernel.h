@@ -52,6 +52,7 @@ enum kernel_tag {
     KERNEL_TAG_OP = 0,       /* the rest is a gyre_op and its generation */
     KERNEL_TAG_CANCEL = 1,   /* the loop's own cancel requests */
     KERNEL_TAG_INTERNAL = 2, /* the kernel's own: wake, co-processor */
+    KERNEL_TAG_MESSAGE = 4,  /* for a receiver: loop/message.c */
     KERNEL_TAG_GONE = 3,     /* a registered resource is: loop/fixed.h */
 };
 #define KERNEL_TAG_MASK UINT64_C(15)
@@ -121,6 +122,11 @@ struct kernel_class {
      * any thread, also before attach(). Many calls may cost one return. */
     void (*wake)(struct kernel *kernel);
 
+    /* From any thread, also before attach(): put one CQE more into the CQ, and
+     * wake. 0 or -ENOMEM. NULL: it takes none. */
+    int (*post)(struct kernel *kernel, uint64_t user_data, int32_t res,
+                uint32_t flags);
+
     /* A descriptor that is readable when enter() without waiting would find
      * something to do; made on the first call. >= 0, or a negative errno. It
      * stays the kernel's. enter() makes it unreadable before it looks. */
@@ -168,6 +174,11 @@ struct kernel {
     uint32_t features;
     int ring_fd;
     const char *reason; /* why this kernel was chosen, one line */
+
+    /* post.c: by which number others send CQEs to it. */
+    int address;
+    bool enabled; /* Linux knows it by that number */
+    struct kernel *next_known;
 };
 
 struct kernel_options {

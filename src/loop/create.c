@@ -146,6 +146,7 @@ void gyre_loop_destroy(gyre_loop *loop)
     loop->kernel->class->destroy(loop->kernel);
     live_destroy(loop);
     table_free(loop);
+    message_end(loop);
     alloc_free(loop->slots);
     alloc_free(loop);
 }

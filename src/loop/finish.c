@@ -328,6 +328,9 @@ static bool loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
     case KERNEL_TAG_INTERNAL:
         loop->kernel->class->internal(loop->kernel, cqe);
         return false;
+    case KERNEL_TAG_MESSAGE:
+        message_arrived(loop, cqe);
+        return false;
     case KERNEL_TAG_GONE:
         loop_take_gone(loop, cqe);
         return false;

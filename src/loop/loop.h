@@ -131,6 +131,8 @@ struct gyre_loop {
     void (*registered_end)(gyre_loop *loop);
     uint16_t groups_made; /* mem/group.c: numbers used */
 
+    struct receivers *receivers; /* message.c; NULL until there is one */
+
     /* What the task tier hangs here, and how to end it; NULL without tasks. */
     void *tasks;
     void (*tasks_end)(gyre_loop *loop);
@@ -277,6 +279,13 @@ static inline uint64_t op_user_data(const gyre_op *op)
 void op_aim(gyre_op *op, const gyre_op *target);
 /* Has the co-processor a started op, or will it get it? */
 bool op_is_beside(const gyre_op *op);
+
+/* ---- message.c ----------------------------------------------------------- */
+
+/* A CQE with KERNEL_TAG_MESSAGE. */
+void message_arrived(gyre_loop *loop, const struct io_uring_cqe *cqe);
+/* The loop ends: whatever comes is dropped. */
+void message_end(gyre_loop *loop);
 
 /* ---- timer.c ------------------------------------------------------------ */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scenarios of gyre/futex.h.
+ * Scenarios of gyre/futex.h and gyre/message.h.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -65,3 +65,26 @@ static int wait_futex_wake(struct scene *scene)
 }
 
 SCENARIO(gyre_futex_wake) = { .wait = wait_futex_wake, .set_up = word_up };
+
+/* ---- messages ------------------------------------------------------------ */
+
+static gyre_receiver receiver;
+
+static void got_message(gyre_receiver *at, int32_t value)
+{
+    (void)at;
+    (void)value;
+}
+
+static int wait_message_send(struct scene *scene)
+{
+    int result = gyre_receiver_open(&receiver, scene->loop, got_message, NULL);
+
+    CHECK_OK(result);
+    result =
+        AWAIT(scene, gyre_message_send(gyre_receiver_address(&receiver), 1));
+    gyre_receiver_close(&receiver);
+    return result;
+}
+
+SCENARIO(gyre_message_send) = { .wait = wait_message_send };

@@ -218,6 +218,9 @@ static void emu_pool(struct kernel *kernel, struct kernel_pool *pool)
 
 static void emu_free(struct emu *emu)
 {
+    if (emu->kernel.class != NULL)
+        kernel_withdraw(&emu->kernel);
+    post_box_clear(&emu->mail);
     waiter_deinit(emu);
     pool_destroy(emu->pool);
     files_deinit(emu);
@@ -262,6 +265,7 @@ static const struct kernel_class emu_class = {
     .internal = emu_internal,
     .try_now = emu_try_now,
     .wake = emu_wake,
+    .post = mail_post,
     .pollable_fd = emu_pollable_fd,
     .reg = emu_reg,
     .map = emu_map,
@@ -364,6 +368,7 @@ int emu_open(struct kernel **kernel, const struct kernel_options *options)
     emu->kernel.files_emulated = true;
     emu->kernel.ring_fd = -1;
     emu->kernel.reason = "requests are executed in user space";
+    kernel_announce(&emu->kernel, emu->epoll_fd);
     *kernel = &emu->kernel;
     errno = saved;
     return 0;

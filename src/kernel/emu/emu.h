@@ -31,6 +31,10 @@ bool emu_names_slot(const struct io_uring_sqe *sqe);
 int emu_submit(struct kernel *emu, const struct io_uring_sqe *sqes,
                unsigned count);
 
+/* Put CQEs that answer no request of it into emu->cq, and free the list. */
+struct posted;
+void emu_deliver(struct kernel *emu, struct posted *posted);
+
 /* Move what has finished to emu->cq. */
 void emu_progress(struct kernel *emu);
 

@@ -51,6 +51,7 @@
 #include "kernel/emu/buffers.h"
 #include "kernel/emu/files.h"
 #include "kernel/kernel.h"
+#include "kernel/post.h"
 
 struct emu;
 struct request;
@@ -320,6 +321,8 @@ struct emu {
     bool collecting; /* what comes now, a thread has done */
     struct cq_event cq_event;
 
+    struct post_box mail; /* mail.c */
+
     /* waiter.c */
     unsigned asleep;
     unsigned idle_waiter_count;
@@ -373,6 +376,7 @@ void request_rename(struct emu *emu, struct request *r, uint64_t user_data);
 bool request_has_room(const struct emu *emu);
 struct list *request_bucket(struct emu *emu, uint64_t user_data);
 void request_flush(struct emu *emu);
+bool request_post_for_others(struct emu *emu, const struct posted *posted);
 bool request_reserve(struct emu *emu, unsigned count);
 void request_post(struct emu *emu, struct request *r, int result, bool silent);
 bool request_post_refusal(struct emu *emu, uint64_t user_data, int result);
@@ -627,6 +631,12 @@ int multipoll_begin(struct emu *emu, struct request *r);
 void multipoll_leave(struct emu *emu, struct request *r);
 void multipoll_orphan(struct emu *emu, struct fd_state *state);
 void multipoll_serve(struct emu *emu);
+
+int mail_check(const struct io_uring_sqe *sqe);
+int mail_send(struct request *r);
+int mail_post(struct kernel *kernel, uint64_t user_data, int32_t res,
+              uint32_t flags);
+void mail_collect(struct emu *emu);
 
 int futex_check(const struct io_uring_sqe *sqe);
 int futex_waitv_check(const struct io_uring_sqe *sqe);

@@ -533,6 +533,24 @@ bool request_post_refusal(struct emu *emu, uint64_t user_data, int result)
     return cq_push(emu, user_data, result, 0);
 }
 
+/* A CQE that answers no request of this kernel. False: no memory for it, and it
+ * is lost, as on Linux's ring. */
+bool request_post_for_others(struct emu *emu, const struct posted *posted)
+{
+    const struct io_uring_sqe sqe = { .user_data = posted->user_data };
+    struct request *carrier;
+
+    if (!cq_push(emu, posted->user_data, posted->res, posted->flags)) {
+        carrier = request_new(emu, &sqe);
+        if (carrier == NULL)
+            return false;
+        request_overflow(emu, carrier, posted->res, posted->flags);
+    }
+    emu->events++;
+    timeout_count(emu);
+    return true;
+}
+
 /* Move overflown results to the CQ as far as there is room. */
 void request_flush(struct emu *emu)
 {

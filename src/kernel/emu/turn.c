@@ -239,6 +239,7 @@ int turn_collect(struct emu *emu, uint64_t until_ns)
     }
     turn_pool_results(emu);
     waiter_results(emu);
+    mail_collect(emu);
     timeout_run(emu);
     chain_run(emu);
     return count < 0 ? count : 0;

@@ -225,6 +225,11 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
     if ((sqe->flags & flags_beside(uring)) != 0 ||
         is_about_files_beside(uring, sqe))
         return beside;
+    /* A message to a kernel that is no ring, or not yet: Linux would not take
+     * it. */
+    if (sqe->opcode == IORING_OP_MSG_RING &&
+        kernel_kind_at(sqe->fd) == KERNEL_BOX)
+        return beside;
     if (sqe->opcode == IORING_OP_READ_MULTISHOT && uring->reads_again)
         return read_again(sqe) ? KERNEL_ROUTE_REPEAT : beside;
     for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
@@ -265,6 +270,8 @@ void uring_fill_routes(struct uring *uring)
                           bugs_of_read_multishot());
     if (uring->reads_again)
         route[IORING_OP_READ_MULTISHOT] = KERNEL_ROUTE_LOOK;
+    if (route[IORING_OP_MSG_RING] == KERNEL_ROUTE_SQ)
+        route[IORING_OP_MSG_RING] = KERNEL_ROUTE_LOOK;
     if (groups_are_beside(uring)) {
         route[IORING_OP_PROVIDE_BUFFERS] = KERNEL_ROUTE_SIDE;
         route[IORING_OP_REMOVE_BUFFERS] = KERNEL_ROUTE_SIDE;

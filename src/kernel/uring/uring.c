@@ -84,6 +84,7 @@ static int uring_attach(struct kernel *kernel)
     if (err < 0)
         return err;
     uring->owner = &this_thread;
+    kernel_enabled(kernel);
     register_ring_fd(uring);
     uring->watch[URING_WATCH_WAKE] = WATCH_WANTED;
     /* If it fails, the first enter() tries again before it sleeps, and says
@@ -221,6 +222,8 @@ static void uring_destroy(struct kernel *kernel)
     struct uring *uring = uring_of(kernel);
     int saved = errno;
 
+    kernel_withdraw(kernel);
+    post_box_clear(&uring->mail);
     if (uring_is_owner(uring)) {
         /* SQEs that were written and never submitted are nobody's now. */
         kernel->sq.filled -= sq_used(&kernel->sq);
@@ -247,6 +250,7 @@ static const struct kernel_class uring_class = {
     .internal = uring_internal,
     .try_now = uring_try_now,
     .wake = uring_wake,
+    .post = uring_post,
     .pollable_fd = uring_pollable_fd,
     .reg = uring_register,
     .map = uring_map,
@@ -298,6 +302,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
     };
     ring_probe(&uring->ring, &uring->opcodes);
     uring_fill_routes(uring);
+    kernel_announce(&uring->kernel, uring->ring.fd);
     *kernel = &uring->kernel;
     return 0;
 }

@@ -6,6 +6,7 @@
  *   enter.c   the one io_uring_enter of a turn
  *   route.c   where a request goes: to Linux, or to the co-processor
  *   watch.c   the requests of its own: wakes, and the co-processor
+ *   mail.c    CQEs that others send to it
  *   host.c    the descriptor by which another loop can wait for this one
  *
  * Requests of its own ("watches") are multishot polls on descriptors that
@@ -21,6 +22,7 @@
 
 #include "base/assert.h"
 #include "kernel/kernel.h"
+#include "kernel/post.h"
 #include "ring/ring.h"
 
 enum uring_watch {
@@ -55,6 +57,8 @@ struct uring {
     struct kernel *side; /* the co-processor, or NULL until it is needed */
 
     enum watch_state watch[URING_WATCHES];
+
+    struct post_box mail; /* CQEs that Linux could not be given */
 
     struct ring_opcodes opcodes; /* what this Linux has, less what is masked */
     bool reads_again;            /* READ_MULTISHOT is done by one READ each */
@@ -93,6 +97,10 @@ int uring_eventfd(void);
 void uring_eventfd_signal(int fd);
 
 void uring_wake(struct kernel *kernel);
+int uring_post(struct kernel *kernel, uint64_t user_data, int32_t res,
+               uint32_t flags);
+/* Move what is in the box to the co-processor's CQ. */
+void uring_mail_collect(struct uring *uring);
 int uring_pollable_fd(struct kernel *kernel);
 
 /* IORING_(UN)REGISTER_EVENTFD(_ASYNC) for the program. */

@@ -95,6 +95,8 @@ void uring_watch_event(struct uring *uring, const struct io_uring_cqe *cqe)
     ASSERT(cqe->res != -EINVAL && cqe->res != -EBADF);
     if ((cqe->flags & IORING_CQE_F_MORE) == 0)
         uring->watch[watch] = WATCH_WANTED;
+    if (watch == URING_WATCH_WAKE && UNLIKELY(!post_box_is_empty(&uring->mail)))
+        uring_mail_collect(uring);
     /* While its CQ is full the co-processor would only tell us again that it
      * has more; enter() asks it when the CQ has been reaped. */
     if (watch == URING_WATCH_SIDE &&

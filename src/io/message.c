@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * message.c - messages to other loops
+ */
+#include <gyre/message.h>
+
+#include "io/call.h"
+
+int gyre_message_send(gyre_address to, int32_t value)
+{
+    gyre_op op;
+
+    gyre_op_message(&op, to, value);
+    return gyre_await(&op).res;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mail.c - MSG_RING, and what others send to this emulator
+ *
+ * A message is a CQE for another kernel of the process: an emulator's box, or a
+ * ring, which takes it by a call that needs no ring. What is in the box is
+ * moved to the CQ when the owner collects what has finished.
+ */
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "kernel/emu/emu.h"
+#include "kernel/emu/internal.h"
+
+int mail_check(const struct io_uring_sqe *sqe)
+{
+    uint32_t flags = sqe->msg_ring_flags;
+    uint32_t known = IORING_MSG_RING_CQE_SKIP | IORING_MSG_RING_FLAGS_PASS;
+
+    if (sqe->buf_index != 0 || (flags & ~known) != 0)
+        return -EINVAL;
+    /* Of the rest of what Linux knows, files are not passed. */
+    if (sqe->addr != IORING_MSG_DATA || sqe->addr3 != 0 ||
+        (flags & IORING_MSG_RING_CQE_SKIP) != 0)
+        return -EINVAL;
+    return (flags & IORING_MSG_RING_FLAGS_PASS) == 0 && sqe->file_index != 0
+               ? -EINVAL
+               : 0;
+}
+
+int mail_send(struct request *r)
+{
+    return kernel_post_to(r->sqe.fd, r->sqe.off, (int32_t)r->sqe.len,
+                          r->sqe.file_index);
+}
+
+/* Any thread. */
+int mail_post(struct kernel *kernel, uint64_t user_data, int32_t res,
+              uint32_t flags)
+{
+    struct emu *emu = emu_of(kernel);
+    int error = post_box_put(&emu->mail, user_data, res, flags);
+
+    if (error == 0)
+        emu_signal(emu->event_fd);
+    return error;
+}
+
+void mail_collect(struct emu *emu)
+{
+    if (UNLIKELY(!post_box_is_empty(&emu->mail)))
+        emu_deliver(&emu->kernel, post_box_take(&emu->mail));
+}
+
+void emu_deliver(struct kernel *kernel, struct posted *posted)
+{
+    struct emu *emu = emu_of(kernel);
+
+    while (posted != NULL) {
+        struct posted *next = posted->next;
+
+        request_post_for_others(emu, posted);
+        alloc_free(posted);
+        posted = next;
+    }
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * post.h - CQEs that one kernel is sent by others, and by plain threads
+ *
+ * Each kernel of the process that can take some is known by a number, its
+ * address: a ring's descriptor, which is what Linux's MSG_RING names it by, or
+ * the emulator's epoll descriptor. What is sent to an address that is no
+ * kernel's any more is refused.
+ */
+#ifndef KERNEL_POST_H
+#define KERNEL_POST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kernel;
+
+/* From open to destroy. The address is kept in kernel->address. */
+void kernel_announce(struct kernel *kernel, int address);
+void kernel_withdraw(struct kernel *kernel);
+
+/* Any thread: one CQE more for the kernel with this address. 0; -EBADFD: it
+ * is another kind of descriptor; -EBADF: it is none; -ENOMEM. */
+int kernel_post_to(int address, uint64_t user_data, int32_t res,
+                   uint32_t flags);
+
+/* A ring has its owner, and Linux takes messages for it. */
+void kernel_enabled(struct kernel *kernel);
+
+/* What an address is: nobody's that we know, a ring that Linux knows by it, or
+ * one that can be posted to only. */
+enum kernel_kind { KERNEL_NONE, KERNEL_RING, KERNEL_BOX };
+enum kernel_kind kernel_kind_at(int address);
+
+/* ---- for kernels: a box that any thread may put CQEs into ---------------- */
+
+struct posted {
+    struct posted *next;
+    uint64_t user_data;
+    int32_t res;
+    uint32_t flags;
+};
+
+struct post_box {
+    _Atomic(struct posted *) newest;
+};
+
+/* 0 or -ENOMEM. */
+int post_box_put(struct post_box *box, uint64_t user_data, int32_t res,
+                 uint32_t flags);
+
+bool post_box_is_empty(struct post_box *box);
+
+/* All that is in it, in order, linked by next; each is freed by the caller. */
+struct posted *post_box_take(struct post_box *box);
+
+/* Throw it all away. */
+void post_box_clear(struct post_box *box);
+
+#endif
