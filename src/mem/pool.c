@@ -6,7 +6,8 @@
  * a slab of its class that has a free buffer, the one given back last, which is
  * still in the cache; then from what other threads have given back; then begins
  * a slab; then takes one that is empty from another class. All of that is
- * bounded, and the path that is usual is a dozen instructions.
+ * bounded, and the path that is usual is a dozen instructions. Nothing is
+ * allocated after the pool was made, so a get fails only if all is used.
  *
  * Other threads (any put). A buffer that is given back is pushed onto a stack,
  * by compare-exchange with release; the loop's thread takes the whole of it by
@@ -40,36 +41,24 @@
 
 /* ---- addresses ----------------------------------------------------------- */
 
-/* The buffer at an address; panics if there is none. */
-static struct slab *find_slab(const gyre_pool *pool, const void *memory,
-                              uint32_t *index)
+/* The slab of the buffer at an address; panics if there is none. */
+static struct slab *find_slab(const gyre_pool *pool, const void *memory)
 {
     size_t at = (size_t)((const char *)memory - pool->memory);
     struct slab *slab;
-    size_t inside;
 
     ASSERT_API((const char *)memory >= pool->memory &&
                    at >> pool->slab_shift < pool->slab_count,
                "this is no buffer of the pool");
     slab = &pool->slabs[at >> pool->slab_shift];
     ASSERT_API(slab->shift != 0, "this is no buffer of the pool");
-    inside = at & (((size_t)1 << pool->slab_shift) - 1);
-    ASSERT_API((inside & (((size_t)1 << slab->shift) - 1)) == 0,
+    ASSERT_API((at & (((size_t)1 << slab->shift) - 1)) == 0,
                "this is not the start of a buffer");
-    *index = (uint32_t)(inside >> slab->shift);
-    ASSERT(*index < slab->count);
     return slab;
 }
 
-struct buffer *pool_buffer(const gyre_pool *pool, const void *memory)
-{
-    uint32_t index;
-    struct slab *slab = find_slab(pool, memory, &index);
-
-    return &slab->buffers[index];
-}
-
-static void *buffer_at(const gyre_pool *pool, const struct slab *slab,
+/* The index-th buffer of a slab. */
+static char *buffer_at(const gyre_pool *pool, const struct slab *slab,
                        uint32_t index)
 {
     size_t number = (size_t)(slab - pool->slabs);
@@ -91,27 +80,19 @@ static unsigned shift_of(const gyre_pool *pool, size_t size)
     return shift;
 }
 
-/* Give a slab without buffers to a class. False: no memory. */
-static bool slab_assign(gyre_pool *pool, struct slab *slab, unsigned shift)
+/* Give a slab of which nothing is used to a class. */
+static void slab_assign(gyre_pool *pool, struct slab *slab, unsigned shift)
 {
-    uint32_t count = (uint32_t)1 << (pool->slab_shift - shift);
-    struct buffer *buffers = alloc_zeroed(count, sizeof *buffers);
-
-    if (buffers == NULL)
-        return false;
     ASSERT(slab->used == 0);
     for (uint32_t i = 0; i < slab->virgins; i++)
         unpoison(buffer_at(pool, slab, i), (size_t)1 << slab->shift);
-    alloc_free(slab->buffers);
     if (list_is_linked(&slab->link))
         list_remove(&slab->link);
-    slab->buffers = buffers;
-    slab->count = count;
+    slab->count = (uint32_t)1 << (pool->slab_shift - shift);
     slab->free = 0;
     slab->virgins = 0;
     slab->shift = (uint8_t)shift;
     list_append(&pool->partial[shift], &slab->link);
-    return true;
 }
 
 static bool slab_begin(gyre_pool *pool, unsigned shift)
@@ -121,10 +102,8 @@ static bool slab_begin(gyre_pool *pool, unsigned shift)
 
     if (pool->slabs_begun == pool->slab_count)
         return false;
-    slab = &pool->slabs[pool->slabs_begun];
-    if (!slab_assign(pool, slab, shift))
-        return false;
-    pool->slabs_begun++;
+    slab = &pool->slabs[pool->slabs_begun++];
+    slab_assign(pool, slab, shift);
     pool->stats.bytes_held += bytes;
     if (!pool->registered)
         return true;
@@ -138,19 +117,21 @@ static bool slab_begin(gyre_pool *pool, unsigned shift)
 static bool slab_rob(gyre_pool *pool, unsigned shift)
 {
     for (uint32_t i = 0; i < pool->slabs_begun; i++)
-        if (pool->slabs[i].used == 0 && pool->slabs[i].shift != shift)
-            return slab_assign(pool, &pool->slabs[i], shift);
+        if (pool->slabs[i].used == 0) {
+            slab_assign(pool, &pool->slabs[i], shift);
+            return true;
+        }
     return false;
 }
 
 /* ---- free buffers -------------------------------------------------------- */
 
-static void buffer_free(gyre_pool *pool, struct slab *slab, uint32_t index)
+static void buffer_free(gyre_pool *pool, struct slab *slab, const void *memory)
 {
     ASSERT(slab->used > 0);
     slab->used--;
-    slab->buffers[index].next = slab->free;
-    slab->free = index + 1;
+    pool_buffer(pool, memory)->next = slab->free;
+    slab->free = pool_number(pool, memory) + 1;
     if (!list_is_linked(&slab->link))
         list_prepend(&pool->partial[slab->shift], &slab->link);
     pool->stats.buffers--;
@@ -165,12 +146,10 @@ static bool take_returned(gyre_pool *pool)
     bool found = number != 0;
 
     while (number != 0) {
-        uint32_t index;
-        struct slab *slab =
-            find_slab(pool, pool_memory(pool, number - 1), &index);
+        const char *memory = pool_memory(pool, number - 1);
 
-        number = slab->buffers[index].next;
-        buffer_free(pool, slab, index);
+        number = pool_buffer(pool, memory)->next;
+        buffer_free(pool, find_slab(pool, memory), memory);
     }
     return found;
 }
@@ -178,26 +157,24 @@ static bool take_returned(gyre_pool *pool)
 static void *slab_get(gyre_pool *pool, struct slab *slab)
 {
     size_t bytes = (size_t)1 << slab->shift;
-    uint32_t index;
-    void *memory;
+    struct buffer *buffer;
+    char *memory;
 
     if (slab->free != 0) {
-        index = slab->free - 1;
-        slab->free = slab->buffers[index].next;
-        memory = buffer_at(pool, slab, index);
+        memory = pool_memory(pool, slab->free - 1);
+        buffer = pool_buffer(pool, memory);
+        slab->free = buffer->next;
         unpoison(memory, bytes);
     } else {
         ASSERT(slab->virgins < slab->count);
-        index = slab->virgins++;
-        memory = buffer_at(pool, slab, index);
+        memory = buffer_at(pool, slab, slab->virgins++);
+        buffer = pool_buffer(pool, memory);
     }
     slab->used++;
     if (slab->free == 0 && slab->virgins == slab->count)
         list_remove(&slab->link);
-    ASSERT(atomic_load_explicit(&slab->buffers[index].holders,
-                                memory_order_relaxed) == 0);
-    atomic_store_explicit(&slab->buffers[index].holders, 1,
-                          memory_order_relaxed);
+    ASSERT(atomic_load_explicit(&buffer->holders, memory_order_relaxed) == 0);
+    atomic_store_explicit(&buffer->holders, 1, memory_order_relaxed);
     pool->stats.buffers++;
     pool->stats.bytes += bytes;
     if (pool->stats.bytes > pool->stats.bytes_peak)
@@ -266,8 +243,16 @@ static void make_local_ready(gyre_pool *pool)
     loop_make_ready(pool->loop, &pool->local);
 }
 
-static void put_foreign(gyre_pool *pool, struct buffer *buffer, uint32_t number)
+static void put_local(gyre_pool *pool, struct slab *slab, const void *memory)
 {
+    buffer_free(pool, slab, memory);
+    if (!list_is_empty(&pool->waiters))
+        make_local_ready(pool);
+}
+
+static void put_foreign(gyre_pool *pool, const void *memory)
+{
+    struct buffer *buffer = pool_buffer(pool, memory);
     uint32_t newest =
         atomic_load_explicit(&pool->returned, memory_order_relaxed);
     uint32_t wanted = POOL_WANTED;
@@ -275,37 +260,49 @@ static void put_foreign(gyre_pool *pool, struct buffer *buffer, uint32_t number)
     atomic_fetch_add_explicit(&pool->foreign, 1, memory_order_relaxed);
     do
         buffer->next = newest;
-    while (!atomic_compare_exchange_weak(&pool->returned, &newest, number + 1));
+    while (!atomic_compare_exchange_weak(&pool->returned, &newest,
+                                         pool_number(pool, memory) + 1));
     if (atomic_load(&pool->wish) == POOL_WANTED &&
         atomic_compare_exchange_strong(&pool->wish, &wanted, POOL_POSTED))
         gyre_loop_post(pool->loop, &pool->posted, run_posted);
 }
 
+/* One holder fewer; true: that was the last. */
+static bool let_go(struct buffer *buffer)
+{
+    uint32_t before =
+        atomic_load_explicit(&buffer->holders, memory_order_acquire);
+
+    /* Alone with it, nobody else can change that. */
+    if (LIKELY(before == 1))
+        atomic_store_explicit(&buffer->holders, 0, memory_order_relaxed);
+    else /* All that holders did with it comes before what the last does. */
+        before = atomic_fetch_sub_explicit(&buffer->holders, 1,
+                                           memory_order_acq_rel);
+    ASSERT_API(before != 0 && before < UINT32_MAX / 2,
+               "a buffer was given back twice");
+    return before == 1;
+}
+
 void gyre_pool_put(gyre_pool *pool, void *memory)
 {
+    bool foreign = loop_owner(pool->loop) != loop_thread();
     struct slab *slab;
-    uint32_t index, before;
 
     if (memory == NULL)
         return;
-    atomic_fetch_add_explicit(&pool->givers, 1, memory_order_relaxed);
-    slab = find_slab(pool, memory, &index);
-    /* All that holders did with it comes before what is done by the last. */
-    before = atomic_fetch_sub_explicit(&slab->buffers[index].holders, 1,
-                                       memory_order_acq_rel);
-    ASSERT_API(before != 0 && before < UINT32_MAX / 2,
-               "a buffer was given back twice");
-    if (before == 1) {
+    if (foreign)
+        atomic_fetch_add_explicit(&pool->givers, 1, memory_order_relaxed);
+    slab = find_slab(pool, memory);
+    if (let_go(pool_buffer(pool, memory))) {
         poison(memory, (size_t)1 << slab->shift);
-        if (loop_owner(pool->loop) == loop_thread()) {
-            buffer_free(pool, slab, index);
-            if (!list_is_empty(&pool->waiters))
-                make_local_ready(pool);
-        } else {
-            put_foreign(pool, &slab->buffers[index], pool_number(pool, memory));
-        }
+        if (foreign)
+            put_foreign(pool, memory);
+        else
+            put_local(pool, slab, memory);
     }
-    atomic_fetch_sub_explicit(&pool->givers, 1, memory_order_release);
+    if (foreign)
+        atomic_fetch_sub_explicit(&pool->givers, 1, memory_order_release);
 }
 
 void pool_hold(gyre_pool *pool, void *memory)
@@ -373,6 +370,11 @@ static int options_read(gyre_pool_options *to, const gyre_pool_options *from)
     return 0;
 }
 
+static size_t table_size(const gyre_pool *pool)
+{
+    return (pool->bytes_max >> POOL_SHIFT_MIN) * sizeof(struct buffer);
+}
+
 /* The mapping, with room to align the first slab. */
 static bool pool_map(gyre_pool *pool, gyre_pool_pages pages)
 {
@@ -389,7 +391,8 @@ static bool pool_map(gyre_pool *pool, gyre_pool_pages pages)
         pool->mapping_size = pool->bytes_max;
     else
         pool->mapping = kernel->class->map(kernel, pool->mapping_size);
-    if (pool->mapping == NULL)
+    pool->table = kernel->class->map(kernel, table_size(pool));
+    if (pool->mapping == NULL || pool->table == NULL)
         return false;
     start = ((uintptr_t)pool->mapping + slab - 1) & ~(uintptr_t)(slab - 1);
     pool->memory = pool->mapping + (start - (uintptr_t)pool->mapping);
@@ -397,6 +400,24 @@ static bool pool_map(gyre_pool *pool, gyre_pool_pages pages)
         pool->slab_shift == SLAB_SHIFT_HUGE)
         memory_prefer_huge(pool->memory, pool->bytes_max);
     return true;
+}
+
+/* Also one that was made in part. */
+static void pool_free(gyre_pool *pool)
+{
+    struct kernel *kernel = pool->loop->kernel;
+
+    if (pool->mapping != NULL) {
+        ASAN_UNPOISON_MEMORY_REGION(pool->mapping, pool->mapping_size);
+        if (pool->mapped_huge)
+            memory_unmap(pool->mapping, pool->mapping_size);
+        else
+            kernel->class->unmap(kernel, pool->mapping, pool->mapping_size);
+    }
+    if (pool->table != NULL)
+        kernel->class->unmap(kernel, pool->table, table_size(pool));
+    alloc_free(pool->slabs);
+    alloc_free(pool);
 }
 
 int gyre_pool_create(gyre_pool **pool_out, gyre_loop *loop,
@@ -424,23 +445,11 @@ int gyre_pool_create(gyre_pool **pool_out, gyre_loop *loop,
         list_init(&pool->partial[i]);
     pool->slabs = alloc_zeroed(pool->slab_count, sizeof *pool->slabs);
     if (pool->slabs == NULL || !pool_map(pool, o.pages)) {
-        alloc_free(pool->slabs);
-        alloc_free(pool);
+        pool_free(pool);
         return -ENOMEM;
     }
     *pool_out = pool;
     return 0;
-}
-
-static void pool_unmap(gyre_pool *pool)
-{
-    struct kernel *kernel = pool->loop->kernel;
-
-    ASAN_UNPOISON_MEMORY_REGION(pool->mapping, pool->mapping_size);
-    if (pool->mapped_huge)
-        memory_unmap(pool->mapping, pool->mapping_size);
-    else
-        kernel->class->unmap(kernel, pool->mapping, pool->mapping_size);
 }
 
 void gyre_pool_destroy(gyre_pool *pool)
@@ -459,13 +468,9 @@ void gyre_pool_destroy(gyre_pool *pool)
         loop_forget_work(pool->loop, &pool->local);
     if (atomic_load(&pool->wish) == POOL_POSTED)
         loop_forget_work(pool->loop, &pool->posted);
-    for (uint32_t i = 0; i < pool->slabs_begun; i++) {
+    for (uint32_t i = 0; i < pool->slabs_begun; i++)
         if (pool->registered)
             registered_remove(pool->loop,
                               pool->memory + ((size_t)i << pool->slab_shift));
-        alloc_free(pool->slabs[i].buffers);
-    }
-    pool_unmap(pool);
-    alloc_free(pool->slabs);
-    alloc_free(pool);
+    pool_free(pool);
 }

@@ -5,7 +5,8 @@
  *   mapping   bytes_max, reserved at once
  *   slab      a piece of it, given to one class of sizes when first needed; an
  *             empty one can be given to another class
- *   buffer    a piece of a slab; beside it, in a table, how many hold it
+ *   buffer    a piece of a slab; beside it, in a table, how many hold it. Its
+ *             number is its place in the mapping, in units of 256 bytes
  *
  * Who holds a buffer is a count: 0 while it is free, 1 for its receiver, more
  * when several slices share it. The last to give it back frees it: on the
@@ -25,16 +26,15 @@ enum { POOL_SHIFT_MIN = 8, POOL_SHIFT_MAX = 21 };
 
 struct buffer {
     _Atomic uint32_t holders;
-    uint32_t next;   /* 1 + another; 0: none. In the slab, of those free; by
-                      number, of those returned or on a receiver's queue */
+    uint32_t next;   /* 1 + the number of another; 0: none. Of those free in
+                        the slab, returned, or on a receiver's queue */
     uint32_t start;  /* group.c: what was received begins here */
     uint32_t filled; /* and ends here */
 };
 
 struct slab {
     struct list link; /* of its class, while some buffer is free */
-    struct buffer *buffers;
-    uint32_t free;    /* 1 + the first free one; 0: none */
+    uint32_t free;    /* 1 + the number of the first free one; 0: none */
     uint32_t virgins; /* from here on none was ever got */
     uint32_t used;
     uint32_t count;
@@ -60,6 +60,7 @@ struct gyre_pool {
     uint32_t slab_count;
     uint32_t slabs_begun;
     struct slab *slabs;
+    struct buffer *table; /* by number; mapped, so what is not used is free */
     struct list partial[POOL_SHIFT_MAX + 1]; /* slabs with free buffers */
     struct list waiters;
     gyre_work local; /* tells the waiters, in the next phase one */
@@ -87,8 +88,12 @@ static inline char *pool_memory(const gyre_pool *pool, uint32_t number)
     return pool->memory + ((size_t)number << POOL_SHIFT_MIN);
 }
 
-/* What is known of a buffer; panics if it is none. */
-struct buffer *pool_buffer(const gyre_pool *pool, const void *memory);
+/* What is known of a buffer. */
+static inline struct buffer *pool_buffer(const gyre_pool *pool,
+                                         const void *memory)
+{
+    return &pool->table[pool_number(pool, memory)];
+}
 
 /* One more holder of a buffer that the caller holds. */
 void pool_hold(gyre_pool *pool, void *buffer);

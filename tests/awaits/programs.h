@@ -73,6 +73,9 @@ int spawn_some(gyre_scope *scope, int (*fn)(void *stage), struct stage *stage,
     X(poll_and_receive)                                                        \
     X(messages_and_vectors)                                                    \
     X(stream_shut_down)                                                        \
+    X(stream_taken_in_pieces)                                                  \
+    X(connections_taken_one_by_one)                                            \
+    X(buffers_taken_in_turn)                                                   \
     X(blocking_calls)                                                          \
     X(detached_calls)                                                          \
     X(op_with_timeout)                                                         \
