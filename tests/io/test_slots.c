@@ -228,3 +228,46 @@ KERNEL_TEST(C2_a_select_gives_back_the_slot_of_the_case_that_lost)
 {
     must_run(select_both, NULL);
 }
+
+/* ---- dumps --------------------------------------------------------------- */
+
+static int receive_on(void *arg)
+{
+    char byte;
+
+    return (int)gyre_recv(*(int *)arg, &byte, 1, 0);
+}
+
+static int dump_a_wait(void *arg)
+{
+    static char text[1 << 16];
+    gyre_scope scope;
+    int pair[2], out[2], handle = gyre_slot_handle(2);
+    ssize_t size;
+
+    (void)arg;
+    CHECK_OK(gyre_slots_create(gyre_loop_current(), 4));
+    pair_open(pair);
+    CHECK_EQ(gyre_slots_set(gyre_loop_current(), 2, &pair[0], 1), 1);
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn(&scope, receive_on, &handle));
+    CHECK_OK(gyre_yield());
+    CHECK_OK(gyre_yield());
+    CHECK_OK(pipe2(out, O_CLOEXEC | O_NONBLOCK));
+    CHECK_OK(gyre_dump_fd(gyre_loop_current(), out[1]));
+    size = read(out[0], text, sizeof text - 1);
+    CHECK_GT(size, 0);
+    text[size] = '\0';
+    CHECK_STR_HAS(text, "RECV on slot 2, ");
+    gyre_scope_cancel(&scope);
+    CHECK_OK(gyre_scope_close(&scope));
+    CHECK_OK(close(out[0]));
+    CHECK_OK(close(out[1]));
+    pair_close(pair);
+    return 0;
+}
+
+KERNEL_TEST(U2_B20_a_dump_names_slots)
+{
+    must_run(dump_a_wait, NULL);
+}
