@@ -57,10 +57,15 @@ GYRE_API void gyre_op_timeout(gyre_op *op, const void *time, uint32_t count,
 
 /*
  * A request that gives `target`, a started timeout, another time, counted from
- * now or, with GYRE_TIMEOUT_ABS, a point on the clock that the target has; it
- * keeps its count. 0: from now on the target goes by it; -ENOENT: the target
- * has ended; -EINVAL: another flag, as on Linux, where the clock of a timeout
- * is for ever. since 5.11
+ * now or, with GYRE_TIMEOUT_ABS, a point in time; it keeps its count. 0: from
+ * now on the target goes by it; -ENOENT: the target has ended; -EINVAL: another
+ * flag than ABS and a clock. since 5.11
+ *
+ * Without a clock among the flags the target keeps its own. Linux knows no
+ * more; the loop gives it another by starting it anew: repeats begin again, the
+ * target's request is changed for good, and `time` (of the form with a copy:
+ * the op) is held until the target's last completion. -EALREADY: such a change
+ * is under way.
  */
 GYRE_API void gyre_op_timeout_update(gyre_op *op, const gyre_op *target,
                                      const void *time, unsigned flags);

@@ -297,7 +297,8 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
     if (UNLIKELY(op_was_dropped(loop, op, res))) {
         op->flags_ |= OP_RESCUED;
         op_retry(loop, op);
-    } else if (op_wants_retry(op, res)) {
+    } else if (op_wants_retry(op, res) || (UNLIKELY(loop->disguised > 0) &&
+                                           reclock_goes_on(loop, op, res))) {
         op_retry(loop, op);
     } else if (op_repeats(op, res)) {
         op_repeat(loop, op, res, cqe->flags);

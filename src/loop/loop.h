@@ -238,15 +238,33 @@ int32_t count_finish(gyre_loop *loop, gyre_op *op, int32_t res);
 void match_begin(gyre_loop *loop, gyre_op *op);
 void match_finish(gyre_op *op);
 
-/* Requests of two opcodes may hide something in their last word, which neither
- * uses; there are `disguised` of them. */
+/* The op with this name, if it is started and has not ended. */
+gyre_op *match_find(gyre_loop *loop, uint64_t user_data);
+
+/* What the kernel is asked instead of an update with a clock. */
+enum reclock {
+    RECLOCK_UPDATE = 1, /* the same, without the clock */
+    RECLOCK_REMOVE,     /* to take the target away */
+    RECLOCK_NOTHING,    /* the target will come with it */
+};
+
+/* In `splice_fd_in` of a target, beside the flags that it will have. */
+#define RECLOCK_PENDING (UINT32_C(1) << 30)
+
+void reclock_begin(gyre_loop *loop, gyre_op *op);
+/* Has the target ended only to be submitted again? */
+bool reclock_goes_on(gyre_loop *loop, gyre_op *op, int32_t res);
+
+/* Requests of three opcodes may hide something in their last word, which none
+ * of them uses; there are `disguised` of them. */
 #define OP_HIDDEN_WORD 7
 
 static inline bool op_hides(const gyre_op *op)
 {
     uint8_t opcode = gyre_op_sqe((gyre_op *)(uintptr_t)op)->opcode;
 
-    return (opcode == IORING_OP_TIMEOUT || opcode == IORING_OP_ASYNC_CANCEL) &&
+    return (opcode == IORING_OP_TIMEOUT || opcode == IORING_OP_TIMEOUT_REMOVE ||
+            opcode == IORING_OP_ASYNC_CANCEL) &&
            op->sqe_[OP_HIDDEN_WORD] != 0;
 }
 

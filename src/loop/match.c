@@ -139,6 +139,15 @@ static bool found_the_one(struct search *search, gyre_op *op, void *arg)
     return true;
 }
 
+gyre_op *match_find(gyre_loop *loop, uint64_t user_data)
+{
+    struct search search = { .loop = loop, .user_data = user_data };
+    gyre_op *found = NULL;
+
+    search_books(&search, found_the_one, &found);
+    return found;
+}
+
 /* ---- a request ----------------------------------------------------------- */
 
 /* One op is to end: 0 if that was done here, or the kernel will answer. */

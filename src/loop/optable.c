@@ -81,7 +81,7 @@ const struct op_info op_table[256] = {
                                    "gyre_sleep, gyre_sleep_until_clock",
                                    "the emulator's timers",
                                    "F1 F2 F4 F5 F6 F7") },
-    [IORING_OP_TIMEOUT_REMOVE] = { "TIMEOUT_REMOVE",
+    [IORING_OP_TIMEOUT_REMOVE] = { "TIMEOUT_REMOVE", .begin = reclock_begin,
                                    MANUAL("gyre_op_timeout_update, "
                                           "gyre_op_timeout_remove",
                                           "none: a task sleeps and cannot "

@@ -199,6 +199,25 @@ static void loop_count_flying(gyre_loop *loop, unsigned count)
     counter_add(&loop->in_flight, count);
 }
 
+/* An update with a clock: see reclock.c. */
+static void disguise_update(struct io_uring_sqe *to, uint64_t what)
+{
+    switch ((enum reclock)what) {
+    case RECLOCK_UPDATE:
+        to->timeout_flags &= ~(uint32_t)IORING_TIMEOUT_CLOCK_MASK;
+        break;
+    case RECLOCK_REMOVE:
+        to->timeout_flags = 0;
+        to->addr2 = 0;
+        break;
+    case RECLOCK_NOTHING:
+        to->opcode = IORING_OP_NOP;
+        to->timeout_flags = 0;
+        to->addr = to->addr2 = 0;
+        break;
+    }
+}
+
 /* What is between the loop and the op is not for the kernel to see. */
 static void op_disguise(struct io_uring_sqe *to, const gyre_op *op)
 {
@@ -206,6 +225,8 @@ static void op_disguise(struct io_uring_sqe *to, const gyre_op *op)
         return;
     if (to->opcode == IORING_OP_TIMEOUT) {
         to->off = 0; /* a pure timer: see count.c */
+    } else if (to->opcode == IORING_OP_TIMEOUT_REMOVE) {
+        disguise_update(to, op->sqe_[OP_HIDDEN_WORD]);
     } else {
         to->addr = op->sqe_[OP_HIDDEN_WORD]; /* by name: see match.c */
         to->cancel_flags = 0;

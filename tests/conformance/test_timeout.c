@@ -3,6 +3,7 @@
  * test_timeout.c - the kernel's timers as ops: clocks, repeats, changes
  */
 #include <errno.h>
+#include <linux/io_uring.h>
 #include <string.h>
 #include <time.h>
 
@@ -189,24 +190,101 @@ KERNEL_TEST(F8_a_timeout_is_given_another_time)
     gyre_loop_destroy(loop);
 }
 
-KERNEL_TEST(F8_an_update_cannot_change_the_clock)
+KERNEL_TEST(F8_E8_an_update_of_what_cannot_be)
 {
+    static const unsigned flags[] = {
+        1U << 30,
+        GYRE_TIMEOUT_MULTISHOT,
+        GYRE_TIMEOUT_BOOTTIME | GYRE_TIMEOUT_REALTIME,
+        GYRE_TIMEOUT_REALTIME | 1U << 30,
+    };
     gyre_loop *loop = stage_open(8);
     struct call heard = { .calls = 0 };
     gyre_timeout_op op, update;
 
     gyre_timeout_op_fill(&op, 3600 * GYRE_SECOND, 0, 0);
     gyre_op_start(loop, &op.op, call_done, &heard);
-    gyre_timeout_op_update(&update, &op.op, 1, GYRE_TIMEOUT_REALTIME);
-    CHECK_ERR(op_run(loop, &update.op), -EINVAL);
-    gyre_timeout_op_update(&update, &op.op, 1, 1U << 30);
-    CHECK_ERR(op_run(loop, &update.op), -EINVAL);
+    for (size_t i = 0; i < COUNT_OF(flags); i++) {
+        gyre_timeout_op_update(&update, &op.op, 1, flags[i]);
+        CHECK_ERR(op_run(loop, &update.op), -EINVAL);
+    }
     CHECK_EQ(heard.lasts, 0);
     gyre_op_timeout_remove(&update.op, &op.op);
     CHECK_OK(op_run(loop, &update.op));
     while (heard.lasts == 0)
         CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
     CHECK_ERR(heard.result.res, -ECANCELED);
+    gyre_loop_destroy(loop);
+}
+
+/* From each clock to each, in the backlog and in flight. */
+static void change_clock(gyre_loop *loop, unsigned from, size_t to, bool flies)
+{
+    struct call heard = { .calls = 0 };
+    gyre_timeout_op op, update;
+    uint64_t until = read_ns(clocks[to].id) + 3 * GYRE_MS;
+
+    gyre_timeout_op_fill(&op, 3600 * GYRE_SECOND, 9, from);
+    gyre_op_start(loop, &op.op, call_done, &heard);
+    if (flies)
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    gyre_timeout_op_update(&update, &op.op, until,
+                           clocks[to].flag | GYRE_TIMEOUT_ABS);
+    CHECK_OK(op_run(loop, &update.op));
+    while (heard.lasts == 0)
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+    CHECK_ERR(heard.result.res, -ETIME);
+    CHECK_EQ(heard.calls, 1);
+    CHECK_GE(read_ns(clocks[to].id), until);
+    CHECK_EQ(gyre_op_sqe(&op.op)->splice_fd_in, 0);
+
+    if (from == clocks[to].flag)
+        return; /* Linux changed it, and not the request */
+    gyre_op_restart(&op.op);
+    heard.lasts = 0;
+    while (heard.lasts == 0)
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+    CHECK_ERR(heard.result.res, -ETIME);
+}
+
+KERNEL_TEST(F8_an_update_to_another_clock)
+{
+    gyre_loop *loop = stage_open(8);
+
+    for (size_t from = 0; from < COUNT_OF(clocks); from++)
+        for (size_t to = 1; to < COUNT_OF(clocks); to++)
+            for (int flies = 0; flies < 2; flies++)
+                change_clock(loop, clocks[from].flag, to, flies != 0);
+    gyre_loop_destroy(loop);
+}
+
+KERNEL_TEST(F8_G8_a_change_of_clock_against_expiry_and_cancel_ends_once)
+{
+    enum { ROUNDS = 120 };
+    gyre_loop *loop = stage_open(8);
+
+    for (int i = 0; i < ROUNDS; i++) {
+        struct call heard = { .calls = 0 }, told = { .calls = 0 };
+        gyre_timeout_op op, update;
+
+        gyre_timeout_op_fill(&op, (uint64_t)(i % 20) * 20 * GYRE_US, 0, 0);
+        gyre_op_start(loop, &op.op, call_done, &heard);
+        gyre_timeout_op_update(&update, &op.op, GYRE_MS, GYRE_TIMEOUT_BOOTTIME);
+        if (i % 2 == 0)
+            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        gyre_op_start(loop, &update.op, call_done, &told);
+        if (i % 3 == 0) {
+            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            (void)gyre_op_cancel(&op.op);
+        }
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+        CHECK_EQ(heard.lasts, 1);
+        CHECK_EQ(told.lasts, 1);
+        CHECK(told.result.res == 0 || told.result.res == -ENOENT ||
+              told.result.res == -EALREADY);
+        CHECK(heard.result.res == -ETIME ||
+              (i % 3 == 0 && heard.result.res == -ECANCELED));
+    }
     gyre_loop_destroy(loop);
 }
 
