@@ -30,15 +30,22 @@ static const char HEAD[] =
     "| opcode | fills an op | for tasks | Linux | below | tests |\n"
     "|---|---|---|---|---|---|\n";
 
-/* Names of functions come as code; a reason ("none: ...") as it is. */
+/* Names of functions, with commas between, come as code; other words as they
+ * are. */
 static void put_functions(struct text *out, const char *names)
 {
-    if (names == NULL)
-        return;
-    if (strncmp(names, "gyre_", 5) == 0)
-        text_printf(out, "`%s`", names);
-    else
-        text_puts(out, names);
+    while (names != NULL && *names != '\0') {
+        size_t length = strcspn(names, ",");
+        bool is_name = strncmp(names, "gyre_", 5) == 0;
+
+        text_puts(out, is_name ? "`" : "");
+        text_put(out, names, length);
+        text_puts(out, is_name ? "`" : "");
+        names += length;
+        length = strspn(names, ", ");
+        text_put(out, names, length);
+        names += length;
+    }
 }
 
 static void put_row(struct text *out, unsigned opcode)
