@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "kernel/choose.h"
 #include "ring/feature.h"
 #include "ring/ring.h"
@@ -323,5 +324,53 @@ TEST(emu_difference_61_a_pipe_is_not_made_into_slots)
 
     put(k, IORING_OP_PIPE, 0, fds, 0, 16)->file_index = 1;
     expect(k, 16, -EINVAL);
+    world_close(k);
+}
+
+/* A path that no slot has room for, and a descriptor nobody has waited on. */
+TEST(emu_paths_and_splices_without_memory_end_with_ENOMEM)
+{
+    static const uint8_t opcodes[] = { IORING_OP_UNLINKAT, IORING_OP_RENAMEAT,
+                                       IORING_OP_GETXATTR };
+    struct kernel *k = world_open(16, 0, 0);
+    static char path[4000];
+    int in[2], out[2];
+
+    make_pipe(in, 0);
+    make_pipe(out, 0);
+    memset(path, '/', sizeof path - 2);
+    path[sizeof path - 2] = '?';
+    put(k, IORING_OP_UNLINKAT, AT_FDCWD, path, 0, 16);
+    expect(k, 16, -ENOENT);
+    for (size_t i = 0; i < sizeof opcodes; i++) {
+        for (int last = 0; last < 2; last++) {
+            struct io_uring_sqe *sqe =
+                put(k, opcodes[i], AT_FDCWD, path, 0, 16);
+
+            if (opcodes[i] == IORING_OP_RENAMEAT)
+                sqe->addr2 = (uintptr_t)path;
+            if (opcodes[i] == IORING_OP_GETXATTR) {
+                sqe->addr = (uintptr_t) "user.a";
+                sqe->addr3 = (uintptr_t)path;
+            }
+            alloc_fail_nth(last == 0 ? 1 : 0);
+            expect(k, 16, last == 0 ? -ENOMEM : -ENOENT);
+        }
+    }
+    for (int last = 0; last < 2; last++) {
+        struct io_uring_sqe *sqe =
+            put(k, IORING_OP_SPLICE, out[1], NULL, 10, 16);
+
+        sqe->off = sqe->splice_off_in = UINT64_MAX;
+        sqe->splice_fd_in = in[0];
+        alloc_fail_nth(last == 0 ? 1 : 0);
+        if (last == 0)
+            expect(k, 16, -ENOMEM);
+        else
+            expect_nothing(k);
+    }
+    cancel(k, 16);
+    close_pair(in);
+    close_pair(out);
     world_close(k);
 }
