@@ -54,6 +54,17 @@ GYRE_API int gyre_buffers_update(gyre_loop *loop, unsigned index, void *memory,
 GYRE_API int gyre_buffers_unregister(gyre_loop *loop, unsigned index,
                                      gyre_buffers_gone_fn *gone, void *user);
 
+/*
+ * Register all that is registered on `from`, under the same indices, so that
+ * ops filled with an index can be started on either. 0; -EBUSY: the loop has
+ * registered memory of its own; else as gyre_buffers_register(), and nothing is
+ * registered. `from` may belong to another thread, and must not change
+ * meanwhile. (Linux has a call for it, CLONE_BUFFERS, which it refuses to rings
+ * of two threads, as loops are.)
+ */
+GYRE_API int gyre_buffers_clone(gyre_loop *loop,
+                                const gyre_loop *from) GYRE_MUST_USE;
+
 typedef struct gyre_buffers_stats {
     size_t size;          /* set by the caller: sizeof(gyre_buffers_stats) */
     uint32_t count;       /* pieces registered now */

@@ -379,6 +379,42 @@ int gyre_buffers_unregister(gyre_loop *loop, unsigned index,
     return 0;
 }
 
+static int clone_one(gyre_loop *loop, uint32_t index,
+                     const struct fixed_range *range)
+{
+    struct mark *mark = mark_new(loop, loop->registered);
+    int err;
+
+    if (mark == NULL)
+        return -ENOMEM;
+    err = give_to_kernel(loop, index, (void *)range->start, range->size, mark);
+    if (err == -EFAULT) {
+        mark_free(mark);
+        return err;
+    }
+    place_fill(loop->registered, index, (void *)range->start, range->size, mark,
+               err == 0);
+    return 0;
+}
+
+int gyre_buffers_clone(gyre_loop *loop, const gyre_loop *from)
+{
+    const struct registered *source = from->registered;
+    struct registered *registered;
+    int err = registered_of(loop, &registered);
+
+    if (err < 0)
+        return err;
+    if (registered->stats.count > 0)
+        return -EBUSY;
+    for (uint32_t i = 0; source != NULL && err == 0 && i < FIXED_MAX; i++)
+        if (source->table.ranges[i].size > 0)
+            err = clone_one(loop, i, &source->table.ranges[i]);
+    for (uint32_t i = 0; err < 0 && i < FIXED_MAX; i++)
+        (void)gyre_buffers_unregister(loop, i, NULL, NULL);
+    return err;
+}
+
 void gyre_buffers_get_stats(const gyre_loop *loop, gyre_buffers_stats *stats)
 {
     const struct registered *registered = loop->registered;

@@ -413,6 +413,34 @@ KERNEL_TEST2(I1_no_memory_for_a_registration_is_told)
     }
 }
 
+KERNEL_TEST(I2_a_clone_has_the_same_pieces_under_the_same_indices)
+{
+    int fd = file_open();
+    gyre_loop *first;
+    gyre_op op;
+    int index[3];
+
+    CHECK_OK(gyre_loop_create(&first, NULL));
+    for (unsigned i = 0; i < 3; i++)
+        index[i] = gyre_buffers_register(first, memory[i], PIECE);
+    CHECK_OK(gyre_buffers_unregister(first, (unsigned)index[1], NULL, NULL));
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    CHECK_OK(gyre_buffers_clone(loop, first));
+    CHECK_ERR(gyre_buffers_clone(loop, first), -EBUSY);
+    CHECK_EQ(look().count, 2u);
+    CHECK_EQ(look().with_kernel, 2u);
+    gyre_loop_destroy(first);
+    gyre_op_read_fixed(&op, fd, memory[2], 100, 7, (unsigned)index[2]);
+    CHECK_EQ(perform(&op), 100);
+    check_file_bytes(memory[2], 100, 7);
+    gyre_op_read_fixed(&op, fd, memory[1], 100, 7, (unsigned)index[1]);
+    CHECK_ERR(perform(&op), -EFAULT);
+    gyre_op_read_fixed(&op, fd, memory[0], 100, 0, (unsigned)index[2]);
+    CHECK_ERR(perform(&op), -EFAULT);
+    gyre_loop_destroy(loop);
+    CHECK_OK(close(fd));
+}
+
 /* ---- sends without copying ----------------------------------------------- */
 
 enum { MUCH = 5000 }; /* more than GYRE_ZC_THRESHOLD */
