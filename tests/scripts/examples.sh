@@ -135,6 +135,11 @@ guards: *' "$("$at/million-tasks" 20000 2>&1)"
         'hosted: received 7 bytes: a guest
 hosted: 5 ticks, and the host'\''s own pipe was served' \
         "$("$at/hosted" 2>&1)"
+    check "D5_example_futex [$1]" 'futex: the child says 1
+futex: the child says 2
+futex: the child says 3' "$("$at/futex" 2>&1)"
+    check "D6_example_children [$1]" 'children: one ended with 7
+children: one was killed by signal 15' "$("$at/children" 2>&1)"
     check "B11_example_slots [$1]" 'slot 0: [1-9]* bytes read*' \
         "$("$at/slots" 2>&1)"
     check "R5_example_shield [$1]" 'taken from the first, waiting for the disk
