@@ -170,7 +170,7 @@ static void too_late(void)
     gyre_loop_destroy(from);
 }
 
-KERNEL_TEST(D7_I11_a_message_meets_whom_it_was_meant_for_or_nobody)
+KERNEL_TEST(D7_a_message_meets_whom_it_was_meant_for_or_nobody)
 {
     every_way(too_late);
 }
