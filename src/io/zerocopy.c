@@ -24,9 +24,13 @@ static bool is_small(size_t size, gyre_zc *zc)
 }
 
 /* Does the socket, or a limit on locked memory, want the bytes copied? */
-static bool wants_copies(int result)
+static bool wants_copies(int result, gyre_zc *zc)
 {
-    return result == -EOPNOTSUPP || result == -ENOMEM;
+    if (result != -EOPNOTSUPP && result != -ENOMEM)
+        return false;
+    if (zc != NULL)
+        zc->copied = true;
+    return true;
 }
 
 static int await_zc(gyre_op *op, gyre_zc *zc)
@@ -65,9 +69,8 @@ ssize_t gyre_sendto_zc(int fd, const void *buffer, size_t size, int flags,
 
         gyre_op_sendto_zc(&op, fd, buffer, size, flags, to, to_size);
         result = await_zc(&op, zc);
-        if (!wants_copies(result))
+        if (!wants_copies(result, zc))
             return result;
-        (void)is_small(size, zc);
     }
     return gyre_sendto(fd, buffer, size, flags, to, to_size);
 }
@@ -91,7 +94,7 @@ ssize_t gyre_sendmsg_zc(int fd, const struct msghdr *message, int flags,
 
         gyre_op_sendmsg_zc(&op, fd, message, flags);
         result = await_zc(&op, zc);
-        if (!wants_copies(result))
+        if (!wants_copies(result, zc))
             return result;
     }
     return gyre_sendmsg(fd, message, flags);

@@ -474,7 +474,10 @@ KERNEL_TEST_ON(C13_poll_first_without_a_wait_finds_nothing,
     make_pair(fds);
     CHECK_EQ(write(fds[1], "x", 1), 1);
     gyre_op_recv(&call.op, fds[0], &byte, 1, GYRE_POLL_FIRST | MSG_DONTWAIT);
-    CHECK_ERR(call_run(loop, &call), -EAGAIN);
+    if (test_has("poll_first", 5, 19))
+        CHECK_ERR(call_run(loop, &call), -EAGAIN);
+    else
+        CHECK_EQ(call_run(loop, &call), 1);
     close_both(fds);
     gyre_loop_destroy(loop);
 }

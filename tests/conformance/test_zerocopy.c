@@ -67,6 +67,12 @@ static int zc_run(gyre_loop *loop, struct zc *zc)
     return zc_end(loop, zc);
 }
 
+/* To a receiver on the same machine Linux copies; since when does it tell? */
+static bool expect_copied(void)
+{
+    return test_has("send_zc_report", 6, 3);
+}
+
 enum { SIZE = 20000 };
 static char bytes[SIZE], got[SIZE];
 
@@ -94,8 +100,7 @@ KERNEL_TEST(C8_the_bytes_come_first_and_then_the_notification)
     gyre_op_send_zc(&zc.op, fds[0], bytes, SIZE, 0);
     CHECK_EQ(zc_run(loop, &zc), SIZE);
     expect_bytes(fds[1], SIZE);
-    /* On the way to a receiver on the same machine, Linux copies. */
-    CHECK(gyre_result_copied(zc.results[1]));
+    CHECK_EQ(gyre_result_copied(zc.results[1]), expect_copied());
     CHECK(!gyre_result_copied(zc.results[0]));
     gyre_op_send_zc(&zc.op, fds[0], bytes, 0, 0);
     CHECK_EQ(zc_run(loop, &zc), 0);
@@ -118,7 +123,7 @@ KERNEL_TEST(C8_a_message_is_gathered_without_copying)
     gyre_op_sendmsg_zc(&zc.op, fds[0], &message, 0);
     CHECK_EQ(zc_run(loop, &zc), SIZE);
     expect_bytes(fds[1], SIZE);
-    CHECK(gyre_result_copied(zc.results[1]));
+    CHECK_EQ(gyre_result_copied(zc.results[1]), expect_copied());
     close_both(fds);
     gyre_loop_destroy(loop);
 }
@@ -307,7 +312,7 @@ KERNEL_TEST(C8_G9_the_socket_can_be_closed_before_the_notification)
     gyre_loop *loop = stage_open(8);
     struct linger at_once = { 1, 0 };
     char *much = calloc(1, MUCH);
-    bool copies = strcmp(gyre_loop_kernel(loop), "emu") == 0;
+    bool copies;
     int fds[2];
     struct zc zc;
     struct call closing;
@@ -318,6 +323,9 @@ KERNEL_TEST(C8_G9_the_socket_can_be_closed_before_the_notification)
     zc_start(loop, &zc);
     zc_wait(loop, &zc, 1);
     CHECK_GT(zc.results[0].res, 0);
+    /* Also beside the ring, if this Linux has no such send. */
+    copies = strcmp(gyre_loop_kernel(loop), "emu") == 0 ||
+             stage_stats(loop).emulated > 0;
     for (int i = 0; i < 3; i++)
         CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
     CHECK_EQ(zc.over, copies);

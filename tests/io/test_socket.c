@@ -410,6 +410,12 @@ KERNEL_TEST(E14_C5_control_data_goes_once)
 
 /* ---- without copying ----------------------------------------------------- */
 
+/* To a receiver on the same machine Linux copies; since when does it tell? */
+static bool expect_copied(void)
+{
+    return test_has("send_zc_report", 6, 3);
+}
+
 static int zc_stream(void *arg)
 {
     char *bytes = many_bytes(), in[10000];
@@ -421,11 +427,11 @@ static int zc_stream(void *arg)
     (void)arg;
     tcp_pair_open(pair);
     CHECK_EQ(gyre_send_zc(pair[0], bytes, 10000, 0, &zc), 10000);
-    CHECK(zc.copied); /* on the same machine */
+    CHECK_EQ(zc.copied, expect_copied());
     CHECK_OK(gyre_recv_all(pair[1], in, 10000, 0));
     CHECK_MEM_EQ(in, bytes, 10000);
     CHECK_EQ(gyre_sendmsg_zc(pair[0], &message, 0, &zc), 10000);
-    CHECK(zc.copied);
+    CHECK_EQ(zc.copied, expect_copied());
     memset(in, 0, sizeof in);
     CHECK_OK(gyre_recv_all(pair[1], in, 10000, 0));
     CHECK_MEM_EQ(in, bytes, 10000);
@@ -474,9 +480,9 @@ static int zc_threshold(void *arg)
                  (ssize_t)cases[i].size);
         gyre_loop_get_stats(loop, &after);
         CHECK_EQ(after.completions - before.completions, cases[i].completions);
-        CHECK(zc.copied);
+        CHECK_EQ(zc.copied, cases[i].completions == 1 || expect_copied());
     }
-    zc.copied = false;
+    zc = (gyre_zc){ .copied = false };
     CHECK_EQ(gyre_sendmsg_zc(pair[0], &message, 0, &zc), 10);
     CHECK(zc.copied);
     pair_close(pair);

@@ -6,6 +6,11 @@
  * second and third are the lower rungs of the setup ladder, which an older
  * Linux would have had us take.
  */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
 #include "runner/runner.h"
 
 const struct test_kernel_entry test_kernels[] = {
@@ -19,3 +24,33 @@ const struct test_kernel_entry test_kernels[] = {
 };
 
 const size_t test_kernels_count = sizeof test_kernels / sizeof *test_kernels;
+
+static bool is_named(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+
+    while (*list != '\0') {
+        size_t part = strcspn(list, ", ");
+
+        if (part == length && memcmp(list, name, length) == 0)
+            return true;
+        list += part;
+        list += strspn(list, ", ");
+    }
+    return false;
+}
+
+bool test_has(const char *feature, unsigned major, unsigned minor)
+{
+    const char *without = getenv("GYRE_WITHOUT");
+    struct utsname linux_s;
+    unsigned own_major = 0, own_minor = 0;
+
+    if (strcmp(test_kernel(), "emu") == 0)
+        return true;
+    if (without != NULL && is_named(without, feature))
+        return false;
+    CHECK_OK(uname(&linux_s));
+    CHECK_EQ(sscanf(linux_s.release, "%u.%u", &own_major, &own_minor), 2);
+    return own_major > major || (own_major == major && own_minor >= minor);
+}

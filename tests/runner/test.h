@@ -87,6 +87,11 @@ _Noreturn void test_skip(const char *reason);
  * "uring-plain", "emu"; or "" if the test does not care. */
 const char *test_kernel(void);
 
+/* May the ring of this test have a feature that Linux has since major.minor,
+ * and that GYRE_WITHOUT may take away? True on the emulator. For what is only
+ * told where Linux tells it. */
+bool test_has(const char *feature, unsigned major, unsigned minor);
+
 /* By how much this run is slower than a plain one: 1, or more under
  * sanitizers, valgrind and emulated processors (GYRE_TEST_SCALE). Multiply
  * limits of time by it, and divide amounts of work. */
