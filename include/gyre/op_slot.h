@@ -12,9 +12,10 @@
  * uses up no descriptor. A slot is named by a handle, an int that is larger
  * than any descriptor: wherever a function of gyre takes a descriptor it takes
  * a handle as well, with the same results. The exceptions are directories in
- * front of a path (`dirfd`: -EBADF), and what Linux has no opcode for while the
- * table is Linux's own (getdents, sendfile): -EOPNOTSUPP; make a descriptor of
- * the slot first, gyre_op_slot_install().
+ * front of a path (`dirfd`: -EBADF), and what this Linux cannot execute itself
+ * while the table is its own (getdents, sendfile, most socket options, ops that
+ * are younger than it): -EOPNOTSUPP; make a descriptor of the slot first,
+ * gyre_op_slot_install().
  *
  * Life.     A handle names a slot, not the file in it: after a close it names
  *           whatever comes there next. What is in flight on a slot that is
