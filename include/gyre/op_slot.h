@@ -24,8 +24,9 @@
  * Memory.   A slot takes 8 bytes, and 32 once it was used; without Linux's
  *           table each file takes a descriptor of the process.
  * Threads.  Only the loop's own.
- * Since.    Linux 6.0. Before it, and without io_uring, the table is in user
- *           space, and requests on slots are executed there.
+ * Since.    Linux 6.14. Before it (a file that was closed lived on while older
+ *           requests were on other slots), and without io_uring, the table is
+ *           in user space, and requests on slots are executed there.
  */
 #ifndef GYRE_OP_SLOT_H
 #define GYRE_OP_SLOT_H
@@ -113,7 +114,7 @@ GYRE_API void gyre_slots_get_stats(const gyre_loop *loop,
  * descriptor is made, and close-on-exec, which is meaningless here, is left
  * out. Besides their namesakes' errors: -ENFILE: no slot is free; -EINVAL: no
  * such slot; -ENXIO (any: -ENFILE): no table. A cancelled op that still
- * succeeds has filled its slot. since 6.0
+ * succeeds has filled its slot. since 6.14
  */
 GYRE_API void gyre_op_open_slot(gyre_op *op, int dirfd, const char *path,
                                 int flags, unsigned mode, uint32_t slot);
@@ -124,7 +125,7 @@ GYRE_API void gyre_op_socket_slot(gyre_op *op, int domain, int type,
                                   int protocol, uint32_t slot);
 
 /* As gyre_op_accept_multishot(), each connection into a slot that is free. With
- * none free it ends, by -ENFILE, and the connection is lost. since 6.0 */
+ * none free it ends, by -ENFILE, and the connection is lost. since 6.14 */
 GYRE_API void gyre_op_accept_slot_multishot(gyre_op *op, int fd, int flags);
 
 /* What such an op's completion has made: a handle, or the error. */
@@ -133,14 +134,12 @@ GYRE_API int gyre_op_slot(const gyre_op *op, gyre_result result);
 /* As gyre_slots_set(), in its order among the ops. With `first` GYRE_SLOT_ANY
  * each goes where there is room (-ENFILE: nowhere), and the number of its slot
  * replaces it in `fds`, which is held until the last completion. Result: how
- * many were done. since 6.0 */
+ * many were done. since 6.14 */
 GYRE_API void gyre_op_fill_slots(gyre_op *op, uint32_t first, int *fds,
                                  uint32_t count);
 
 /* A descriptor, close-on-exec, of the file in a slot, which stays there.
- * Result: the descriptor; -EBADF: an empty slot, or no handle. since 6.8;
- * before it -EOPNOTSUPP if the table is Linux's: keep the descriptor of what
- * will be needed as one. */
+ * Result: the descriptor; -EBADF: an empty slot, or no handle. since 6.14 */
 GYRE_API void gyre_op_slot_install(gyre_op *op, int handle);
 
 #ifdef __cplusplus

@@ -55,7 +55,7 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_BUF_RING] = { "buf_ring", .witness = IORING_OP_SOCKET },
     [RING_CANCEL_FLAGS] = { "cancel_flags", .witness = IORING_OP_SOCKET },
     [RING_POLL_FIRST] = { "poll_first", .witness = IORING_OP_SOCKET },
-    [RING_SPARSE_FILES] = { "sparse_files", .witness = IORING_OP_SEND_ZC },
+    [RING_SPARSE_FILES] = { "sparse_files", 0, IORING_FEAT_RW_ATTR },
     [RING_RECV_MULTISHOT] = { "recv_multishot", .witness = IORING_OP_SEND_ZC },
     [RING_LONG_ADVICE] = { "long_advice", .witness = IORING_OP_LISTEN },
     [RING_RECV_BUNDLE] = { "recv_bundle", 0, IORING_FEAT_RECVSEND_BUNDLE },

@@ -40,8 +40,8 @@
  *   buf_ring              5.19
  *   cancel_flags          5.19
  *   poll_first            5.19
- *   sparse_files          6.0   also direct descriptors with automatic slots,
- *                               and a range for these
+ *   sparse_files          6.14  a table of files that lets go of each at once:
+ *                               6.0 has one that waits for requests on others
  *   recv_multishot        6.0
  *   timeout_multishot     6.4
  *   send_to               6.0   an address beside the bytes of SEND

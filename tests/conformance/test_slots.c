@@ -699,6 +699,28 @@ out:
     gyre_loop_destroy(loop);
 }
 
+/* Before Linux 6.14 it did not. */
+KERNEL_TEST(I3_a_closed_file_goes_while_older_ops_wait_on_others)
+{
+    gyre_loop *loop = stage_with_slots(2);
+    struct call call;
+    char byte;
+    int first[2], second[2];
+
+    make_pair(first);
+    make_pair(second);
+    gyre_op_recv(&call.op, move_into(loop, 0, first[0]), &byte, 1, 0);
+    call_start(loop, &call);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    CHECK_OK(close_handle(loop, move_into(loop, 1, second[0])));
+    CHECK_EQ(read(second[1], &byte, 1), 0);
+    CHECK_EQ(call.lasts, 0u);
+    CHECK_OK(close(first[1]));
+    CHECK_EQ(call_wait(loop, &call), 0);
+    CHECK_OK(close(second[1]));
+    gyre_loop_destroy(loop);
+}
+
 /* A child of fork() is no other user of what Linux's table holds. */
 KERNEL_TEST(I3_slots_survive_a_fork)
 {

@@ -37,6 +37,10 @@ static struct kernel *open_kernel(void)
     if (is_emu())
         return world_open(16, 0, 0);
     CHECK_OK(uring_open(&k, &options));
+    if (k->files_emulated) {
+        k->class->destroy(k);
+        TEST_SKIP("this Linux lets go of a file late: its table is not used");
+    }
     CHECK_OK(k->class->attach(k));
     return k;
 }
