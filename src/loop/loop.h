@@ -300,6 +300,8 @@ bool op_is_beside(const gyre_op *op);
 
 /* ---- message.c ----------------------------------------------------------- */
 
+/* A message is about to be sent. */
+void message_begin(gyre_loop *loop, gyre_op *op);
 /* A CQE with KERNEL_TAG_MESSAGE. */
 void message_arrived(gyre_loop *loop, const struct io_uring_cqe *cqe);
 /* The loop ends: whatever comes is dropped. */

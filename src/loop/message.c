@@ -151,6 +151,19 @@ void gyre_op_message(gyre_op *op, gyre_address to, int32_t value)
     sqe->len = (uint32_t)value;
 }
 
+/* I11: what comes to a loop of ours without a receiver's name would be taken
+ * for the answer to some request. */
+void message_begin(gyre_loop *loop, gyre_op *op)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
+
+    (void)loop;
+    ASSERT_API((sqe->off & KERNEL_TAG_MASK) == KERNEL_TAG_MESSAGE ||
+                   kernel_kind_at(sqe->fd) == KERNEL_NONE,
+               "a message to a loop needs the address of a receiver: use "
+               "gyre_op_message()");
+}
+
 int gyre_message_post(gyre_address to, int32_t value)
 {
     return kernel_post_to(to.id != 0 ? to.loop : -1, to.id, value, 0);

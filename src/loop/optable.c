@@ -225,7 +225,7 @@ const struct op_info op_table[256] = {
                                    MANUAL("gyre_op_read_multishot",
                                           "gyre_incoming_read",
                                           "a READ for each result", "B6") },
-    [IORING_OP_MSG_RING] = { "MSG_RING",
+    [IORING_OP_MSG_RING] = { "MSG_RING", .begin = message_begin,
                              MANUAL("gyre_op_message", "gyre_message_send",
                                     "a box and a wake of the other loop",
                                     "D7 H7") },

@@ -26,8 +26,8 @@
  *   probe                 5.6   the opcodes of 5.5
  *   query                 6.18  flags are found by trial
  *   send_msg_ring         6.13  a message needs a ring, or waits for the turn
- *   futex_vectors         5.16  (of the emulator: futex_waitv) a futex's wait is
- *                               cancelled by waking all on its word
+ *   futex_vectors         5.16  (of the emulator: futex_waitv) a futex's wait
+ *                               is cancelled by waking all on its word
  *
  * The rest are flags and modes of opcodes, which PROBE does not tell about; an
  * opcode or a bit of the same release, or of the next, stands for each. What is

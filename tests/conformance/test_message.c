@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ring/abi.h"
 #include "ring/feature.h"
 #include "stage.h"
 
@@ -262,4 +263,17 @@ static void flooded(void)
 KERNEL_TEST(D7_H7_no_message_is_lost_in_a_flood)
 {
     every_way(flooded);
+}
+
+TEST_WITH(D7_a_message_to_a_loop_needs_a_receiver, .panic = "the address of a",
+          .kernels = TEST_EVERY_KERNEL)
+{
+    gyre_loop *loop = stage_open(8);
+    struct inbox inbox;
+    struct call call;
+
+    inbox_open(&inbox, loop);
+    gyre_op_message(&call.op, gyre_receiver_address(&inbox.receiver), 1);
+    gyre_op_sqe(&call.op)->off = 0x1230;
+    call_start(loop, &call);
 }

@@ -3,8 +3,8 @@
  * mail.c - CQEs that others send to a ring
  *
  * Linux 6.13 puts a CQE into a ring for anybody who has its descriptor. Before
- * that, and when Linux refuses (the ring is not enabled yet, no memory), it goes
- * into a box, and the wake lets the owner move it to the CQ of the
+ * that, and when Linux refuses (the ring is not enabled yet, no memory), it
+ * goes into a box, and the wake lets the owner move it to the CQ of the
  * co-processor, which is made for it if need be.
  */
 #include <errno.h>
