@@ -484,7 +484,8 @@ KERNEL_TEST(C6_E6_a_deadline_and_a_close_end_it)
     CHECK_EQ(provide(loop, memory[0], 4, 0), 0);
     gyre_op_recv_multishot(&recv.op, fds[0], GROUP, 0);
     shots_start(loop, &recv);
-    gyre_op_set_deadline(&recv.op, &deadline, gyre_deadline_in(10 * GYRE_MS));
+    gyre_op_set_deadline(&recv.op, &deadline,
+                         gyre_deadline_in(50 * GYRE_MS * test_scale()));
     say(fds[1], "x");
     CHECK_EQ(shot(loop, &recv, 0).res, 1);
     until(loop, &recv.lasts, 1);
@@ -593,7 +594,8 @@ KERNEL_TEST(C6_a_fast_peer_does_not_starve_the_others)
     /* Some turns' share, and no more. Linux < 6.8 has no bound but its queue
      * for what it does at a time. */
     CHECK_LT(flood.calls, queued / SIZE);
-    end(loop, &other);
+    if (other.lasts == 0)
+        end(loop, &other);
     if (flood.lasts == 0)
         CHECK_OK(gyre_op_cancel(&flood.op));
     until(loop, &flood.lasts, 1);

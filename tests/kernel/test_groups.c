@@ -337,6 +337,26 @@ BOTH_TEST(I6_the_end_of_a_stream_may_cost_a_buffer_and_says_so)
     close(fds[0]);
 }
 
+BOTH_TEST(I6_a_bad_descriptor_is_worse_than_no_buffer)
+{
+    static const uint8_t opcodes[] = { IORING_OP_RECV, IORING_OP_READ };
+    struct ring_of ring;
+    int fds[2];
+
+    make_pipe(fds, 0);
+    CHECK_OK(set_up(k, &ring, 4, 0));
+    for (size_t i = 0; i < sizeof opcodes; i++) {
+        put_chosen(k, opcodes[i], -1, ID(1));
+        expect_cqe(k, ID(1), -EBADF, 0);
+    }
+    put_chosen(k, IORING_OP_RECV, fds[0], ID(2));
+    expect_cqe(k, ID(2), -ENOTSOCK, 0);
+    put_chosen(k, IORING_OP_READ, fds[0], ID(3));
+    expect_cqe(k, ID(3), -ENOBUFS, 0);
+    tear_down(&ring);
+    close_pair(fds);
+}
+
 /* ---- without memory, the emulator's own ---------------------------------- */
 
 static void groups_without_memory(void)

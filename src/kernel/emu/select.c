@@ -11,18 +11,32 @@
  * A send takes its buffers at the first try, since they are what it sends.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "kernel/emu/internal.h"
 
+/* There is no buffer. Linux looks at the descriptor first. */
+static int select_failed(const struct request *r, int error)
+{
+    int type;
+    socklen_t size = sizeof type;
+    int fd = r->sqe.fd;
+
+    if (r->op->attempt == rw_read)
+        return fcntl(fd, F_GETFD) < 0 ? -errno : error;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ? -errno
+                                                                 : error;
+}
+
 /* A receive without buffers, for whatever reason, says so in one way. */
 static int select_look(struct request *r, size_t limit, struct look *look)
 {
     int error = group_look(r, limit, false, look);
 
-    return error == -ENOENT ? -ENOBUFS : error;
+    return error == 0 ? 0 : select_failed(r, -ENOBUFS);
 }
 
 /* ---- reads --------------------------------------------------------------- */
@@ -130,11 +144,10 @@ int select_recv(struct request *r)
     bool bundle = (r->sqe.ioprio & IORING_RECVSEND_BUNDLE) != 0;
     bool all = (r->sqe.msg_flags & MSG_WAITALL) != 0;
     struct look look;
-    int n = bundle ? group_look(r, r->sqe.len, true, &look)
-                   : select_look(r, r->sqe.len, &look);
+    int n = group_look(r, r->sqe.len, bundle, &look);
 
     if (n != 0)
-        return n;
+        return select_failed(r, bundle ? n : -ENOBUFS);
     n = recv_call(r, &look);
     if (n == -EAGAIN)
         return EMU_WAIT;
@@ -251,7 +264,7 @@ int select_send(struct request *r)
 {
     int error = group_hold(r, r->sqe.len);
 
-    return error != 0 ? error : net_send(r);
+    return error != 0 ? select_failed(r, error) : net_send(r);
 }
 
 /* Copy what was looked at, and the address, into the request. */
@@ -300,8 +313,9 @@ static int bundle_choose(struct request *r)
     struct look look;
     int error = group_look(r, r->sqe.len, true, &look);
 
-    if (error == 0)
-        error = bundle_keep(r, &look);
+    if (error != 0)
+        return select_failed(r, error);
+    error = bundle_keep(r, &look);
     if (error != 0)
         return error;
     r->cqe_flags = group_take(r, &look, look.size);
