@@ -192,8 +192,9 @@ static void queue_append(gyre_pool *pool, struct group_queue *queue,
     queue->last = number + 1;
 }
 
-/* The place's buffer has data for the receiver. */
-static void receive_bytes(gyre_buffer_group *group, struct group_queue *queue,
+/* The place's buffer has data for the receiver. True: it was not on the queue
+ * before. */
+static bool receive_bytes(gyre_buffer_group *group, struct group_queue *queue,
                           struct place *place, uint32_t bytes)
 {
     struct buffer *buffer = pool_buffer(group->pool, place->buffer);
@@ -204,11 +205,29 @@ static void receive_bytes(gyre_buffer_group *group, struct group_queue *queue,
     buffer->filled += bytes;
     queue->bytes += bytes;
     if (place->queued)
-        return; /* more in the same incremental buffer */
+        return false; /* more in the same incremental buffer */
     place->queued = true;
     group->queued++;
-    pool_hold(group->pool, place->buffer);
     queue_append(group->pool, queue, pool_number(group->pool, place->buffer));
+    return true;
+}
+
+/* The kernel is through with the place. `handed_on`: its hold on the buffer has
+ * gone to the queue. Untouched, the buffer goes into the ring again as it is. */
+static void place_done(gyre_buffer_group *group, uint32_t number,
+                       bool handed_on)
+{
+    struct place *place = &group->places[number];
+
+    place->with_kernel = false;
+    group->with_kernel--;
+    if (pool_buffer(group->pool, place->buffer)->filled > 0) {
+        if (!handed_on)
+            gyre_pool_put(group->pool, place->buffer);
+        place->buffer = NULL;
+        place->queued = false;
+    }
+    place_free(group, number);
 }
 
 /* The kernel has put `bytes` into the place and, if `done`, is through with it.
@@ -217,21 +236,15 @@ static void receive_one(gyre_buffer_group *group, struct group_queue *queue,
                         uint32_t number, uint32_t bytes, bool done)
 {
     struct place *place = &group->places[number];
+    bool newly = false;
 
     ASSERT(place->with_kernel);
     if (bytes > 0)
-        receive_bytes(group, queue, place, bytes);
-    if (!done)
-        return;
-    place->with_kernel = false;
-    group->with_kernel--;
-    /* Untouched, it goes into the ring again as it is. */
-    if (pool_buffer(group->pool, place->buffer)->filled > 0) {
-        gyre_pool_put(group->pool, place->buffer);
-        place->buffer = NULL;
-        place->queued = false;
-    }
-    place_free(group, number);
+        newly = receive_bytes(group, queue, place, bytes);
+    if (done)
+        place_done(group, number, newly);
+    else if (newly)
+        pool_hold(group->pool, place->buffer);
 }
 
 void mem_group_receive(gyre_buffer_group *group, struct group_queue *queue,

@@ -30,16 +30,4 @@ void unpoison(void *memory, size_t size)
                    "a buffer was written to after it had been given back");
 }
 
-#else
-
-void poison(void *memory, size_t size)
-{
-    ASAN_POISON_MEMORY_REGION(memory, size);
-}
-
-void unpoison(void *memory, size_t size)
-{
-    ASAN_UNPOISON_MEMORY_REGION(memory, size);
-}
-
 #endif

@@ -29,10 +29,26 @@
     ((void)(address), (void)(size))
 #endif
 
+#ifdef GYRE_VERIFY
+
 /* Nobody's from here on. */
 void poison(void *memory, size_t size);
 
 /* Somebody's again. Panics if it was written to meanwhile. */
 void unpoison(void *memory, size_t size);
+
+#else
+
+static inline void poison(void *memory, size_t size)
+{
+    ASAN_POISON_MEMORY_REGION(memory, size);
+}
+
+static inline void unpoison(void *memory, size_t size)
+{
+    ASAN_UNPOISON_MEMORY_REGION(memory, size);
+}
+
+#endif
 
 #endif
