@@ -158,11 +158,37 @@ BOTH_TEST(B4_a_fixed_request_keeps_within_its_buffer)
     close_pair(fds);
 }
 
+/* Linux < 6.13 tells a tag when no older request uses any buffer, and to
+ * unregister the table waits for all. */
+static bool waits_for_older(const struct kernel *k)
+{
+    return k->ring_fd >= 0 && (k->features & IORING_FEAT_RW_ATTR) == 0;
+}
+
+/* CQEs of these tags, 1 for ID(11), 2 for ID(12), ..., in any order. */
+static void expect_tags(struct kernel *k, unsigned tags)
+{
+    while (tags != 0) {
+        struct io_uring_cqe cqe;
+        unsigned tag;
+
+        enter(k, 1);
+        cqe = take(k);
+        CHECK_EQ(cqe.res, 0);
+        CHECK_EQ(cqe.flags, 0u);
+        CHECK_GE(cqe.user_data, ID(11));
+        tag = 1U << (cqe.user_data - ID(11)) / ID(1);
+        CHECK_EQ(tags & tag, tag);
+        tags -= tag;
+    }
+}
+
 BOTH_TEST(I2_a_tag_is_told_when_the_last_request_is_over)
 {
     struct iovec iov[2] = { piece(0), piece(1) };
     uint64_t tags[2] = { ID(11), ID(12) };
     uint64_t other = ID(13);
+    bool older_first = waits_for_older(k);
     int fds[2];
 
     make_pair(SOCK_STREAM, fds);
@@ -173,20 +199,18 @@ BOTH_TEST(I2_a_tag_is_told_when_the_last_request_is_over)
     iov[0] = piece(2);
     CHECK_EQ(updates(k, 0, 1, iov, &other), 1);
     expect_nothing(k);
-    CHECK_OK(unregisters(k));
-    for (unsigned told = 0; told != 3;) {
-        struct io_uring_cqe cqe;
-
-        enter(k, 1);
-        cqe = take(k);
-        CHECK_EQ(cqe.res, 0);
-        CHECK_EQ(cqe.flags, 0u);
-        CHECK(cqe.user_data == ID(12) || cqe.user_data == ID(13));
-        told |= cqe.user_data == ID(12) ? 1 : 2;
+    if (older_first) {
+        say(fds[1], "late");
+        expect_cqe(k, ID(1), 4, 0);
+        CHECK_OK(unregisters(k));
+        expect_tags(k, 7);
+    } else {
+        CHECK_OK(unregisters(k));
+        expect_tags(k, 6);
+        say(fds[1], "late");
+        expect_cqe(k, ID(1), 4, 0);
+        expect_tags(k, 1);
     }
-    say(fds[1], "late");
-    expect_cqe(k, ID(1), 4, 0);
     CHECK_MEM_EQ(memory[0], "late", 4);
-    expect_cqe(k, ID(11), 0, 0);
     close_pair(fds);
 }

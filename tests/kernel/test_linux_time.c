@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kernel/uring/uring.h"
 #include "ring/abi_register.h"
 #include "ring/feature.h"
 #include "ring/syscalls.h"
@@ -19,10 +20,9 @@ static const struct ring_timespec far_away = { 3600, 0 };
 static const struct ring_timespec soon = { 0, 2000000 };
 
 /* Flags of 5.15 to 6.6: on an older Linux there is nothing to find out. */
-static void need(struct kernel *kernel, uint8_t opcode)
+static void need(struct kernel *kernel, unsigned opcode)
 {
-    if (kernel->route[opcode] == KERNEL_ROUTE_SIDE ||
-        kernel->route[opcode] == KERNEL_ROUTE_REFUSED)
+    if (!uring_of(kernel)->opcodes.has[opcode])
         TEST_SKIP("a Linux that does not have these flags");
 }
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kernel/uring/uring.h"
 #include "ring/feature.h"
 #include "runner/test.h"
 #include "test_emu_world.h"
@@ -203,7 +204,7 @@ RING_TEST(S4_C12_commands_of_sockets_go_where_they_are_known)
     /* No Linux has that one. */
     CHECK_EQ(look(k, command(SOCKET_URING_OP_GETSOCKOPT, IPPROTO_TCP)),
              KERNEL_ROUTE_SIDE);
-    if (k->route[IORING_OP_READ_MULTISHOT] != KERNEL_ROUTE_SIDE) {
+    if (uring_of(k)->opcodes.feature[RING_SOCKET_COMMANDS]) {
         CHECK_EQ(look(k, command(SOCKET_URING_OP_GETSOCKOPT, SOL_SOCKET)),
                  KERNEL_ROUTE_SQ);
         CHECK_EQ(look(k, command(SOCKET_URING_OP_SETSOCKOPT, IPPROTO_TCP)),
