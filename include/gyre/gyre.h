@@ -25,6 +25,7 @@
 #include <gyre/blocking.h>
 #include <gyre/buffers.h>
 #include <gyre/cancel.h>
+#include <gyre/chain.h>
 #include <gyre/channel.h>
 #include <gyre/clock.h>
 #include <gyre/detached.h>
@@ -39,6 +40,7 @@
 #include <gyre/message.h>
 #include <gyre/op.h>
 #include <gyre/op_cancel.h>
+#include <gyre/op_chain.h>
 #include <gyre/op_epoll.h>
 #include <gyre/op_file.h>
 #include <gyre/op_futex.h>

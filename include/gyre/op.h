@@ -34,9 +34,10 @@
  *
  * Errors.   An op's errors come as r.res, negative, never from start. -EINTR
  *           is retried inside. An opcode that neither this Linux nor the
- *           emulator executes ends with -EOPNOTSUPP; a request with
- *           IOSQE_IO_DRAIN, IO_LINK, IO_HARDLINK or CQE_SKIP_SUCCESS, with
- *           -EINVAL: this version has no chains.
+ *           emulator executes ends with -EOPNOTSUPP. Nor does an op follow
+ *           another because its request says so: one with IOSQE_IO_LINK or
+ *           IO_HARDLINK ends with -EINVAL, for links are made of ops that are
+ *           started together (gyre_chain_start()).
  */
 #ifndef GYRE_OP_H
 #define GYRE_OP_H

@@ -69,7 +69,8 @@ enum gyre_cqe_flags {
     GYRE_CQE_SOCK_NONEMPTY = 1 << 2, /* the socket has more to read */
     GYRE_CQE_NOTIF = 1 << 3,         /* a zero-copy buffer is free again */
     GYRE_CQE_BUF_MORE = 1 << 4,      /* the buffer is still in use */
-    GYRE_CQE_SKIP = 1 << 5,          /* no completion: only fills a place */
+    GYRE_CQE_SKIP = 1 << 5,          /* it ended in silence: res is 0 if all
+                                        went well, else -ECANCELED */
     GYRE_CQE_32 = 1 << 15,           /* of 32 bytes */
 };
 

@@ -101,9 +101,15 @@ struct kernel_class {
     int (*enter)(struct kernel *kernel, unsigned submit, unsigned want,
                  uint64_t deadline_ns);
 
-    /* Give an SQE whose route is SIDE to the co-processor, which copies it. 0,
-     * or a negative errno: then there is no CQE. NULL: no SIDE routes. */
-    int (*side)(struct kernel *kernel, const struct io_uring_sqe *sqe);
+    /* Give SQEs whose route is SIDE, one or a whole chain, to the co-processor,
+     * which copies them. 0, or a negative errno: then there is no CQE. NULL: no
+     * SIDE routes. */
+    int (*side)(struct kernel *kernel, const struct io_uring_sqe *sqes,
+                unsigned count);
+
+    /* Could the co-processor execute it, though its route is another? NULL: no
+     * SIDE routes. */
+    bool (*side_has)(struct kernel *kernel, const struct io_uring_sqe *sqe);
 
     /* Where a request goes whose opcode's route is LOOK, because Linux has the
      * opcode but not all that can be asked of it. Takes away, from the copy

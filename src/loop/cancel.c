@@ -25,13 +25,12 @@ int gyre_op_cancel(gyre_op *op)
     if ((op->flags_ & OP_CANCEL_ASKED) != 0 || op->state_ == OP_ENDED)
         return -EALREADY;
     op->flags_ |= OP_CANCEL_ASKED;
-    if (op->state_ != OP_FLYING) {
+    if (op->state_ == OP_FLYING)
+        op_to_cancels(loop, op);
+    else if ((op->flags_ & OP_CHAINED) != 0)
+        chain_end_queued(op, -ECANCELED);
+    else
         loop_end_op(loop, op, -ECANCELED);
-        return 0;
-    }
-    op_head_remove(&loop->slots[op->slot_].flying, op);
-    op->flags_ |= OP_ON_CANCELS;
-    op_head_push(&loop->cancels, op);
     return 0;
 }
 
@@ -43,6 +42,8 @@ bool op_is_beside(const gyre_op *op)
 
     if ((op->flags_ & (OP_SIDE | OP_RESCUED)) != 0)
         return true;
+    if ((op->flags_ & OP_CHAINED) != 0)
+        return chain_is_beside(op);
     if (route == KERNEL_ROUTE_LOOK)
         route = (uint8_t)kernel->class->look(kernel, &sqe);
     return route == KERNEL_ROUTE_SIDE;
@@ -62,9 +63,10 @@ static bool op_is_unread(const gyre_op *op)
 {
     const struct sq *sq = &op->loop_->kernel->sq;
     uint32_t used = sq_used(sq);
+    uint32_t position = (op->flags_ & OP_CHAINED) != 0 ? chain_position(op)
+                                                       : op->position_;
 
-    return (op->flags_ & OP_SIDE) == 0 &&
-           op->position_ - (sq->filled - used) < used;
+    return (op->flags_ & OP_SIDE) == 0 && position - (sq->filled - used) < used;
 }
 
 gyre_op_status gyre_op_state(const gyre_op *op)

@@ -97,6 +97,7 @@ static void loop_drain(gyre_loop *loop)
 
     if (loop_holds_ops(loop)) {
         stuck_watch(loop, &stuck);
+        chains_cancel_again(loop);
         while (loop_holds_ops(loop)) {
             int err;
 
@@ -146,6 +147,7 @@ void gyre_loop_destroy(gyre_loop *loop)
     loop->kernel->class->destroy(loop->kernel);
     live_destroy(loop);
     table_free(loop);
+    chains_destroy(loop);
     message_end(loop);
     alloc_free(loop->slots);
     alloc_free(loop);

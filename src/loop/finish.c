@@ -182,18 +182,6 @@ static bool op_was_dropped(const gyre_loop *loop, const gyre_op *op,
            loop->kernel->route[KERNEL_OP_CALL] == KERNEL_ROUTE_SIDE;
 }
 
-/* Take a flying op out of the loop's books. */
-static inline void op_land(gyre_loop *loop, gyre_op *op)
-{
-    struct fd_slot *slot = &loop->slots[op->slot_];
-
-    if (UNLIKELY((op->flags_ & OP_ON_CANCELS) != 0))
-        op_head_remove(&loop->cancels, op);
-    else
-        op_head_remove(&slot->flying, op);
-    counter_sub(&loop->in_flight, 1);
-}
-
 /* An op is about to be called back: what other ops, or the op itself, have made
  * of its completion. */
 static int32_t op_reveal(gyre_loop *loop, gyre_op *op, int32_t res, bool last)
@@ -241,11 +229,26 @@ static void op_continue(gyre_loop *loop, gyre_op *op, int32_t res,
     op->done_(op, (gyre_result){ res, flags });
 }
 
+void loop_finish_flying(gyre_loop *loop, gyre_op *op, int32_t res,
+                        uint32_t flags)
+{
+    if ((op->flags_ & OP_ON_CANCELS) != 0)
+        op_head_remove(&loop->cancels, op);
+    else
+        op_head_remove(&loop->slots[op->slot_].flying, op);
+    counter_sub(&loop->in_flight, 1);
+    op_finish(loop, op, res, flags);
+}
+
+/* It was started before a drain that waits for it, or is that drain. */
 static void op_requeue(gyre_loop *loop, gyre_op *op)
 {
     op->flags_ &= (uint8_t)~OP_SIDE;
     op->state_ = OP_QUEUED;
-    op_list_append(&loop->backlog, op);
+    if (UNLIKELY(loop->draining || loop->backlog_waits))
+        op_list_prepend(&loop->backlog, op);
+    else
+        op_list_append(&loop->backlog, op);
     counter_add(&loop->queued, 1);
 }
 
@@ -293,7 +296,15 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
         op_continue(loop, op, res, cqe->flags);
         return;
     }
-    op_land(loop, op);
+    if (LIKELY((op->flags_ & (OP_ON_CANCELS | OP_CHAINED)) == 0)) {
+        op_head_remove(&loop->slots[op->slot_].flying, op);
+    } else if ((op->flags_ & OP_CHAINED) != 0) {
+        chain_complete(loop, op, res, cqe->flags);
+        return;
+    } else {
+        op_head_remove(&loop->cancels, op);
+    }
+    counter_sub(&loop->in_flight, 1);
     if (UNLIKELY(op_was_dropped(loop, op, res))) {
         op->flags_ |= OP_RESCUED;
         op_retry(loop, op);
@@ -325,6 +336,8 @@ static bool loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
         return true;
     case KERNEL_TAG_CANCEL:
         /* The target tells by its own last CQE what came of it. */
+        if (UNLIKELY(cqe->user_data != KERNEL_TAG_CANCEL))
+            chain_cancel_answered(loop, cqe->user_data);
         return true;
     case KERNEL_TAG_INTERNAL:
         loop->kernel->class->internal(loop->kernel, cqe);
@@ -352,6 +365,8 @@ static unsigned loop_dispatch_ended(gyre_loop *loop, unsigned limit)
         op_list_remove(&loop->ended, op);
         counter_sub(&loop->queued, 1);
         taken++;
+        if (UNLIKELY((op->flags_ & OP_CHAINED) != 0))
+            chain_leave(op);
         op_finish(loop, op, op->result_, 0);
     }
     return taken;
@@ -385,6 +400,8 @@ unsigned loop_dispatch(gyre_loop *loop, unsigned limit)
     taken = loop_dispatch_cq(loop, &kernel->cq, limit);
     if (UNLIKELY(kernel->side_cq != NULL))
         taken += loop_dispatch_cq(loop, kernel->side_cq, limit);
+    if (UNLIKELY(loop->silent > 0))
+        chains_settle(loop);
     return ended + taken;
 }
 

@@ -42,6 +42,7 @@ enum op_flag {
     OP_STRAY = 1 << 4,        /* on a descriptor that has no slot */
     OP_RESCUED = 1 << 5,      /* dropped by the ring, done by the side */
     OP_REPEATS = 1 << 6,      /* each good result is one of several */
+    OP_CHAINED = 1 << 7,      /* position_ is the number of a record: chain.h */
 };
 
 struct op_list {
@@ -75,6 +76,7 @@ static inline void counter_sub(loop_counter *counter, uint64_t n)
     counter_add(counter, -n);
 }
 
+struct chains;
 struct live_table;
 struct fixed_table;
 struct table; /* of registered files */
@@ -100,6 +102,11 @@ struct gyre_loop {
     bool now_is_old;  /* the turn's clock is yet to be read */
     bool starved;     /* enter had no memory or room: wait before submitting */
     bool on_valgrind; /* tell memcheck what the kernel wrote */
+
+    bool draining;      /* what drained is in flight: nothing follows yet */
+    bool backlog_waits; /* for completions, whatever room there is */
+    uint32_t silent;    /* requests alone in flight that may end in silence */
+    struct chains *chains; /* NULL: there never was one */
 
     gyre_work *ready_first; /* FIFO, this thread only */
     gyre_work *ready_last;
@@ -270,6 +277,10 @@ static inline bool op_hides(const gyre_op *op)
 
 /* ---- finish.c ----------------------------------------------------------- */
 
+/* The last completion of a flying op: books first, callback last. */
+void loop_finish_flying(gyre_loop *loop, gyre_op *op, int32_t res,
+                        uint32_t flags);
+
 /* Call back up to `limit` completions; how many CQEs and ended ops it took. */
 unsigned loop_dispatch(gyre_loop *loop, unsigned limit);
 
@@ -298,6 +309,40 @@ void op_aim(gyre_op *op, const gyre_op *target);
 /* Has the co-processor a started op, or will it get it? */
 bool op_is_beside(const gyre_op *op);
 
+/* ---- chain.c ------------------------------------------------------------- */
+
+/* A completion of an op of a chain; the last one. */
+void chain_complete(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags);
+/* The op has ended without the kernel. */
+void chain_leave(gyre_op *op);
+/* The kernel does not have the chain yet: all of it ends. */
+void chain_end_queued(gyre_op *op, int result);
+bool chain_is_beside(const gyre_op *op);
+/* The last op of the chain that lies on the backlog. */
+gyre_op *chain_last(const gyre_op *op);
+/* Where the op's request lies in the submission queue. */
+uint32_t chain_position(const gyre_op *op);
+
+/* A request to end an op of a chain: whom it is about; it was sent; it is
+ * answered; for the loop's end, all that may have met nothing again. */
+void chain_fill_cancel(struct io_uring_sqe *sqe, const gyre_op *target);
+void chain_cancel_sent(const gyre_op *target);
+void chain_cancel_answered(gyre_loop *loop, uint64_t user_data);
+void chains_cancel_again(gyre_loop *loop);
+
+/* enter() took a part of what lay in the SQ. */
+void chains_mend(gyre_loop *loop);
+/* Everything that came is dispatched: who was silent has succeeded. */
+void chains_settle(gyre_loop *loop);
+void chains_destroy(gyre_loop *loop);
+
+/* ---- drain.c ------------------------------------------------------------- */
+
+/* Nothing follows before it has: then `draining` is over. */
+bool drain_has_ended(gyre_loop *loop);
+/* A close that was held is queued: was it started before what drains? */
+void drain_let_pass(gyre_loop *loop, gyre_op *op);
+
 /* ---- message.c ----------------------------------------------------------- */
 
 /* A message is about to be sent. */
@@ -311,6 +356,8 @@ void message_end(gyre_loop *loop);
 
 void loop_expire_timers(gyre_loop *loop, unsigned limit);
 uint64_t loop_next_timer(const gyre_loop *loop);
+/* Also while the loop is being destroyed. */
+void loop_timer_start(gyre_timer *timer, uint64_t deadline_ns);
 /* The op's last completion has come: disarm, and say what the result is now. */
 int32_t deadline_result(const gyre_op *op, int32_t result);
 int32_t deadline_finish(gyre_op *op, int32_t result);
@@ -447,6 +494,17 @@ static inline void op_list_append(struct op_list *list, gyre_op *op)
     list->last = op;
 }
 
+static inline void op_list_prepend(struct op_list *list, gyre_op *op)
+{
+    op->prev_ = NULL;
+    op->next_ = list->first;
+    if (list->first != NULL)
+        list->first->prev_ = op;
+    else
+        list->last = op;
+    list->first = op;
+}
+
 static inline void op_list_remove_first(struct op_list *list)
 {
     list->first = list->first->next_;
@@ -486,6 +544,22 @@ static inline void op_head_remove(gyre_op **head, gyre_op *op)
         *head = op->next_;
     if (op->next_ != NULL)
         op->next_->prev_ = op->prev_;
+}
+
+static inline void op_to_cancels(gyre_loop *loop, gyre_op *op)
+{
+    op_head_remove(&loop->slots[op->slot_].flying, op);
+    op->flags_ |= OP_ON_CANCELS;
+    op_head_push(&loop->cancels, op);
+}
+
+/* The next of a list that is walked, if the op is asked to end: with it a chain
+ * that the kernel does not have ends as a whole. */
+static inline gyre_op *op_after(const gyre_op *op)
+{
+    if (UNLIKELY((op->flags_ & OP_CHAINED) != 0) && op->state_ == OP_QUEUED)
+        op = chain_last(op);
+    return op->next_;
 }
 
 #endif

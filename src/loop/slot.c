@@ -125,8 +125,10 @@ static unsigned cancel_list(gyre_op *op, uint32_t slot, bool strays)
 
     for (; op != NULL; op = next) {
         next = op->next_;
-        if ((strays ? is_on(op, slot) : op->slot_ == slot) &&
-            gyre_op_cancel(op) == 0)
+        if (strays ? !is_on(op, slot) : op->slot_ != slot)
+            continue;
+        next = op_after(op);
+        if (gyre_op_cancel(op) == 0)
             asked++;
     }
     return asked;
@@ -167,6 +169,7 @@ static unsigned cancel_each(gyre_op *op, bool closes_too)
         next = op->next_;
         if (!closes_too && gyre_op_sqe(op)->opcode == IORING_OP_CLOSE)
             continue;
+        next = op_after(op);
         if (gyre_op_cancel(op) == 0)
             asked++;
     }

@@ -17,19 +17,17 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "loop/chain.h"
 #include "loop/fixed.h"
-#include "loop/slot.h"
+#include "loop/start.h"
 #include "loop/table.h"
 
-/* A drain never ends beside the kernel's own armed polls, and stops all behind
- * it; a request that is silent about success is one that the loop would wait
- * for, for ever; and a chain could be cut in two by a full SQ, or lie on two
- * executors. */
-#define UNUSABLE_FLAGS                                                         \
+/* Such a request is never given to the kernel as it is: special.c. */
+#define SPECIAL_FLAGS                                                          \
     (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK |                 \
      IOSQE_IO_HARDLINK)
 
-static void op_queue(gyre_loop *loop, gyre_op *op)
+void op_queue(gyre_loop *loop, gyre_op *op)
 {
     op->state_ = OP_QUEUED;
     op_list_append(&loop->backlog, op);
@@ -88,11 +86,12 @@ static void op_begin(gyre_loop *loop, gyre_op *op)
 
     if (info->cancels)
         op_will_cancel(loop, op);
-    if (info->begin != NULL && (gyre_op_sqe(op)->flags & UNUSABLE_FLAGS) == 0)
+    if (info->begin != NULL &&
+        (gyre_op_sqe(op)->flags & SPECIAL_FLAGS & ~IOSQE_IO_DRAIN) == 0)
         info->begin(loop, op);
 }
 
-static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
+static inline void op_enlist_inline(gyre_loop *loop, gyre_op *op)
 {
     ASSERT_API(op->state_ == OP_IDLE,
                "the op is already started: an op can be "
@@ -111,6 +110,16 @@ static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
     if (UNLIKELY((gyre_op_sqe(op)->flags & IOSQE_FIXED_FILE) != 0))
         table_count_op(loop);
     live_add(loop, op);
+}
+
+void op_enlist(gyre_loop *loop, gyre_op *op)
+{
+    op_enlist_inline(loop, op);
+}
+
+static inline void op_enqueue(gyre_loop *loop, gyre_op *op)
+{
+    op_enlist_inline(loop, op);
     if (UNLIKELY(slot_must_wait(loop, op))) {
         op_hold(loop, op);
         return;
@@ -165,6 +174,7 @@ void loop_release(gyre_loop *loop, gyre_op *op)
     slot_enter(loop, op);
     counter_sub(&loop->queued, 1);
     op_queue(loop, op);
+    drain_let_pass(loop, op);
 }
 
 /* End a queued or held op without the kernel; it is called back in phase five.
@@ -178,25 +188,11 @@ void loop_end_op(gyre_loop *loop, gyre_op *op, int result)
     } else {
         ASSERT(op->state_ == OP_QUEUED);
         op_list_remove(&loop->backlog, op);
+        loop->backlog_waits = false; /* the next one may be another case */
     }
     op->state_ = OP_ENDED;
     op->result_ = result;
     op_list_append(&loop->ended, op);
-}
-
-/* The caller counts. */
-static inline void op_take_off(gyre_loop *loop, gyre_op *op)
-{
-    ASSERT(op == loop->backlog.first); /* I2: the oldest goes first */
-    op_list_remove_first(&loop->backlog);
-    op->state_ = OP_FLYING;
-    op_head_push(&loop->slots[op->slot_].flying, op);
-}
-
-static void loop_count_flying(gyre_loop *loop, unsigned count)
-{
-    counter_sub(&loop->queued, count);
-    counter_add(&loop->in_flight, count);
 }
 
 /* An update with a clock: see reclock.c. */
@@ -219,7 +215,7 @@ static void disguise_update(struct io_uring_sqe *to, uint64_t what)
 }
 
 /* What is between the loop and the op is not for the kernel to see. */
-static void op_disguise(struct io_uring_sqe *to, const gyre_op *op)
+void op_disguise(struct io_uring_sqe *to, const gyre_op *op)
 {
     if (!op_hides(op))
         return;
@@ -237,14 +233,6 @@ static void op_disguise(struct io_uring_sqe *to, const gyre_op *op)
     to->pad2_ = 0;
 }
 
-static inline void sqe_copy(struct io_uring_sqe *to, const gyre_op *op)
-{
-    memcpy(to, op->sqe_, sizeof *to);
-    to->user_data = op_user_data(op);
-    if (UNLIKELY(op->loop_->disguised > 0))
-        op_disguise(to, op);
-}
-
 /* Hand an op to the co-processor; also a cancel whose target is there. */
 static void op_start_beside(gyre_loop *loop, gyre_op *op)
 {
@@ -254,7 +242,7 @@ static void op_start_beside(gyre_loop *loop, gyre_op *op)
     sqe_copy(&sqe, op);
     if (UNLIKELY(loop->fixed != NULL))
         fixed_undo(loop->fixed, &sqe);
-    err = loop->kernel->class->side(loop->kernel, &sqe);
+    err = loop->kernel->class->side(loop->kernel, &sqe, 1);
     if (err < 0) {
         /* What the ring has dropped nobody else can reach into its table. */
         if ((op->flags_ & OP_RESCUED) != 0 && err == -EOPNOTSUPP)
@@ -275,6 +263,8 @@ static void sqe_fill_cancel(struct io_uring_sqe *sqe, const gyre_op *target)
     sqe->fd = -1;
     sqe->addr = op_user_data(target);
     sqe->user_data = KERNEL_TAG_CANCEL;
+    if (UNLIKELY((target->flags_ & OP_CHAINED) != 0))
+        chain_fill_cancel(sqe, target);
 }
 
 /* Write the requests to cancel; false if the SQ is full. */
@@ -288,7 +278,7 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
             struct io_uring_sqe sqe;
 
             sqe_fill_cancel(&sqe, op);
-            if (loop->kernel->class->side(loop->kernel, &sqe) < 0) {
+            if (loop->kernel->class->side(loop->kernel, &sqe, 1) < 0) {
                 loop->starved = true; /* no memory for it: try again later */
                 return true;
             }
@@ -299,6 +289,8 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
             sqe_fill_cancel(sq_next(&loop->kernel->sq), op);
         }
         counter_add(&loop->cancel_requests, 1);
+        if (UNLIKELY((op->flags_ & OP_CHAINED) != 0))
+            chain_cancel_sent(op);
         op_head_remove(&loop->cancels, op);
         op->flags_ &= (uint8_t)~OP_ON_CANCELS;
         op_head_push(&loop->slots[op->slot_].flying, op);
@@ -306,11 +298,18 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
     return true;
 }
 
-static inline uint8_t op_route(const struct kernel *kernel, const gyre_op *op)
+static inline uint8_t op_route_inline(const struct kernel *kernel,
+                                      const gyre_op *op)
 {
-    if ((op->flags_ & (OP_TARGET_SIDE | OP_RESCUED)) != 0)
-        return KERNEL_ROUTE_SIDE;
+    if (UNLIKELY((op->flags_ & (OP_TARGET_SIDE | OP_RESCUED | OP_CHAINED)) !=
+                 0))
+        return (op->flags_ & OP_CHAINED) != 0 ? ROUTE_CHAIN : KERNEL_ROUTE_SIDE;
     return kernel->route[gyre_op_sqe((gyre_op *)(uintptr_t)op)->opcode];
+}
+
+uint8_t op_route(const struct kernel *kernel, const gyre_op *op)
+{
+    return op_route_inline(kernel, op);
 }
 
 /* A request that is looked at before it goes into the SQ: false if there is no
@@ -346,10 +345,47 @@ static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
     return true;
 }
 
-void loop_flush(gyre_loop *loop)
+static inline bool op_flush_inline(gyre_loop *loop, gyre_op *op, uint8_t route,
+                                   uint32_t room, uint32_t *taken)
 {
     struct kernel *kernel = loop->kernel;
     struct io_uring_sqe *sqe;
+
+    if (LIKELY(route == KERNEL_ROUTE_SQ)) {
+        if (*taken == room)
+            return false;
+        ++*taken;
+        op->position_ = kernel->sq.filled;
+        sqe = sq_next(&kernel->sq);
+        sqe_copy(sqe, op);
+        if (UNLIKELY(loop->fixed != NULL) && fixed_apply(loop->fixed, sqe))
+            counter_add(&loop->fixed_ops, 1);
+        op_take_off(loop, op);
+    } else if (route == KERNEL_ROUTE_SIDE) {
+        op_start_beside(loop, op);
+    } else if (route == KERNEL_ROUTE_LOOK) {
+        uint32_t filled = kernel->sq.filled;
+
+        if (!op_start_looked_at(loop, op, *taken < room))
+            return false;
+        *taken += kernel->sq.filled - filled;
+    } else if (route == ROUTE_CHAIN) {
+        return special_flush(loop, op, room, taken);
+    } else {
+        loop_end_op(loop, op, -EOPNOTSUPP);
+    }
+    return true;
+}
+
+bool op_flush(gyre_loop *loop, gyre_op *op, uint32_t room, uint32_t *taken)
+{
+    return op_flush_inline(loop, op, op_route_inline(loop->kernel, op), room,
+                           taken);
+}
+
+void loop_flush(gyre_loop *loop)
+{
+    struct kernel *kernel = loop->kernel;
     uint32_t room, taken = 0;
     gyre_op *op;
 
@@ -363,37 +399,18 @@ void loop_flush(gyre_loop *loop)
     room = sq_room(&kernel->sq);
     if (!loop_flush_cancels(loop, &room))
         return;
+    if (UNLIKELY(loop->draining) && !drain_has_ended(loop))
+        return;
     while ((op = loop->backlog.first) != NULL) {
-        uint8_t route = op_route(kernel, op);
+        uint8_t route = op_route_inline(kernel, op);
 
         if (UNLIKELY(counter_get(&loop->in_flight) + taken >=
                      loop->in_flight_max))
             break;
-        if (UNLIKELY((gyre_op_sqe(op)->flags & UNUSABLE_FLAGS) != 0)) {
-            loop_end_op(loop, op, -EINVAL);
-            continue;
-        }
-        if (LIKELY(route == KERNEL_ROUTE_SQ)) {
-            if (taken == room)
-                break;
-            taken++;
-            op->position_ = kernel->sq.filled;
-            sqe = sq_next(&kernel->sq);
-            sqe_copy(sqe, op);
-            if (UNLIKELY(loop->fixed != NULL) && fixed_apply(loop->fixed, sqe))
-                counter_add(&loop->fixed_ops, 1);
-            op_take_off(loop, op);
-        } else if (route == KERNEL_ROUTE_SIDE) {
-            op_start_beside(loop, op);
-        } else if (route == KERNEL_ROUTE_LOOK) {
-            uint32_t filled = kernel->sq.filled;
-
-            if (!op_start_looked_at(loop, op, taken < room))
-                break;
-            taken += kernel->sq.filled - filled;
-        } else {
-            loop_end_op(loop, op, -EOPNOTSUPP);
-        }
+        if (UNLIKELY((gyre_op_sqe(op)->flags & SPECIAL_FLAGS) != 0)
+                ? !special_flush(loop, op, room, &taken)
+                : !op_flush_inline(loop, op, route, room, &taken))
+            break;
     }
     loop_count_flying(loop, taken);
 }

@@ -35,12 +35,17 @@ static gyre_timer *node_timer(struct wheel_node *node)
     return CONTAINER_OF(node, gyre_timer, link_);
 }
 
+void loop_timer_start(gyre_timer *timer, uint64_t deadline_ns)
+{
+    counter_add(&timer->loop_->timers, 1);
+    wheel_insert(&timer->loop_->wheel, timer_node(timer), deadline_ns);
+}
+
 static void timer_arm(gyre_timer *timer, uint64_t deadline_ns)
 {
     ASSERT_API(!timer->loop_->closing,
                "a timer was armed while its loop is being destroyed");
-    counter_add(&timer->loop_->timers, 1);
-    wheel_insert(&timer->loop_->wheel, timer_node(timer), deadline_ns);
+    loop_timer_start(timer, deadline_ns);
 }
 
 /* Off the wheel, or off the list of the cancelled. */

@@ -72,11 +72,14 @@ static bool loop_has_callbacks(const gyre_loop *loop)
     return loop->ready_first != NULL || loop->ended.first != NULL;
 }
 
-/* What is held back by the limit waits for what is in flight, as we do. */
+/* What is held back by the limit, or by a drain, waits for what is in flight,
+ * as we do. Silence has to be looked for, for nothing tells of it. */
 static bool loop_has_work(const gyre_loop *loop)
 {
     return loop_has_callbacks(loop) || loop->cancels != NULL ||
-           (loop->backlog.first != NULL && loop_may_fly(loop));
+           (loop->backlog.first != NULL && loop_may_fly(loop) &&
+            !loop->backlog_waits) ||
+           loop->silent > 0;
 }
 
 static bool kernel_has_results(const struct kernel *kernel)
@@ -88,8 +91,9 @@ static bool kernel_has_results(const struct kernel *kernel)
 bool loop_is_done(gyre_loop *loop)
 {
     return counter_get(&loop->in_flight) == 0 && !loop_has_work(loop) &&
-           loop->held.first == NULL && counter_get(&loop->timers) == 0 &&
-           loop->holds == 0 && atomic_load(&loop->posted) == NULL &&
+           loop->backlog.first == NULL && loop->held.first == NULL &&
+           counter_get(&loop->timers) == 0 && loop->holds == 0 &&
+           atomic_load(&loop->posted) == NULL &&
            atomic_load(&loop->remote_ops) == NULL;
 }
 
@@ -146,6 +150,8 @@ static inline int loop_enter(gyre_loop *loop, unsigned submit, unsigned want,
         return loop_enter_failed(loop, taken);
     ASSERT((unsigned)taken <= submit);
     counter_add(&loop->submitted, (unsigned)taken);
+    if (UNLIKELY((unsigned)taken < submit))
+        chains_mend(loop);
     return 0;
 }
 

@@ -121,8 +121,9 @@ bool loop_has_posted(gyre_loop *loop)
 bool loop_may_sleep(gyre_loop *loop)
 {
     /* I6 */
-    ASSERT(loop->ready_first == NULL && (loop->backlog.first == NULL ||
-                                         loop->starved || !loop_may_fly(loop)));
+    ASSERT(loop->ready_first == NULL &&
+           (loop->backlog.first == NULL || loop->starved ||
+            !loop_may_fly(loop) || loop->backlog_waits));
     atomic_store(&loop->sleeping, true);
     if (!loop_has_posted(loop))
         return true;

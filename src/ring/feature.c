@@ -39,6 +39,7 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_EXT_ARG_ABS] = { "ext_arg_abs", 0, 0 },
     [RING_MIN_WAIT] = { "min_wait", 0, IORING_FEAT_MIN_TIMEOUT },
     [RING_NO_IOWAIT] = { "no_iowait", 0, IORING_FEAT_NO_IOWAIT },
+    [RING_CQE_SKIP] = { "cqe_skip", 0, IORING_FEAT_CQE_SKIP },
     [RING_PROBE] = { "probe", 0, 0 },
     [RING_QUERY] = { "query", 0, 0 },
     [RING_SEND_MSG_RING] = { "send_msg_ring", 0, 0 },

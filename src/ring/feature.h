@@ -23,6 +23,7 @@
  *   ext_arg_abs           6.12  one clock reading per timed wait
  *   min_wait              6.12  no batching of completions by time
  *   no_iowait             6.15  an idle loop is counted as waiting for a disk
+ *   cqe_skip              5.17  all ops report their success
  *   probe                 5.6   the opcodes of 5.5
  *   query                 6.18  flags are found by trial
  *   send_msg_ring         6.13  a message needs a ring, or waits for the turn
@@ -73,6 +74,7 @@ enum ring_feature {
     RING_EXT_ARG_ABS,
     RING_MIN_WAIT,
     RING_NO_IOWAIT,
+    RING_CQE_SKIP,
     RING_PROBE,
     RING_QUERY,
     RING_SEND_MSG_RING,

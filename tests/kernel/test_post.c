@@ -59,7 +59,7 @@ static int send_from(struct kernel *from, int address, uint64_t user_data,
     if (route == KERNEL_ROUTE_LOOK)
         route = from->class->look(from, &sqe);
     if (route == KERNEL_ROUTE_SIDE) {
-        CHECK_OK(from->class->side(from, &sqe));
+        CHECK_OK(from->class->side(from, &sqe, 1));
     } else {
         *sq_next(&from->sq) = sqe;
         enter(from, 0);

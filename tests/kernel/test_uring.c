@@ -445,7 +445,7 @@ RING_TEST(a_request_that_linux_lacks_runs_beside_it)
     };
 
     CHECK_GE(fd, 0);
-    CHECK_OK(kernel->class->side(kernel, &sqe));
+    CHECK_OK(kernel->class->side(kernel, &sqe, 1));
     struct io_uring_cqe cqe = next(kernel);
 
     CHECK_EQ(cqe.user_data, 8u << 4);

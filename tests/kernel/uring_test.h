@@ -115,7 +115,7 @@ static inline int side_call(struct kernel *kernel, uint64_t id, int *argument)
         .user_data = id << 4,
     };
 
-    return kernel->class->side(kernel, &sqe);
+    return kernel->class->side(kernel, &sqe, 1);
 }
 
 #endif

@@ -112,7 +112,7 @@ void cancel_end(struct emu *emu, struct list *ended)
         bool serial = r->serial;
         int fd = request_awaited(r);
 
-        request_complete(emu, r, request_cut_short(r, -ECANCELED));
+        request_end_short(emu, r, -ECANCELED);
         /* It had kept others of its direction waiting. */
         if (serial)
             wait_resume(emu, fd, direction);

@@ -366,6 +366,7 @@ void request_settle(struct emu *emu, struct request *r, int verdict);
 int request_hold(struct emu *emu, struct request *r);
 void request_let_go(struct emu *emu, struct request *r);
 void request_complete(struct emu *emu, struct request *r, int result);
+void request_end_short(struct emu *emu, struct request *r, int error);
 bool request_post_more(struct emu *emu, struct request *r, int result);
 int request_attempt(struct emu *emu, struct request *r);
 bool request_goes_on(struct emu *emu, struct request *r, int *result);

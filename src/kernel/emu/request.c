@@ -332,6 +332,14 @@ static int request_unpollable(const struct request *r)
     return r->sqe.opcode == IORING_OP_POLL_ADD ? -EINVAL : -ENOTSOCK;
 }
 
+/* It ends with what has been moved, which is less than was asked for: a failure
+ * for those behind it in a chain. */
+void request_end_short(struct emu *emu, struct request *r, int error)
+{
+    r->short_is_failure = true;
+    request_complete(emu, r, request_cut_short(r, error));
+}
+
 /* Do what an attempt, or a worker, has answered. */
 void request_settle(struct emu *emu, struct request *r, int verdict)
 {
@@ -347,11 +355,11 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
      * it. */
     if (request_is_impatient(&r->sqe) &&
         (r->sqe.opcode != IORING_OP_ACCEPT || verdict == EMU_WAIT)) {
-        request_complete(emu, r, request_cut_short(r, -EAGAIN));
+        request_end_short(emu, r, -EAGAIN);
         return;
     }
     if (r->cancelled) {
-        request_complete(emu, r, request_cut_short(r, -ECANCELED));
+        request_end_short(emu, r, -ECANCELED);
         return;
     }
     if (verdict == EMU_AGAIN || verdict == EMU_WAIT_ELSEWHERE)
@@ -367,7 +375,7 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
     if (error == 0 && verdict != EMU_WAIT)
         error = request_to_pool(emu, r, verdict == EMU_POOL_SERIAL);
     if (error != 0)
-        request_complete(emu, r, request_cut_short(r, error));
+        request_end_short(emu, r, error);
 }
 
 /* Would a CQE go into the CQ, rather than wait for room? */

@@ -148,7 +148,8 @@ static int scripted_enter(struct kernel *kernel, unsigned submit, unsigned want,
     return taken == 0 && was_late ? -ETIME : taken;
 }
 
-static int scripted_side(struct kernel *kernel, const struct io_uring_sqe *sqe)
+static int scripted_side(struct kernel *kernel, const struct io_uring_sqe *sqes,
+                         unsigned count)
 {
     struct scripted *s = scripted_of(kernel);
 
@@ -156,7 +157,17 @@ static int scripted_side(struct kernel *kernel, const struct io_uring_sqe *sqe)
     ASSERT_API(s->kernel.side_cq != NULL, "this kernel has no side");
     if (failure_take(&s->side_failure))
         return s->side_failure.err;
-    return scripted_take(s, sqe, true) ? 0 : -ENOMEM;
+    for (unsigned i = 0; i < count; i++)
+        if (!scripted_take(s, &sqes[i], true))
+            return -ENOMEM;
+    return 0;
+}
+
+static bool scripted_side_has(struct kernel *kernel,
+                              const struct io_uring_sqe *sqe)
+{
+    (void)sqe;
+    return kernel->side_cq != NULL;
 }
 
 static void scripted_internal(struct kernel *kernel,
@@ -253,6 +264,7 @@ const struct kernel_class scripted_class = {
     .attach = scripted_attach,
     .enter = scripted_enter,
     .side = scripted_side,
+    .side_has = scripted_side_has,
     .internal = scripted_internal,
     .try_now = scripted_try_now,
     .wake = scripted_wake,

@@ -235,6 +235,12 @@ void scripted_complete(struct scripted *s, int index, int32_t res,
     queue_cqe(s, side, cqe);
 }
 
+void scripted_forget(struct scripted *s, int index)
+{
+    ASSERT_API(index >= 0, "there is no such request to forget");
+    vector_remove(&s->pending, sizeof(struct scripted_request), (size_t)index);
+}
+
 void scripted_complete_all(struct scripted *s, int32_t res)
 {
     for (unsigned i = 0; i < s->pending.count; i++) {

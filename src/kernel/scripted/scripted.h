@@ -59,6 +59,8 @@ const struct io_uring_sqe *scripted_seen_at(const struct scripted *s, size_t n);
  * last, and the request is gone. */
 void scripted_complete(struct scripted *s, int index, int32_t res,
                        uint32_t flags);
+/* A pending request ends in silence. */
+void scripted_forget(struct scripted *s, int index);
 /* The last CQE for all that is pending, in order of taking. */
 void scripted_complete_all(struct scripted *s, int32_t res);
 /* A CQE that answers no request. */

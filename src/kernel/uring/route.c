@@ -247,6 +247,16 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
     return route;
 }
 
+/* What names a group or a file of the ring's is none of the emulator's. */
+bool uring_side_has(struct kernel *kernel, const struct io_uring_sqe *sqe)
+{
+    uint8_t named = sqe->flags & (IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE);
+
+    return emu_has_opcode(sqe->opcode) &&
+           (named & ~flags_beside(uring_of(kernel))) == 0 &&
+           (kernel->files_emulated || !emu_names_slot(sqe));
+}
+
 void uring_fill_routes(struct uring *uring)
 {
     uint8_t *route = uring->kernel.route;

@@ -99,18 +99,20 @@ static int uring_side_need(struct uring *uring)
     return uring->side != NULL ? 0 : uring_side_open(uring);
 }
 
-static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqe)
+static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqes,
+                      unsigned count)
 {
     struct uring *uring = uring_of(kernel);
     ASSERT(uring_is_owner(uring));
-    ASSERT(kernel->route[sqe->opcode] == KERNEL_ROUTE_SIDE ||
-           emu_has_opcode(sqe->opcode));
+    ASSERT(kernel->route[sqes->opcode] == KERNEL_ROUTE_SIDE ||
+           emu_has_opcode(sqes->opcode));
     /* Only Linux can reach into its table. */
-    if (UNLIKELY(emu_names_slot(sqe)) && !kernel->files_emulated)
-        return -EOPNOTSUPP;
+    for (unsigned i = 0; i < count; i++)
+        if (UNLIKELY(emu_names_slot(&sqes[i])) && !kernel->files_emulated)
+            return -EOPNOTSUPP;
     int err = uring_side_need(uring);
 
-    return err != 0 ? err : emu_submit(uring->side, sqe, 1);
+    return err != 0 ? err : emu_submit(uring->side, sqes, count);
 }
 
 static void uring_internal(struct kernel *kernel,
@@ -246,6 +248,7 @@ static const struct kernel_class uring_class = {
     .attach = uring_attach,
     .enter = uring_enter,
     .side = uring_side,
+    .side_has = uring_side_has,
     .look = uring_look,
     .internal = uring_internal,
     .try_now = uring_try_now,

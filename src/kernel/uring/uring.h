@@ -91,6 +91,7 @@ bool uring_registers_beside(const struct uring *uring, unsigned opcode);
 bool uring_lacks_of_group(const struct uring *uring,
                           const struct io_uring_buf_reg *reg);
 enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe);
+bool uring_side_has(struct kernel *kernel, const struct io_uring_sqe *sqe);
 
 /* An eventfd, or a negative errno. */
 int uring_eventfd(void);
