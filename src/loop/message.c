@@ -4,7 +4,7 @@
  *
  * What comes from elsewhere carries a user_data that another loop, or another
  * thread, wrote. It is no pointer: it names a place in the loop's table, and
- * which use of the place was meant (I11). So a message that comes too late, or
+ * which use of a place was meant (I11). So a message that comes too late, or
  * was never meant for this loop, finds nobody and is dropped.
  *
  *   63            32 31            4 3      0
@@ -23,6 +23,10 @@
 #define USE_SHIFT 32
 #define PLACES_FIRST 8U
 #define PLACES_MAX (1U << (USE_SHIFT - PLACE_SHIFT))
+
+/* Of all loops: the number by which a loop is found is used again by a later
+ * one, whose places must not look like the same uses. */
+static _Atomic uint32_t last_use;
 
 struct place {
     gyre_receiver *receiver; /* NULL: free */
@@ -87,7 +91,8 @@ int gyre_receiver_open(gyre_receiver *receiver, gyre_loop *loop,
     if (place == NULL)
         return -ENOMEM;
     place->receiver = receiver;
-    place->use++;
+    place->use = atomic_fetch_add_explicit(&last_use, 1, memory_order_relaxed) +
+                 1;
     *receiver = (gyre_receiver){
         .user = user,
         .got_ = got,

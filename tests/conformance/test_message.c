@@ -105,6 +105,32 @@ KERNEL_TEST(D7_H7_an_op_sends_to_another_loop)
     every_way(by_op);
 }
 
+/* The descriptor that a loop is found by is soon another loop's. */
+KERNEL_TEST(D7_H7_an_address_is_of_no_later_loop)
+{
+    gyre_loop *loop = stage_open(8);
+    gyre_address address;
+    struct inbox inbox;
+
+    inbox_open(&inbox, loop);
+    address = gyre_receiver_address(&inbox.receiver);
+    gyre_receiver_close(&inbox.receiver);
+    gyre_loop_destroy(loop);
+
+    loop = stage_open(8);
+    inbox_open(&inbox, loop);
+    address.loop = gyre_receiver_address(&inbox.receiver).loop;
+    CHECK_OK(gyre_message_post(address, 1));
+    CHECK_OK(send_op(loop, address, 2));
+    CHECK_OK(gyre_message_post(gyre_receiver_address(&inbox.receiver), 3));
+    await_count(loop, &inbox, 1);
+    settle(loop);
+    CHECK_EQ(inbox.count, 1u);
+    CHECK_EQ(inbox.last, 3);
+    gyre_receiver_close(&inbox.receiver);
+    gyre_loop_destroy(loop);
+}
+
 static void by_thread(void)
 {
     gyre_loop *loop = stage_open(8);
