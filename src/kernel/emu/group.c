@@ -16,7 +16,6 @@
  * up, or has fewer than `min_left` bytes left.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -340,15 +339,8 @@ static void look_at_list(struct look *look, const struct group *group,
     }
 }
 
-/* Linux misses a file before it misses buffers. */
-static int look_misses(const struct request *r, int error)
-{
-    return fcntl(r->sqe.fd, F_GETFD) < 0 ? -EBADF : error;
-}
-
 /* The first buffer of the request's group, or the first ones for a bundle, cut
- * to `limit` bytes (0: no limit). 0; -EBADF; -ENOBUFS; -ENOENT: there is no
- * group. */
+ * to `limit` bytes (0: no limit). 0; -ENOBUFS; -ENOENT: there is no group. */
 int group_look(const struct request *r, size_t limit, bool bundle,
                struct look *look)
 {
@@ -357,14 +349,14 @@ int group_look(const struct request *r, size_t limit, bool bundle,
     look->count = 0;
     look->size = 0;
     if (group == NULL)
-        return look_misses(r, -ENOENT);
+        return -ENOENT;
     if (limit == 0 || limit > LENGTH_MAX)
         limit = LENGTH_MAX;
     if (group->is_ring)
         look_at_ring(look, &group->ring, limit, bundle);
     else
         look_at_list(look, group, limit, bundle);
-    return look->count > 0 ? 0 : look_misses(r, -ENOBUFS);
+    return look->count > 0 ? 0 : -ENOBUFS;
 }
 
 /* Consume bytes of a ring in parts. Is the last buffer used up? */
