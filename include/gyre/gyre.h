@@ -68,6 +68,7 @@
 #include <gyre/task.h>
 #include <gyre/timer.h>
 #include <gyre/types.h>
+#include <gyre/write_queue.h>
 
 #ifdef __cplusplus
 extern "C" {

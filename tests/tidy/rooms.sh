@@ -47,7 +47,7 @@ public_includes_point_down()
             for (i in rooms)
                 rank[rooms[i]] = i + 0
             home["dump"] = "watch"
-            home["op"] = home["loop"] = home["timer"] = "loop"
+            home["op"] = home["loop"] = home["timer"] = home["write_queue"] = "loop"
             home["task"] = home["scope"] = "task"
             home["sync"] = home["channel"] = home["select"] = "sync"
             home["file"] = home["socket"] = home["acceptor"] = home["poll"] = "io"
