@@ -212,8 +212,8 @@ static bool receive_bytes(gyre_buffer_group *group, struct group_queue *queue,
     return true;
 }
 
-/* The kernel is through with the place. `handed_on`: its hold on the buffer has
- * gone to the queue. Untouched, the buffer goes into the ring again. */
+/* The kernel is through with the place. `handed_on`: its hold on the buffer
+ * has gone to the queue. Untouched, the buffer goes into the ring again. */
 static void place_done(gyre_buffer_group *group, uint32_t number,
                        bool handed_on)
 {

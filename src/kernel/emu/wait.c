@@ -152,8 +152,8 @@ bool wait_must_queue(struct emu *emu, const struct request *r)
     if (wait_has_line(emu, request_awaited(r), request_direction(r)))
         return true;
     /* Only a guess that spares a useless receive: epoll knows better. Where
-     * much goes on it is wrong more often than not, for then the peer has
-     * answered before it is its turn again, and a wait costs more than a try. */
+     * much goes on it is wrong more often than not: the peer has answered
+     * before it is its turn again, and a wait costs more than a try. */
     return state->drained && !state->brisk && r->sqe.opcode == IORING_OP_RECV;
 }
 
