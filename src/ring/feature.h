@@ -98,6 +98,7 @@ enum ring_feature {
     RING_ACCEPT_FLAGS,
     RING_GETSOCKNAME,
     RING_FEATURE_COUNT,
+    RING_OP_FEATURE_FIRST = RING_ACCEPT_MULTISHOT, /* those of opcodes */
 };
 
 /* False if GYRE_WITHOUT names it. Says nothing about Linux. */

@@ -80,7 +80,7 @@ void ring_probe(const struct ring *ring, struct ring_opcodes *opcodes)
         ASSERT(count <= ARRAY_SIZE(opcodes->has));
         memset(opcodes->has, true, count);
     }
-    for (unsigned i = RING_ACCEPT_MULTISHOT; i < RING_FEATURE_COUNT; i++)
+    for (unsigned i = RING_OP_FEATURE_FIRST; i < RING_FEATURE_COUNT; i++)
         opcodes->feature[i] = ring_feature_found((enum ring_feature)i,
                                                  ring->features, opcodes->has);
     for (unsigned i = 0; i < ARRAY_SIZE(opcodes->has); i++) {

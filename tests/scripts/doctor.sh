@@ -61,7 +61,7 @@ if command -v python3 >/dev/null 2>&1; then
         tail -n 1)" python3 -c 'import json, sys
 r = json.load(open(sys.argv[1]))
 for name in ("kernel", "kernel_reason", "setup_flags", "ops", "wrapped",
-             "limits", "versions"):
+             "op_features", "limits", "versions"):
     r[name]
 assert set(r["ops"]) == set(r["wrapped"])
 assert all(type(v) is bool for v in r["ops"].values())' "$work/json"
@@ -72,6 +72,9 @@ check W1_doctor_knows_every_opcode "$(members_of ops) opcodes" \
     [ "$(members_of ops)" -eq 65 ]
 check W1_doctor_knows_what_gyre_has_calls_for "$(members_of wrapped)" \
     [ "$(members_of wrapped)" -eq 65 ]
+GYRE_WITHOUT=recv_multishot "$gyre" doctor --json >"$work/less"
+check W1_S4_doctor_tells_the_flags_of_opcodes "$(cat "$work/less")" \
+    grep -q '"recv_multishot": *false' "$work/less"
 "$gyre" doctor >"$work/text"
 check W1_doctor_speaks_to_people "$(head -n 5 "$work/text")" \
     grep -q '^kernel  *\(uring\|emu\)$' "$work/text"

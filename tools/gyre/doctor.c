@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "commands.h"
 #include "json.h"
+#include "kernel/emu/emu.h"
 #include "kernel/facts.h"
 #include "loop/optable.h"
 #include "operations.h"
@@ -156,6 +157,14 @@ static void json_names(struct json *json, const char *name,
     json_array_end(json);
 }
 
+/* Has gyre more for it than a raw request? */
+static bool has_call(unsigned opcode)
+{
+    const char *fill = op_table[opcode].fill;
+
+    return fill != NULL && strcmp(fill, "gyre_op_raw") != 0;
+}
+
 static void report_json(struct text *out, const struct facts *facts)
 {
     const char *names[32];
@@ -175,7 +184,12 @@ static void report_json(struct text *out, const struct facts *facts)
     json_object_end(&json);
     json_object(&json, "wrapped");
     for (unsigned op = 0; ring_opcode_name(op) != NULL; op++)
-        json_bool(&json, ring_opcode_name(op), op_table[op].fill != NULL);
+        json_bool(&json, ring_opcode_name(op), has_call(op));
+    json_object_end(&json);
+    json_object(&json, "op_features");
+    for (unsigned i = RING_OP_FEATURE_FIRST; i < RING_FEATURE_COUNT; i++)
+        json_bool(&json, ring_feature_name((enum ring_feature)i),
+                  facts->opcodes.feature[i]);
     json_object_end(&json);
     json_limits(&json, facts);
     json_versions(&json, facts);
@@ -258,6 +272,23 @@ static void put_ops(struct text *out, const char *label,
     text_puts(out, count == 0 ? "none\n" : "\n");
 }
 
+/* What old opcodes have gained: that this Linux has, or has not. */
+static void put_op_features(struct text *out, const char *label,
+                            const struct facts *facts, bool has)
+{
+    struct paragraph p;
+    unsigned count = 0;
+
+    begin_label(&p, out, label);
+    for (unsigned i = RING_OP_FEATURE_FIRST; i < RING_FEATURE_COUNT; i++) {
+        if (facts->opcodes.feature[i] != has)
+            continue;
+        put_word(&p, span_string(ring_feature_name((enum ring_feature)i)));
+        count++;
+    }
+    text_puts(out, count == 0 ? "none\n" : "\n");
+}
+
 /* The operations that gyre has a call for, but this Linux no opcode. */
 static void put_emulated(struct text *out, const struct facts *facts)
 {
@@ -268,7 +299,7 @@ static void put_emulated(struct text *out, const struct facts *facts)
     for (unsigned op = 0; op < ARRAY_SIZE(facts->opcodes.has); op++) {
         bool emulates = strcmp(facts->kernel, "emu") == 0;
 
-        if (op_table[op].fill == NULL || (facts->opcodes.has[op] && !emulates))
+        if (!emu_has_opcode(op) || (facts->opcodes.has[op] && !emulates))
             continue;
         put_word(&p, span_string(op_table[op].name));
         count++;
@@ -362,6 +393,8 @@ static void report_text(struct text *out, const struct facts *facts)
     if (facts->refusal == NULL) {
         put_ops(out, "operations", facts, true);
         put_ops(out, "missing", facts, false);
+        put_op_features(out, "flags", facts, true);
+        put_op_features(out, "without", facts, false);
     }
     put_emulated(out, facts);
     text_puts(out, "\n");
