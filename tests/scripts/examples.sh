@@ -116,6 +116,8 @@ sync_examples()
 
 one_kernel()
 {
+    check "D9_example_chain [$1]" 'chain: saved: yes
+chain: read: not in time' "$("$at/chain" "$work/record" 2>&1)"
     sync_examples "$1"
     check "example_callbacks [$1]" \
         'callbacks: counted to 1000, ticked 3 times' "$("$at/callbacks" 2>&1)"
