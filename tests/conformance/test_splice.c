@@ -321,6 +321,7 @@ KERNEL_TEST(B17_a_nonblocking_end_says_EAGAIN)
 {
     gyre_loop *loop = stage_open(8);
     int in[2], out[2], pair[2];
+    ssize_t n;
 
     make_pipe(in);
     make_pipe(out);
@@ -340,8 +341,13 @@ KERNEL_TEST(B17_a_nonblocking_end_says_EAGAIN)
     CHECK_ERR(splice_once(loop, in[0], out[1], SPLICE_F_NONBLOCK), -EAGAIN);
     stuff(pair[0]);
     set_nonblocking(pair[0], true);
-    CHECK_ERR(splice_once(loop, in[0], pair[0], 0), -EAGAIN);
-    check_text(in[0], "here");
+    /* Before Linux 6.5 it goes to the last packet in the queue. */
+    n = splice(in[0], NULL, pair[0], NULL, 4, 0);
+    if (n == 4)
+        put_text(in[1], "here");
+    CHECK_ERR(splice_once(loop, in[0], pair[0], 0), n < 0 ? -EAGAIN : 4);
+    if (n < 0)
+        check_text(in[0], "here");
     close_both(in);
     close_both(out);
     close_both(pair);

@@ -277,23 +277,26 @@ KERNEL_TEST(A14_E10_a_storm_of_signals_is_not_seen)
     int fds[2];
     char byte;
     struct call call;
-    struct alarm alarm = { .due = clock_ns() + 100 * GYRE_MS };
+    struct alarm alarm;
 
     make_pipe(fds);
     gyre_op_read(&call.op, fds[0], &byte, 1, GYRE_CURRENT_POSITION);
     call_start(loop, &call);
     gyre_timer_init(&alarm.timer, loop, ring, &alarm);
-    gyre_timer_start(&alarm.timer, alarm.due);
     CHECK_OK(sigaction(SIGALRM, &action, NULL));
     CHECK_OK(setitimer(ITIMER_REAL, &often, NULL));
-    while (alarm.rang == 0)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+    do {
+        alarm.rang = 0;
+        alarm.due = clock_ns() + 100 * GYRE_MS;
+        gyre_timer_start(&alarm.timer, alarm.due);
+        while (alarm.rang == 0)
+            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+    } while (signals <= 3); /* a guest whose clock hurries gets one at a time */
     CHECK_EQ(call.calls, 0);
     while (write(fds[1], "x", 1) != 1)
         ;
     CHECK_EQ(call_wait(loop, &call), 1);
     CHECK_OK(setitimer(ITIMER_REAL, &never, NULL));
-    CHECK_GT(signals, 3);
     close_both(fds);
     gyre_loop_destroy(loop);
 }

@@ -225,7 +225,7 @@ KERNEL_TEST(C8_E8_a_failure_is_told_once)
     gyre_loop *loop = stage_open(8);
     struct iovec iov = { bytes, 10 };
     struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-    int tcp[2], pair[2], pipe_fds[2];
+    int tcp[2], pair[2], pipe_fds[2], error;
     struct zc zc;
 
     make_connection(tcp);
@@ -247,7 +247,9 @@ KERNEL_TEST(C8_E8_a_failure_is_told_once)
     }
     message.msg_iovlen = 2000;
     gyre_op_sendmsg_zc(&zc.op, tcp[0], &message, 0);
-    CHECK_ERR(zc_failure(loop, &zc), -EMSGSIZE);
+    error = zc_failure(loop, &zc);
+    if (error != -EINVAL || test_has("", 6, 12)) /* so says Linux 6.1 */
+        CHECK_ERR(error, -EMSGSIZE);
     CHECK_OK(shutdown(tcp[0], SHUT_WR));
     gyre_op_send_zc(&zc.op, tcp[0], bytes, 10, 0);
     CHECK_ERR(zc_failure(loop, &zc), -EPIPE);

@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "kernel/choose.h"
@@ -211,6 +212,42 @@ static void reap(struct stage *s)
         note(s, &cqe);
 }
 
+static int compare_words(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static void sort_words(char *line)
+{
+    char copy[sizeof((struct stage *)NULL)->got], *rest = copy, *words[16];
+    size_t count = 0;
+
+    snprintf(copy, sizeof copy, "%s", line);
+    while ((words[count] = strsep(&rest, " ")) != NULL)
+        CHECK_LT(++count, 16u);
+    qsort(words, count, sizeof words[0], compare_words);
+    for (size_t i = 0; i < count; i++)
+        line += sprintf(line, "%s%s", i > 0 ? " " : "", words[i]);
+}
+
+/* Did the stage hear this? Linux 6.1 tells of a linked timeout and of what it
+ * is linked with in another order than 6.12. */
+static bool has_heard(const struct stage *s, const char *expected)
+{
+    char left[sizeof s->got], right[sizeof s->got];
+
+    if (strcmp(s->got, expected) == 0)
+        return true;
+    if (s->k->ring_fd < 0 ||
+        (s->k->features & IORING_FEAT_RECVSEND_BUNDLE) != 0)
+        return false;
+    snprintf(left, sizeof left, "%s", s->got);
+    snprintf(right, sizeof right, "%s", expected);
+    sort_words(left);
+    sort_words(right);
+    return strcmp(left, right) == 0;
+}
+
 /* By one enter; then wait until as much has come as is expected, and look
  * whether more does. */
 static void run_line(struct stage *s, const char *line, const char *expected)
@@ -227,7 +264,7 @@ static void run_line(struct stage *s, const char *line, const char *expected)
         enter(s->k, 0);
         reap(s);
     }
-    if (strcmp(s->got, expected) != 0)
+    if (!has_heard(s, expected))
         FAIL("%s: got \"%s\", expected \"%s\"", line, s->got, expected);
 }
 
@@ -404,13 +441,12 @@ static unsigned draw(unsigned limit)
 
 /* Of requests that end by themselves, and in the enter that takes them. (The
  * batch does not end inside a chain: Linux gives such a one to its workers.) */
-static void random_line(char *line)
+static void random_line(char *line, const char *letters)
 {
-    static const char letters[] = "NNNNSSBFPXYYyo";
     unsigned count = 2 + draw(9);
 
     for (unsigned i = 0; i < count; i++) {
-        *line++ = letters[draw(sizeof letters - 1)];
+        *line++ = letters[draw((unsigned)strlen(letters))];
         *line++ = (char)('a' + i);
         if (i + 1 < count && draw(4) != 0)
             *line++ = draw(4) == 0 ? 'H' : 'L';
@@ -437,7 +473,9 @@ static void run_freely(struct stage *s, const char *line)
 TEST(D9_D10_F11_S1_random_chains_end_as_on_linux_s_ring)
 {
     unsigned count = 5000 / test_scale();
+    const char *letters = "NNNNSSBFPXYYyo";
     struct stage ring, emu;
+    struct iovec byte;
     char line[64];
 
     if (kernel_uring_refusal() != NULL)
@@ -448,12 +486,15 @@ TEST(D9_D10_F11_S1_random_chains_end_as_on_linux_s_ring)
         TEST_SKIP("this Linux has no CQE_SKIP_SUCCESS");
     }
     stage_open_on(&emu, true);
+    byte = (struct iovec){ line, 1 };
+    if (preadv2(ring.file, &byte, 1, 0, RWF_NOWAIT) < 0)
+        letters = "NNNNSSBPXYYyo"; /* Linux's workers read such a file */
     for (unsigned seed = 1; seed <= count; seed++) {
         random_state = seed * UINT64_C(0x9E3779B97F4A7C15);
-        random_line(line);
+        random_line(line, letters);
         run_freely(&ring, line);
         run_freely(&emu, line);
-        if (strcmp(ring.got, emu.got) != 0)
+        if (!has_heard(&ring, emu.got))
             FAIL("%s: \"%s\" on the ring, \"%s\" on the emulator", line,
                  ring.got, emu.got);
     }
