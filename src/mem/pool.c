@@ -21,7 +21,8 @@
  * is QUIET again when that has run, so the work is never posted twice.
  *
  * The end. A giver may be a few instructions from its end when the loop's
- * thread has found its buffer; destroy waits for `givers` to be 0.
+ * thread has found its buffer; destroy, when it has them all, waits for `givers`
+ * to be 0: nobody new can begin to give.
  */
 #include "mem/pool.h"
 
@@ -457,9 +458,9 @@ void gyre_pool_destroy(gyre_pool *pool)
     if (pool == NULL)
         return;
     loop_assert_owner(pool->loop);
+    (void)take_returned(pool);
     while (atomic_load_explicit(&pool->givers, memory_order_acquire) != 0)
         ;
-    (void)take_returned(pool);
     ASSERT_API(pool->groups == 0, "a group of the pool is still there");
     ASSERT_API(pool->stats.buffers == 0,
                "a buffer of the pool has not been given back");
