@@ -90,7 +90,10 @@ static bool search_list(struct search *search, gyre_op *op, found_fn *found,
 
     for (; op != NULL; op = next) {
         next = op->next_;
-        if (is_match(search, op) && found(search, op, arg))
+        if (!is_match(search, op))
+            continue;
+        next = op_after(op);
+        if (found(search, op, arg))
             return true;
     }
     return false;
@@ -101,10 +104,10 @@ static void search_books(struct search *search, found_fn *found, void *arg)
 {
     gyre_loop *loop = search->loop;
     uint32_t slot = search_slot(search), end = slot + 1;
+    bool on_one = (search->flags & GYRE_MATCH_FD) != 0 && slot != SLOT_OTHER &&
+                  slot < loop->slot_count;
 
-    /* On one descriptor: one slot. */
-    if ((search->flags & GYRE_MATCH_FD) == 0 || slot == SLOT_OTHER ||
-        slot >= loop->slot_count) {
+    if (!on_one) {
         slot = 0;
         end = loop->slot_count;
     }
@@ -114,7 +117,7 @@ static void search_books(struct search *search, found_fn *found, void *arg)
         if (search_list(search, loop->slots[slot].flying, found, arg))
             return;
     /* Of the strays, which are on no slot of theirs. */
-    if (end != loop->slot_count && loop->strays > 0 &&
+    if (on_one && loop->strays > 0 &&
         search_list(search, loop->slots[SLOT_OTHER].flying, found, arg))
         return;
     if (!search_list(search, loop->backlog.first, found, arg))

@@ -132,6 +132,28 @@ TEST(D9_a_limit_of_ops_in_flight_holds_for_chains)
     rig_close(&rig);
 }
 
+/* It ends as a whole, and what is behind it is reached as well. */
+TEST(D9_G2_a_cancel_of_everything_goes_on_behind_a_chain)
+{
+    const gyre_match any = { .flags = GYRE_MATCH_ANY };
+    struct rig rig;
+    struct probe p[3], behind;
+    gyre_chain_link links[3];
+
+    rig_open(&rig, 8);
+    rig_turn(&rig);
+    chain_fill(&rig, p, links, 10, 3);
+    CHECK_OK(gyre_chain_start(rig.loop, links, 3, 0));
+    probe_init(&behind, &rig, 1, 1);
+    probe_start(&behind);
+    CHECK_EQ(gyre_loop_cancel_matching(rig.loop, &any), 2);
+    rig_turn(&rig);
+    for (int i = 0; i < 3; i++)
+        CHECK_ENDED(&p[i], -ECANCELED);
+    CHECK_ENDED(&behind, -ECANCELED);
+    rig_close(&rig);
+}
+
 static bool complete_first(struct scripted *s, uint64_t deadline_ns, void *arg)
 {
     (void)deadline_ns;
