@@ -98,10 +98,10 @@ bool drain_has_ended(gyre_loop *loop)
     return true;
 }
 
-/* Else it would stand behind what waits for it. */
+/* Else it could stand behind what waits for it. */
 void drain_let_pass(gyre_loop *loop, gyre_op *op)
 {
-    if (!loop->backlog_waits || !op_is_older(op, loop->backlog.first))
+    if (!op_is_older(op, loop->backlog.first))
         return;
     op_list_remove(&loop->backlog, op);
     op_list_prepend(&loop->backlog, op);

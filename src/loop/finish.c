@@ -240,22 +240,19 @@ void loop_finish_flying(gyre_loop *loop, gyre_op *op, int32_t res,
     op_finish(loop, op, res, flags);
 }
 
-/* It was started before a drain that waits for it, or is that drain. */
 static void op_requeue(gyre_loop *loop, gyre_op *op)
 {
     op->flags_ &= (uint8_t)~OP_SIDE;
     op->state_ = OP_QUEUED;
-    if (UNLIKELY(loop->draining || loop->backlog_waits))
-        op_list_prepend(&loop->backlog, op);
-    else
-        op_list_append(&loop->backlog, op);
     counter_add(&loop->queued, 1);
 }
 
+/* It was started before all on the backlog, of which one may drain (I2). */
 static void op_retry(gyre_loop *loop, gyre_op *op)
 {
     counter_add(&loop->retried, 1);
     op_requeue(loop, op);
+    op_list_prepend(&loop->backlog, op);
 }
 
 /* A result of a request that the kernel has not got with many results: tell it
@@ -271,6 +268,7 @@ static bool op_repeats(const gyre_op *op, int32_t res)
 static void op_repeat(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)
 {
     op_requeue(loop, op);
+    op_list_append(&loop->backlog, op); /* others have their turn, too */
     loop->called++;
     op->done_(op, (gyre_result){ res, flags | IORING_CQE_F_MORE });
 }

@@ -401,6 +401,7 @@ void loop_flush(gyre_loop *loop)
         return;
     if (UNLIKELY(loop->draining) && !drain_has_ended(loop))
         return;
+    loop->backlog_waits = false; /* the first may be another than it was */
     while ((op = loop->backlog.first) != NULL) {
         uint8_t route = op_route_inline(kernel, op);
 

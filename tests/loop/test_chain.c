@@ -154,6 +154,43 @@ TEST(D9_G2_a_cancel_of_everything_goes_on_behind_a_chain)
     rig_close(&rig);
 }
 
+static bool are_there(struct scripted *s, uint64_t deadline_ns, void *arg)
+{
+    struct probe *p = arg;
+
+    (void)deadline_ns;
+    for (int i = 0; i < 3; i++)
+        CHECK_GE(probe_index(&p[i]), 0);
+    scripted_complete_all(s, 1);
+    return false;
+}
+
+/* Interrupted ops before a chain that waits: they wait for room alone. */
+TEST(D9_A14_ops_before_a_chain_that_waits_are_not_slept_on)
+{
+    struct rig rig;
+    struct probe p[3], linked[2];
+    gyre_chain_link links[2];
+
+    rig_open_with(&rig,
+                  &(gyre_loop_options){ .entries = 2, .in_flight_max = 4 });
+    for (int i = 0; i < 3; i++)
+        probe_fly(&p[i], &rig, i, i + 1);
+    chain_fill(&rig, linked, links, 10, 2);
+    CHECK_OK(gyre_chain_start(rig.loop, links, 2, 0));
+    rig_turn(&rig);
+    for (int i = 0; i < 3; i++)
+        scripted_complete(rig.s, probe_index(&p[i]), -EINTR, 0);
+    rig_turn(&rig);
+    CHECK_EQ(rig_stats(&rig).retried, 3);
+    scripted_on_sleep(rig.s, are_there, p);
+    CHECK_OK(gyre_loop_run(rig.loop, GYRE_RUN_ONCE));
+    scripted_on_sleep(rig.s, NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        CHECK_ENDED(&p[i], 1);
+    rig_close(&rig);
+}
+
 static bool complete_first(struct scripted *s, uint64_t deadline_ns, void *arg)
 {
     (void)deadline_ns;
