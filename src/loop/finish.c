@@ -269,6 +269,8 @@ static void op_repeat(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)
 {
     op_requeue(loop, op);
     op_list_append(&loop->backlog, op); /* others have their turn, too */
+    if (UNLIKELY(loop->counted != NULL))
+        count_event(loop, op);
     loop->called++;
     op->done_(op, (gyre_result){ res, flags | IORING_CQE_F_MORE });
 }

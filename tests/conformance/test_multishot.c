@@ -238,14 +238,18 @@ static void reads(void)
 
 static void accepts(void)
 {
+    static const int64_t far[2] = { 3600, 0 };
     gyre_loop *loop = stage_open(8);
     struct sockaddr_in address;
     int listener = make_listener(&address), clients[5];
     struct shots accept;
+    struct call counted;
 
     gyre_op_accept_multishot(&accept.op, listener, SOCK_NONBLOCK);
     shots_start(loop, &accept);
     fly(loop, &accept.op);
+    gyre_op_timeout(&counted.op, far, 5, 0);
+    call_start(loop, &counted);
     for (unsigned i = 0; i < 5; i++)
         clients[i] = connect_to(&address);
     for (unsigned i = 0; i < 5; i++) {
@@ -255,6 +259,7 @@ static void accepts(void)
         close(accept.results[i].res);
         close(clients[i]);
     }
+    CHECK_EQ(call_wait(loop, &counted), 0); /* F5: each of them counts */
     end(loop, &accept);
     CHECK_EQ(accept.calls, 6);
     close(listener);
