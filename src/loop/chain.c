@@ -500,6 +500,7 @@ static void chain_fill(struct chain *chain, const gyre_chain_link *links)
         op->done_ = links[i].done;
         op->user = links[i].user;
         op_enlist(loop, op);
+        op_hide_nothing(op);
         op->flags_ |= OP_CHAINED;
         op->position_ = chain->number;
         chain->members[i].op = op;

@@ -35,9 +35,9 @@ void count_begin(gyre_loop *loop, gyre_op *op)
     uint32_t count = (uint32_t)sqe->off;
     gyre_op *before = NULL, *at = loop->counted;
 
-    /* What lies in the words that it does not use, Linux has to judge. */
+    /* What lies in a word that it does not use, Linux has to judge. */
     if (count == 0 || (sqe->timeout_flags & IORING_TIMEOUT_MULTISHOT) != 0 ||
-        op->sqe_[WORD_NEXT] != 0 || op->sqe_[WORD_TARGET] != 0)
+        op->sqe_[WORD_NEXT] != 0)
         return;
     if (loop->disguised++ == 0)
         loop->events = 0;

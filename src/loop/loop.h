@@ -275,6 +275,13 @@ static inline bool op_hides(const gyre_op *op)
            op->sqe_[OP_HIDDEN_WORD] != 0;
 }
 
+/* At a start: what a raw request has there is of no meaning. */
+static inline void op_hide_nothing(gyre_op *op)
+{
+    if (op_hides(op))
+        op->sqe_[OP_HIDDEN_WORD] = 0;
+}
+
 /* ---- finish.c ----------------------------------------------------------- */
 
 /* The last completion of a flying op: books first, callback last. */

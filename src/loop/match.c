@@ -185,8 +185,7 @@ void match_begin(gyre_loop *loop, gyre_op *op)
     int result = search_check(search.flags);
 
     /* By name alone: Linux looks. Fields that must be zero: it says so. */
-    if (search.flags == 0 || sqe->off != 0 || sqe->splice_fd_in != 0 ||
-        op->sqe_[WORD_TARGET] != 0) {
+    if (search.flags == 0 || sqe->off != 0 || sqe->splice_fd_in != 0) {
         loop->others_cancel = true;
         return;
     }

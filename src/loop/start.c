@@ -84,6 +84,7 @@ static void op_begin(gyre_loop *loop, gyre_op *op)
 {
     const struct op_info *info = &op_table[gyre_op_sqe(op)->opcode];
 
+    op_hide_nothing(op);
     if (info->cancels)
         op_will_cancel(loop, op);
     if (info->begin != NULL &&

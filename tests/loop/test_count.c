@@ -196,6 +196,39 @@ TEST(F5_repeats_are_no_count)
     rig_close(&rig);
 }
 
+/* The words in which the loop keeps something no request uses, but a raw one
+ * may have anything there. */
+TEST(F5_E3_what_a_raw_request_has_in_unused_words_is_not_the_loops)
+{
+    static const int64_t time[2] = { 1, 0 };
+    struct rig rig;
+    struct probe p, raw;
+
+    rig_open(&rig, 8);
+    count_start(&p, &rig, 1, 9);
+    memset(&raw, 0, sizeof raw);
+    raw.rig = &rig;
+    gyre_op_timeout(&raw.op, time, 3, 0);
+    gyre_op_sqe(&raw.op)->pad2_ = 7;
+    gyre_op_sqe(&raw.op)->timeout_flags = 1U << 31; /* Linux will refuse it */
+    probe_start(&raw);
+    rig_turn(&rig);
+    probe_complete(&raw, -EINVAL);
+    CHECK_ENDED(&raw, -EINVAL);
+    scripted_set_cancel(rig.s, SCRIPTED_CANCEL_PENDS);
+    gyre_op_raw(&raw.op, IORING_OP_ASYNC_CANCEL);
+    gyre_op_sqe(&raw.op)->fd = -1;
+    gyre_op_sqe(&raw.op)->addr = 0x1230;
+    gyre_op_sqe(&raw.op)->pad2_ = 7;
+    probe_start(&raw);
+    rig_turn(&rig);
+    CHECK_EQ(sqe_of(&raw)->addr, 0x1230);
+    probe_complete(&raw, -ENOENT);
+    probe_complete(&p, -ETIME);
+    CHECK_ENDED(&p, -ETIME);
+    rig_close(&rig);
+}
+
 TEST(F8_an_update_names_one_start_of_its_target)
 {
     static const int64_t time[2] = { 1, 5 };
