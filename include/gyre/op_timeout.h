@@ -65,7 +65,7 @@ GYRE_API void gyre_op_timeout(gyre_op *op, const void *time, uint32_t count,
  * more; the loop gives it another by starting it anew: repeats begin again, the
  * target's request is changed for good, and `time` (of the form with a copy:
  * the op) is held until the target's last completion. -EALREADY: such a change
- * is under way.
+ * is under way; -EINVAL: the target is one of a chain.
  */
 GYRE_API void gyre_op_timeout_update(gyre_op *op, const gyre_op *target,
                                      const void *time, unsigned flags);

@@ -193,7 +193,10 @@ static int32_t op_reveal(gyre_loop *loop, gyre_op *op, int32_t res, bool last)
     loop->disguised--;
     if (gyre_op_sqe(op)->opcode == IORING_OP_TIMEOUT)
         return count_finish(loop, op, res);
-    match_finish(op);
+    if (gyre_op_sqe(op)->opcode == IORING_OP_TIMEOUT_REMOVE)
+        reclock_finish(loop, op, res);
+    else
+        match_finish(op);
     return res;
 }
 

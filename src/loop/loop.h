@@ -259,6 +259,7 @@ enum reclock {
 #define RECLOCK_PENDING (UINT32_C(1) << 30)
 
 void reclock_begin(gyre_loop *loop, gyre_op *op);
+void reclock_finish(gyre_loop *loop, gyre_op *op, int32_t res);
 /* Has the target ended only to be submitted again? */
 bool reclock_goes_on(gyre_loop *loop, gyre_op *op, int32_t res);
 

@@ -17,6 +17,14 @@
 #define CHANGED (CLOCKS | IORING_TIMEOUT_ABS)
 #define WORD_TIME 4 /* of the target: the new time */
 
+static bool is_pending(gyre_op *op)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
+
+    return sqe->opcode == IORING_OP_TIMEOUT &&
+           ((uint32_t)sqe->splice_fd_in & RECLOCK_PENDING) != 0;
+}
+
 void reclock_begin(gyre_loop *loop, gyre_op *op)
 {
     const struct io_uring_sqe *sqe = gyre_op_sqe(op);
@@ -25,7 +33,7 @@ void reclock_begin(gyre_loop *loop, gyre_op *op)
     gyre_op *target;
 
     /* One clock, of an update: all else is for the kernel to judge. */
-    if (clock == 0 || clock == CLOCKS || op->sqe_[OP_HIDDEN_WORD] != 0 ||
+    if (clock == 0 || clock == CLOCKS ||
         (sqe->timeout_flags & ~CHANGED) != IORING_TIMEOUT_UPDATE)
         return;
     target = match_find(loop, sqe->addr);
@@ -34,6 +42,10 @@ void reclock_begin(gyre_loop *loop, gyre_op *op)
         return;
     }
     target_sqe = gyre_op_sqe(target);
+    if ((target->flags_ & OP_CHAINED) != 0) {
+        loop_end_op(loop, op, -EINVAL); /* it could not begin again there */
+        return;
+    }
     if (target_sqe->splice_fd_in != 0) {
         loop_end_op(loop, op, -EALREADY);
         return;
@@ -55,12 +67,28 @@ void reclock_begin(gyre_loop *loop, gyre_op *op)
     }
 }
 
+/* The update has ended. If the kernel has not taken the target away, it stays
+ * as it is. */
+void reclock_finish(gyre_loop *loop, gyre_op *op, int32_t res)
+{
+    uint64_t what = op->sqe_[OP_HIDDEN_WORD];
+    gyre_op *target = NULL;
+
+    op->sqe_[OP_HIDDEN_WORD] = 0;
+    if (what == RECLOCK_REMOVE && res < 0)
+        target = match_find(loop, gyre_op_sqe(op)->addr);
+    if (target == NULL || !is_pending(target))
+        return;
+    loop->disguised--;
+    gyre_op_sqe(target)->splice_fd_in = 0;
+}
+
 bool reclock_goes_on(gyre_loop *loop, gyre_op *op, int32_t res)
 {
     struct io_uring_sqe *sqe = gyre_op_sqe(op);
     uint32_t flags = (uint32_t)sqe->splice_fd_in;
 
-    if (sqe->opcode != IORING_OP_TIMEOUT || (flags & RECLOCK_PENDING) == 0)
+    if (!is_pending(op))
         return false;
     loop->disguised--;
     sqe->splice_fd_in = 0;

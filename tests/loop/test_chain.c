@@ -154,6 +154,30 @@ TEST(D9_G2_a_cancel_of_everything_goes_on_behind_a_chain)
     rig_close(&rig);
 }
 
+TEST(D9_F8_a_timeout_of_a_chain_keeps_its_clock)
+{
+    static const int64_t time[2] = { 1, 0 };
+    struct rig rig;
+    struct probe p[2], update;
+    gyre_chain_link links[2];
+
+    rig_open(&rig, 8);
+    chain_fill(&rig, p, links, 10, 2);
+    gyre_op_timeout(&p[0].op, time, 0, 0);
+    CHECK_OK(gyre_chain_start(rig.loop, links, 2, 0));
+    rig_turn(&rig);
+    probe_init(&update, &rig, 1, 1);
+    gyre_op_timeout_update(&update.op, &p[0].op, time, GYRE_TIMEOUT_BOOTTIME);
+    probe_start(&update);
+    rig_turn(&rig);
+    CHECK_ENDED(&update, -EINVAL);
+    probe_complete(&p[0], -ECANCELED);
+    probe_complete(&p[1], -ECANCELED);
+    CHECK_ENDED(&p[0], -ECANCELED);
+    CHECK_EQ(gyre_op_sqe(&p[0].op)->splice_fd_in, 0);
+    rig_close(&rig);
+}
+
 static bool are_there(struct scripted *s, uint64_t deadline_ns, void *arg)
 {
     struct probe *p = arg;

@@ -229,6 +229,27 @@ TEST(F5_E3_what_a_raw_request_has_in_unused_words_is_not_the_loops)
     rig_close(&rig);
 }
 
+TEST(F8_G8_a_change_of_clock_that_was_cancelled_leaves_the_timeout_alone)
+{
+    static const int64_t time[2] = { 1, 5 };
+    struct rig rig;
+    struct probe p, update;
+
+    rig_open(&rig, 8);
+    count_start(&p, &rig, 1, 0);
+    rig_turn(&rig);
+    memset(&update, 0, sizeof update);
+    update.rig = &rig;
+    gyre_op_timeout_update(&update.op, &p.op, time, GYRE_TIMEOUT_BOOTTIME);
+    probe_start(&update);
+    CHECK_OK(gyre_op_cancel(&update.op));
+    rig_turn(&rig);
+    CHECK_ENDED(&update, -ECANCELED);
+    probe_complete(&p, -ECANCELED); /* somebody has removed it */
+    CHECK_ENDED(&p, -ECANCELED);
+    rig_close(&rig);
+}
+
 TEST(F8_an_update_names_one_start_of_its_target)
 {
     static const int64_t time[2] = { 1, 5 };
