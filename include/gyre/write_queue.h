@@ -14,7 +14,8 @@
  * Life.     The first request starts the op; the last that ends leaves the
  *           queue idle, to be added to again, or forgotten.
  * Memory.   Queue, requests and data are the caller's, and held until the
- *           request's `done`; nothing is allocated. Keep an eye on
+ *           request's `done`, in which the last one may also free the queue;
+ *           nothing is allocated. Keep an eye on
  *           gyre_write_queue_bytes(): it is what a slow reader makes you keep.
  * Errors.   After a write has failed nothing more is written: the stream would
  *           have a hole. Every request in the queue ends with that error, in

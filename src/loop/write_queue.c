@@ -31,14 +31,33 @@ static gyre_queued_write *queue_take(gyre_write_queue *queue)
     return request;
 }
 
-/* Requests that a callback adds are refused, so this ends. */
+/* The last one's callback may free the queue. Requests that a callback adds are
+ * refused, so this ends. */
 static void queue_fail(gyre_write_queue *queue)
 {
-    while (queue->first_ != NULL) {
+    bool more = queue->first_ != NULL;
+
+    while (more) {
         gyre_queued_write *request = queue_take(queue);
 
+        more = queue->first_ != NULL;
         request->done_(request, queue->error_);
     }
+}
+
+/* The first request is written; false: it was the last, and the queue may be
+ * gone, or busy again. */
+static bool queue_finish_first(gyre_write_queue *queue)
+{
+    gyre_queued_write *request = queue_take(queue);
+    bool more = queue->first_ != NULL;
+
+    /* If there are more, its callback may not start an op of its own. */
+    queue->busy_ = more;
+    request->done_(request, 0);
+    if (more)
+        queue->busy_ = false;
+    return more;
 }
 
 static void queue_written(gyre_op *op, gyre_result result)
@@ -54,16 +73,11 @@ static void queue_written(gyre_op *op, gyre_result result)
     queue->bytes_ -= written;
     if (queue->error_ == 0 && result.res <= 0)
         queue->error_ = result.res < 0 ? result.res : -EIO;
-    if (request->left_ == 0) {
-        (void)queue_take(queue);
-        /* Its callback may add, which must not start an op of its own. */
-        queue->busy_ = true;
-        request->done_(request, 0);
-        queue->busy_ = false;
-    }
+    if (request->left_ == 0 && !queue_finish_first(queue))
+        return;
     if (queue->error_ != 0)
         queue_fail(queue);
-    else if (queue->first_ != NULL)
+    else
         queue_start(queue);
 }
 

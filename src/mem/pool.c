@@ -21,8 +21,8 @@
  * is QUIET again when that has run, so the work is never posted twice.
  *
  * The end. A giver may be a few instructions from its end when the loop's
- * thread has found its buffer; destroy, when it has them all, waits for `givers`
- * to be 0: nobody new can begin to give.
+ * thread has found its buffer; destroy, when it has them all, waits until
+ * `givers` is 0: nobody new can begin to give.
  */
 #include "mem/pool.h"
 

@@ -58,6 +58,48 @@ static void read_all(struct reader *reader, gyre_loop *loop, int fd)
     gyre_op_start(loop, &reader->op, reader_got, reader);
 }
 
+struct owner {
+    gyre_write_queue queue;
+    gyre_queued_write requests[2];
+    char data[8];
+};
+
+static void free_owner(gyre_queued_write *request, int result)
+{
+    struct owner *owner = request->user;
+
+    ended++;
+    CHECK(result == 0 || result == -ECANCELED);
+    if (request == &owner->requests[1])
+        free(owner);
+}
+
+/* Nothing touches the queue any more, however the last request ended. */
+KERNEL_TEST(E14_the_last_request_may_free_its_queue)
+{
+    gyre_loop *loop = stage_open(8);
+    int pair[2];
+
+    make_pair(pair);
+    for (int cancel = 0; cancel < 2; cancel++) {
+        struct owner *owner = calloc(1, sizeof *owner);
+
+        CHECK(owner != NULL);
+        ended = 0;
+        gyre_write_queue_init(&owner->queue, loop, pair[0], GYRE_QUEUE_SENDS);
+        for (int i = 0; i < 2; i++)
+            CHECK_OK(gyre_write_queue_add(&owner->queue, &owner->requests[i],
+                                          owner->data, sizeof owner->data,
+                                          free_owner, owner));
+        if (cancel)
+            gyre_write_queue_cancel(&owner->queue);
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+        CHECK_EQ(ended, 2u);
+    }
+    close_both(pair);
+    gyre_loop_destroy(loop);
+}
+
 /* A small send buffer makes the first write short, as all that follow. */
 KERNEL_TEST(E14_queued_writes_are_whole_and_in_order)
 {
