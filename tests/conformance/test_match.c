@@ -270,3 +270,18 @@ KERNEL_TEST(G7_G8_what_a_cancelled_accept_won_is_given_back)
     CHECK_OK(close(listener));
     gyre_loop_destroy(loop);
 }
+
+/* Likewise. */
+KERNEL_TEST(B17_G8_a_pipe_that_nobody_wants_is_given_back)
+{
+    gyre_loop *loop = stage_open(8);
+    unsigned given = 0;
+    int fds[2];
+    gyre_op op;
+
+    gyre_op_pipe(&op, fds, 0);
+    gyre_op_start(loop, &op, give_back, &given);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_EQ(given, 1u);
+    gyre_loop_destroy(loop);
+}
