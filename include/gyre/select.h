@@ -76,7 +76,8 @@ typedef struct gyre_case {
 
 GYRE_API gyre_case gyre_on_recv(gyre_channel *channel, void *element);
 GYRE_API gyre_case gyre_on_send(gyre_channel *channel, const void *element);
-/* A filled, idle op; it is started by gyre_select(). */
+/* A filled, idle op, which does not choose its buffer from a group; it is
+ * started by gyre_select(). */
 GYRE_API gyre_case gyre_on_op(gyre_op *op);
 /* A task with a handle, as for gyre_join(); `result` may be NULL. The task is
  * not cancelled if it loses. */

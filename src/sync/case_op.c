@@ -57,6 +57,9 @@ void case_op_start(gyre_case *at)
 {
     struct selection *selection = case_selection(at);
 
+    ASSERT_API((gyre_op_sqe(at->target_)->flags & IOSQE_BUFFER_SELECT) == 0,
+               "a select does not tell which buffer an op has chosen: use "
+               "gyre_incoming_recv(), or a callback");
     selection->flying++;
     gyre_op_start(selection->wait.task->tasks->loop, at->target_,
                   op_has_completed, at);

@@ -623,3 +623,20 @@ TEST_PANICS(K9_an_op_twice_panics, "op")
 {
     must_run(op_twice, NULL);
 }
+
+static int op_that_chooses(void *arg)
+{
+    gyre_case at;
+    gyre_op op;
+
+    (void)arg;
+    gyre_op_read(&op, 0, NULL, 0, 0);
+    gyre_op_use_group(&op, 1);
+    at = gyre_on_op(&op);
+    return gyre_select(&at, 1);
+}
+
+TEST_PANICS(K9_an_op_that_chooses_its_buffer_panics, "which buffer")
+{
+    must_run(op_that_chooses, NULL);
+}
