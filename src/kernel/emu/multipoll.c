@@ -160,8 +160,11 @@ static void multipoll_event(struct emu *emu, const struct epoll_event *event)
         next = at->next;
         if (found == 0)
             continue;
-        if (request_has_room(emu) && request_post_more(emu, r, (int)found))
+        if (request_has_room(emu) && request_post_more(emu, r, (int)found)) {
+            emu->events++;
+            timeout_count(emu);
             continue;
+        }
         multipoll_leave(emu, r);
         request_complete(emu, r, (int)found);
     }
