@@ -13,6 +13,36 @@
 #include "base/alloc.h"
 #include "groups_world.h"
 
+/* A chain that finds memory for some of its requests only does not begin. */
+TEST(E1_emu_a_chain_without_memory_is_left_whole)
+{
+    enum { CHUNK = 64, CHAIN = 3 };
+    struct ring_timespec time = { 100, 0 };
+    struct kernel *k = world_open(128, 0, 0);
+    uint64_t id = 0;
+
+    for (; id < CHUNK - (CHAIN - 1); id++)
+        put(k, IORING_OP_TIMEOUT, -1, &time, 1, id);
+    expect_nothing(k);
+    for (int i = 0; i < CHAIN; i++, id++)
+        put(k, IORING_OP_NOP, -1, NULL, 0, id)->flags =
+            i < CHAIN - 1 ? IOSQE_IO_LINK : 0;
+    sq_publish(&k->sq);
+    alloc_fail_nth(1);
+    CHECK_ERR(k->class->enter(k, sq_used(&k->sq), 0, KERNEL_NO_WAIT), -ENOMEM);
+    alloc_fail_nth(0);
+    CHECK_EQ(cq_ready(&k->cq), 0u);
+    for (id -= CHAIN; id <= CHUNK; id++)
+        expect(k, id, 0);
+    put(k, IORING_OP_ASYNC_CANCEL, -1, NULL, 0, 1000)->cancel_flags =
+        IORING_ASYNC_CANCEL_ANY;
+    expect(k, 1000, CHUNK - (CHAIN - 1));
+    enter(k, CHUNK - (CHAIN - 1));
+    for (id = 0; id < CHUNK - (CHAIN - 1); id++)
+        CHECK_ERR(take(k).res, -ECANCELED);
+    world_close(k);
+}
+
 /* ---- what a count counts ------------------------------------------------- */
 
 BOTH_TEST(F5_each_result_of_a_poll_counts)

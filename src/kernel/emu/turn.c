@@ -74,10 +74,12 @@ static int turn_submit(struct emu *emu, unsigned submit)
         const struct io_uring_sqe *sqe = &sq->sqes[head & sq->mask];
         struct request *r;
 
-        if (emu->chain_first == NULL &&
-            !request_reserve(emu,
-                             turn_chain_length(sq, head, submit - taken) - 1))
-            return taken != 0 ? (int)taken : -ENOMEM;
+        if (emu->chain_first == NULL) {
+            unsigned length = turn_chain_length(sq, head, submit - taken);
+
+            if (length > 1 && !request_reserve(emu, length))
+                return taken != 0 ? (int)taken : -ENOMEM;
+        }
         r = request_new(emu, sqe);
         if (r != NULL)
             chain_take(emu, r);
