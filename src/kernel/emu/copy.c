@@ -5,7 +5,8 @@
  * Linux answers a bad pointer with -EFAULT; a load in user space would be
  * killed. So before the emulator reads a structure of the caller's it lets
  * Linux try, by a system call that reads memory, has no effect and is allowed
- * everywhere. Protection is by the page, so one place in each page tells.
+ * everywhere; likewise before it writes to one. Protection is by the page, so
+ * one place in each page tells.
  *
  * Nothing here is on the path of a request that ends at once: there the
  * caller's own pointers are handed to the system call.
@@ -51,6 +52,47 @@ static bool range_is_readable(uintptr_t from, size_t size)
             return true;
         at = next;
     }
+}
+
+/* Adding nothing to a futex writes to it what it holds. Nobody is to be woken;
+ * if it happens, a futex's wait may end for no reason. */
+static bool word_is_writable(uintptr_t address)
+{
+    const uint32_t mine = 0;
+    const uint32_t add_nothing =
+        FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0x7ff);
+
+    address &= ~(uintptr_t)(sizeof mine - 1);
+    return syscall(SYS_futex, &mine, FUTEX_WAKE_OP_PRIVATE, 0, NULL, address,
+                   add_nothing) >= 0 ||
+           errno != EFAULT;
+}
+
+/* 0, or -EFAULT if some of the range cannot be written to. */
+int copy_check_out(uint64_t to, size_t size)
+{
+    uintptr_t page = memory_page_size(), at = (uintptr_t)to;
+    uintptr_t last = at + size - 1;
+
+    if (to != at || last < at)
+        return -EFAULT;
+    for (;;) {
+        uintptr_t next = (at & ~(page - 1)) + page;
+
+        if (!word_is_writable(at))
+            return -EFAULT;
+        if (next > last || next == 0)
+            return 0;
+        at = next;
+    }
+}
+
+int copy_out(uint64_t to, const void *from, size_t size)
+{
+    if (copy_check_out(to, size) != 0)
+        return -EFAULT;
+    memcpy(emu_pointer(to), from, size);
+    return 0;
 }
 
 /* 0, or -EFAULT if some of the range is no memory. */

@@ -333,7 +333,11 @@ static int files_update_any(struct emu *emu, uint64_t fds, uint32_t count)
             result = slot_install(emu, result, IORING_FILE_INDEX_ALLOC);
         if (result < 0)
             break;
-        ((int *)emu_pointer(fds))[done] = result;
+        if (copy_out(fds + done * sizeof result, &result, sizeof result) != 0) {
+            (void)slot_clear(emu, (uint32_t)result);
+            result = -EFAULT;
+            break;
+        }
     }
     return done > 0 ? (int)done : result;
 }

@@ -131,7 +131,8 @@ static int group_check_ring(const struct io_uring_buf_reg *reg)
         return -EINVAL;
     if (reg->ring_addr % memory_page_size() != 0)
         return -EINVAL;
-    return copy_check(reg->ring_addr, entries * sizeof(struct io_uring_buf));
+    return copy_check_out(reg->ring_addr,
+                          entries * sizeof(struct io_uring_buf));
 }
 
 int group_register(struct emu *emu, void *arg)
@@ -182,7 +183,6 @@ int group_unregister(struct emu *emu, void *arg)
 
 int group_status(struct emu *emu, void *arg)
 {
-    struct io_uring_buf_status *status = arg;
     struct io_uring_buf_status asked;
     const struct group *group;
     int error = copy_in(&asked, (uintptr_t)arg, sizeof asked);
@@ -197,8 +197,8 @@ int group_status(struct emu *emu, void *arg)
         return -ENOENT;
     if (!group->is_ring)
         return -EINVAL;
-    status->head = group->ring.head;
-    return 0;
+    asked.head = group->ring.head;
+    return copy_out((uintptr_t)arg, &asked, sizeof asked);
 }
 
 /* ---- PROVIDE_BUFFERS, REMOVE_BUFFERS ------------------------------------- */

@@ -405,6 +405,8 @@ int chain_limit_begin(struct emu *emu, struct request *r);
 /* copy.c: the caller's memory */
 int copy_check(uint64_t from, size_t size);
 int copy_in(void *to, uint64_t from, size_t size);
+int copy_check_out(uint64_t to, size_t size);
+int copy_out(uint64_t to, const void *from, size_t size);
 int text_check(uint64_t from);
 int copy_path(struct request *r, uint64_t from);
 int copy_texts(struct request *r, const uint64_t from[], size_t count);

@@ -25,6 +25,8 @@ int message_keep(struct request *r)
     struct kept_message *kept = &r->kept.message;
     int error = copy_in(&kept->hdr, r->sqe.addr, sizeof kept->hdr);
 
+    if (error == 0 && !message_is_send(r) && !request_is_multishot(&r->sqe))
+        error = copy_check_out(r->sqe.addr, sizeof kept->hdr);
     if (error != 0)
         return error;
     kept->control_used = 0;

@@ -227,6 +227,9 @@ static int recvmsg_shot(struct request *r, struct look *look)
     out.controllen = (uint32_t)header.msg_controllen;
     out.payloadlen = (uint32_t)n;
     out.flags = (uint32_t)header.msg_flags;
+    /* Bytes that came show that the buffer can be written to. */
+    if (n == 0 && copy_check_out((uintptr_t)buffer, sizeof out) != 0)
+        return -EFAULT;
     memcpy(buffer, &out, sizeof out);
     r->over = n == 0;
     if ((size_t)n > bytes.iov_len)
