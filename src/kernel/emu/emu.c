@@ -103,6 +103,8 @@ static int emu_try_now(struct kernel *kernel, const struct io_uring_sqe *asked)
     /* It would overtake those who wait. */
     if (op != NULL && !op->no_file && wait_has_line(emu, sqe.fd, op->direction))
         return -EAGAIN;
+    if (sqe.opcode == IORING_OP_CLOSE && keep_is_needed(emu, sqe.fd))
+        return -EAGAIN;
     result = emu_try(&sqe);
     if (sqe.opcode == IORING_OP_CLOSE && result == 0)
         wait_forget(emu, sqe.fd);

@@ -190,56 +190,14 @@ int file_close(struct request *r)
     return emu_result(close(r->sqe.fd));
 }
 
-/* A request on the descriptor that runs on a thread, and was asked to end. */
-static struct request *file_left_behind(struct emu *emu, int fd)
-{
-    if (emu->pooled == 0)
-        return NULL;
-    for (struct list *at = emu->held.next; at != &emu->held; at = at->next) {
-        struct request *r = CONTAINER_OF(at, struct request, all);
-
-        if (r->place == EMU_POOLED && r->cancelled && !r->op->no_file &&
-            r->sqe.fd == fd)
-            return r;
-    }
-    return NULL;
-}
-
-/*
- * Linux looks up the file when a request is submitted; a thread of ours does
- * when it makes the call, and may be about to. It must not meet another file
- * that was given the number meanwhile, so the number is kept until the request
- * has ended: by the epoll, which nobody can read, write or sync.
- */
 int file_close_begin(struct emu *emu, struct request *r)
 {
-    int fd = r->sqe.fd;
-    struct request *left;
-    int result;
+    int kept;
 
     if (r->sqe.file_index != 0)
         return files_close(emu, r->sqe.file_index - 1);
-    left = file_left_behind(emu, fd);
-    if (left == NULL)
-        return file_close(r);
-    if (fcntl(fd, F_GETFD) < 0)
-        return -errno;
-    result = emu_result(dup3(emu->epoll_fd, fd, O_CLOEXEC));
-    if (result < 0)
-        return result;
-    left->keeps_fd = true;
-    return 0;
-}
-
-void file_let_go(struct emu *emu, struct request *r)
-{
-    struct request *other = file_left_behind(emu, r->sqe.fd);
-
-    r->keeps_fd = false;
-    if (other != NULL)
-        other->keeps_fd = true;
-    else
-        (void)close(r->sqe.fd);
+    kept = keep_instead(emu, r->sqe.fd);
+    return kept <= 0 ? kept : file_close(r);
 }
 
 void file_close_after(struct emu *emu, const struct request *r, int result)

@@ -176,7 +176,7 @@ struct request {
     bool at_source;        /* splice: it waits for splice_fd_in */
     bool cancelled;        /* while it ran: it shall not wait again */
     bool running;          /* guarded by the pool's lock */
-    bool keeps_fd;         /* closed meanwhile, see file_close_begin() */
+    bool keeps[2];         /* closed meanwhile: fd, splice_fd_in; keep.c */
     bool multishot;        /* its results but the last carry F_MORE */
     bool over;             /* multishot: the present result is the last */
     bool chosen;           /* sqe.addr and len are a buffer of its group */
@@ -301,6 +301,8 @@ struct emu {
     size_t fds_size;
     struct list orphans;
     unsigned waiting;
+    unsigned splices;   /* of these, with another descriptor besides */
+    unsigned kept;      /* keep.c */
     int events_at_once; /* of the last look at the epoll */
 
     /* multipoll.c */
@@ -431,6 +433,11 @@ struct fd_state *wait_find(struct emu *emu, int fd);
 struct fd_state *wait_get(struct emu *emu, int fd);
 void wait_forget(struct emu *emu, int fd);
 void wait_close(struct emu *emu, int fd);
+
+/* keep.c: descriptors that are closed under requests */
+int keep_instead(struct emu *emu, int fd);
+bool keep_is_needed(const struct emu *emu, int fd);
+void keep_end(struct emu *emu, struct request *r);
 
 /* register.c */
 int register_call(struct emu *emu, unsigned opcode, void *arg, unsigned count);
@@ -568,8 +575,6 @@ int file_open2_work(struct request *r);
 int file_close_check(const struct io_uring_sqe *sqe);
 int file_close(struct request *r);
 int file_close_begin(struct emu *emu, struct request *r);
-/* A request that keeps a closed descriptor has ended. */
-void file_let_go(struct emu *emu, struct request *r);
 void file_close_after(struct emu *emu, const struct request *r, int result);
 int file_statx_check(const struct io_uring_sqe *sqe);
 int file_statx_keep(struct request *r);

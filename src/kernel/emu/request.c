@@ -501,6 +501,8 @@ void request_complete(struct emu *emu, struct request *r, int result)
     result = files_settle(emu, r, result);
     failed = request_failed(r, result);
     request_let_go(emu, r);
+    if (UNLIKELY(r->keeps[0] || r->keeps[1]))
+        keep_end(emu, r);
     if (r->op != NULL && r->op->after != NULL && !r->doomed)
         r->op->after(emu, r, result);
     if (UNLIKELY(r->next != NULL || r->limit != NULL))

@@ -175,8 +175,6 @@ static void turn_pool_results(struct emu *emu)
         ASSERT(r->place == EMU_POOLED && emu->pooled > 0);
         emu->pooled--;
         r->place = EMU_NEW;
-        if (UNLIKELY(r->keeps_fd))
-            file_let_go(emu, r);
         if (serial)
             wait_release(emu, r);
         if (r->op->any_result)

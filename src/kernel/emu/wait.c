@@ -173,6 +173,13 @@ static uint32_t wait_interest(const struct fd_state *state)
     return events;
 }
 
+static void wait_count(struct emu *emu, const struct request *r, int change)
+{
+    emu->waiting += (unsigned)change;
+    if (r->op->splices)
+        emu->splices += (unsigned)change;
+}
+
 /* The file behind the number is gone, with all that waited for it. */
 static void wait_orphan(struct emu *emu, struct fd_state *state)
 {
@@ -180,9 +187,11 @@ static void wait_orphan(struct emu *emu, struct fd_state *state)
         struct list *link;
 
         while ((link = list_take_first(&state->waiting[d])) != NULL) {
-            CONTAINER_OF(link, struct request, link)->place = EMU_ORPHANED;
+            struct request *r = CONTAINER_OF(link, struct request, link);
+
+            r->place = EMU_ORPHANED;
             list_append(&emu->orphans, link);
-            emu->waiting--;
+            wait_count(emu, r, -1);
         }
         state->busy[d] = NULL;
     }
@@ -255,7 +264,7 @@ int wait_add(struct emu *emu, struct request *r)
     else
         list_append(&state->waiting[direction], &r->link);
     r->place = EMU_WAITING;
-    emu->waiting++;
+    wait_count(emu, r, 1);
     return 0;
 }
 
@@ -266,7 +275,7 @@ void wait_leave(struct emu *emu, struct request *r)
     ASSERT(r->place == EMU_WAITING || r->place == EMU_ORPHANED);
     list_remove(&r->link);
     if (r->place == EMU_WAITING)
-        emu->waiting--;
+        wait_count(emu, r, -1);
     r->place = EMU_NEW;
 }
 
