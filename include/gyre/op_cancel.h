@@ -77,10 +77,10 @@ GYRE_API int gyre_loop_cancel_sync(gyre_loop *loop, const gyre_match *match,
 /*
  * In a callback that has no use for its result: give back what the completion
  * made, that is close the descriptor, or empty the slot, that an accept, an
- * open, a socket or an install delivered, or both descriptors of a pipe. Of each
- * completion of a multishot op, too. A buffer that the kernel has chosen is not
- * given back: that is its group's matter (gyre/op_group.h). Others have made
- * nothing.
+ * open, a socket or an install delivered, or both descriptors of a pipe. Of
+ * each completion of a multishot op, too. A buffer that the kernel has chosen
+ * is not given back: that is its group's matter (gyre/op_group.h). Others have
+ * made nothing.
  */
 GYRE_API void gyre_op_dispose(gyre_op *op, gyre_result result);
 

@@ -27,6 +27,7 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "loop/start.h"
+#include "loop/table.h"
 
 #define CHAINS_FIRST 16U
 #define AGAIN_FIRST_NS GYRE_MS
@@ -223,8 +224,13 @@ static void chain_end(struct chain *chain, uint32_t at, int32_t res,
 static void chain_end_silent(struct chain *chain, uint32_t from, uint32_t to,
                              int32_t res)
 {
-    for (uint32_t i = from; i < to; i++)
+    for (uint32_t i = from; i < to; i++) {
+        const gyre_op *op = chain->members[i].op;
+
+        if (UNLIKELY(chain->loop->table != NULL) && op != NULL && res == 0)
+            table_note(chain->loop, op, res);
         chain_end(chain, i, res, GYRE_CQE_SKIP);
+    }
 }
 
 void chain_complete(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)
@@ -400,6 +406,27 @@ static bool is_of_loop(const struct io_uring_sqe *sqe)
             (sqe->timeout_flags & IORING_TIMEOUT_CLOCK_MASK) != 0);
 }
 
+/* Would something be lost if its result was not told? */
+static bool must_tell(const struct io_uring_sqe *sqe)
+{
+    return (sqe->flags & IOSQE_BUFFER_SELECT) != 0 ||
+           (op_table[sqe->opcode].opens &&
+            (sqe->file_index == 0 ||
+             sqe->file_index == IORING_FILE_INDEX_ALLOC));
+}
+
+/* Is the i-th op one that may stand there in a quiet chain? */
+static bool may_be_quiet(const gyre_chain_link *links, unsigned i,
+                         unsigned count)
+{
+    if (i + 1 == count)
+        return true;
+    if (links[i].hard || is_limit(links[i].op))
+        return false;
+    return (i + 2 == count && is_limit(links[i + 1].op)) ||
+           !must_tell(gyre_op_sqe(links[i].op));
+}
+
 static int links_check(const gyre_chain_link *links, unsigned count,
                        unsigned flags)
 {
@@ -412,8 +439,7 @@ static int links_check(const gyre_chain_link *links, unsigned count,
 
         if (limit && (i == 0 || is_limit(links[i - 1].op)))
             return -EINVAL;
-        if (quiet &&
-            ((links[i].hard && i + 1 < count) || (limit && i + 1 < count)))
+        if (quiet && !may_be_quiet(links, i, count))
             return -EINVAL;
         if ((gyre_op_sqe(links[i].op)->flags & IOSQE_CQE_SKIP_SUCCESS) != 0 ||
             is_of_loop(gyre_op_sqe(links[i].op)))

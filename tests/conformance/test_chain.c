@@ -497,3 +497,47 @@ KERNEL_TEST(F11_a_linked_timeout_is_updated)
     FINISH(&s, 1, 0, -ECANCELED);
     down(&s);
 }
+
+/* ---- what a quiet chain must not keep to itself -------------------------- */
+
+static int begin_quiet(struct chain_stage *s)
+{
+    return gyre_chain_start(s->loop, s->links, s->count, GYRE_CHAIN_QUIET);
+}
+
+KERNEL_TEST(D10_nothing_is_silent_about_a_descriptor)
+{
+    struct chain_stage s;
+
+    up(&s, 8);
+    CHECK_OK(gyre_slots_create(s.loop, 4));
+    gyre_op_openat(add(&s), AT_FDCWD, "/", O_RDONLY, 0);
+    add_nop(&s);
+    CHECK_ERR(begin_quiet(&s), -EINVAL);
+    gyre_op_open_slot(s.links[0].op, AT_FDCWD, "/", O_RDONLY, 0, GYRE_SLOT_ANY);
+    CHECK_ERR(begin_quiet(&s), -EINVAL);
+    gyre_op_recv(s.links[0].op, s.pipe[0], NULL, 0, 0);
+    gyre_op_use_group(s.links[0].op, 1);
+    CHECK_ERR(begin_quiet(&s), -EINVAL);
+    down(&s);
+}
+
+/* A slot that was named is filled in silence, and counts. */
+KERNEL_TEST(D10_D8_a_quiet_chain_fills_a_slot)
+{
+    gyre_slots_stats stats = { .size = sizeof stats };
+    struct chain_stage s;
+
+    up(&s, 8);
+    CHECK_OK(gyre_slots_create(s.loop, 4));
+    gyre_op_open_slot(add(&s), AT_FDCWD, "/", O_RDONLY, 0, 2);
+    gyre_op_fsync(add(&s), gyre_slot_handle(2), true);
+    CHECK_OK(begin_quiet(&s));
+    while (s.ended < 2)
+        CHECK_OK(gyre_loop_run(s.loop, GYRE_RUN_ONCE));
+    CHECK_OK(s.calls[0].result.res);
+    CHECK_OK(s.calls[1].result.res);
+    gyre_slots_get_stats(s.loop, &stats);
+    CHECK_EQ(stats.used, 1u);
+    down(&s);
+}

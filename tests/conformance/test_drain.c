@@ -153,7 +153,7 @@ KERNEL_TEST(D10_a_failure_in_a_quiet_chain_reports_and_silences_the_rest)
     /* A chain that the kernel refuses as a whole. */
     add_nop(&s);
     add_nop(&s);
-    gyre_op_raw(add(&s), 13); /* ACCEPT, with what it has no use for */
+    gyre_op_raw(add(&s), 16); /* CONNECT, with what it has no use for */
     s.calls[2].op.sqe_[3] = 77;
     add_nop(&s);
     begin(&s, GYRE_CHAIN_QUIET);
