@@ -16,12 +16,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "awaits/stage.h"
 #include "io/world.h"
+#include "runner/patient.h"
 
 /* ---- worlds -------------------------------------------------------------- */
 
@@ -122,8 +123,8 @@ static void connect_one(struct scene *scene)
     linger(scene);
     scene->fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(scene->fds[1] >= 0);
-    CHECK_OK(
-        connect(scene->fds[1], (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(patient_connect(scene->fds[1], (struct sockaddr *)&address,
+                             sizeof address));
 }
 
 /* Let the opening of the FIFO go on: somebody to write to it is there. */
@@ -473,7 +474,7 @@ static void child_up(struct scene *scene)
 static void child_down(struct scene *scene)
 {
     (void)kill((pid_t)scene->count, SIGKILL);
-    (void)waitpid((pid_t)scene->count, NULL, 0);
+    (void)patient_waitpid((pid_t)scene->count, NULL);
 }
 
 static void kill_child(struct scene *scene)
@@ -572,8 +573,8 @@ static void acceptor_up(struct scene *scene)
     if (!is_short(scene))
         return;
     scene->fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK_OK(
-        connect(scene->fds[1], (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(patient_connect(scene->fds[1], (struct sockaddr *)&address,
+                             sizeof address));
     CHECK_OK(getrlimit(RLIMIT_NOFILE, &limit));
     scene->count = (unsigned)limit.rlim_cur;
     limit.rlim_cur = (rlim_t)dup(0);

@@ -12,6 +12,7 @@
 
 #include "awaits/stage.h"
 #include "io/world.h"
+#include "runner/patient.h"
 
 static gyre_pool *pool;
 static gyre_buffer_group *group;
@@ -132,8 +133,8 @@ static void connect_one(struct scene *scene)
     linger(scene);
     scene->fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(scene->fds[1] >= 0);
-    CHECK_OK(
-        connect(scene->fds[1], (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(patient_connect(scene->fds[1], (struct sockaddr *)&address,
+                             sizeof address));
 }
 
 static int wait_next_fd(struct scene *scene)

@@ -9,6 +9,7 @@
 
 #include "awaits/stage.h"
 #include "io/world.h"
+#include "runner/patient.h"
 
 /* ---- select: in the second way an accepted connection wins --------------- */
 
@@ -46,8 +47,8 @@ static void select_help(struct scene *scene)
     if (scene->way > 0) {
         scene->fds[3] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         CHECK(scene->fds[3] >= 0);
-        CHECK_OK(connect(scene->fds[3], (struct sockaddr *)&address,
-                         sizeof address));
+        CHECK_OK(patient_connect(scene->fds[3], (struct sockaddr *)&address,
+                                 sizeof address));
     }
     if (scene->way != 1)
         CHECK_OK(gyre_channel_try_send(scene->channel, &seven));

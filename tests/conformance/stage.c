@@ -3,6 +3,7 @@
  * stage.c - see stage.h
  */
 #include "stage.h"
+#include "runner/patient.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -117,7 +118,8 @@ void make_connection(int fds[2])
 
     fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_GE(fds[0], 0);
-    CHECK_OK(connect(fds[0], (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(
+        patient_connect(fds[0], (struct sockaddr *)&address, sizeof address));
     fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     CHECK_GE(fds[1], 0);
     close(listener);

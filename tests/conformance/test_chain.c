@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "chain_stage.h"
+#include "runner/patient.h"
 
 /* ---- links --------------------------------------------------------------- */
 
@@ -458,7 +459,7 @@ KERNEL_TEST(F11_what_runs_on_a_thread_ends_by_itself)
     add_limit(&s, 1000 * GYRE_SECOND);
     begin(&s, 0);
     turn(&s);
-    CHECK_EQ(read(begun[0], &s.byte, 1), 1);
+    CHECK_EQ(patient_read(begun[0], &s.byte, 1), 1);
     gyre_op_link_timeout_update(&update.op, &s.limit.op, soon, 0);
     CHECK_OK(call_run(s.loop, &update));
     while (s.limit_heard.lasts == 0)

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "stage.h"
 
 static int make_eventfd(void)
@@ -110,7 +111,8 @@ KERNEL_TEST(H4_it_rings_for_what_other_descriptors_cause)
         CHECK_EQ(rings(fd), 0);
         CHECK_OK(eventfd_write(cause, 1));
         /* A difference: docs/DIFFERENCES.md. */
-        CHECK_EQ(poll(&entry, 1, is_emulated() ? 0 : 5000), !is_emulated());
+        CHECK_EQ(patient_poll(&entry, 1, is_emulated() ? 0 : 5000),
+                 !is_emulated());
         CHECK_EQ(call_wait(loop, &call), sizeof value);
         CHECK_GE(rings(fd), 1);
     }
@@ -198,7 +200,7 @@ static void host_and_watch(gyre_loop *loop, int fd)
         CHECK_EQ(rings(fd), 0);
         CHECK(!is_readable(hosted));
         CHECK_EQ(send(pair[1], "x", 1, 0), 1);
-        CHECK_EQ(poll(&entry, 1, 5000), 1);
+        CHECK_EQ(patient_poll(&entry, 1, 5000), 1);
         while (call.lasts == 0)
             CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
         CHECK_EQ(call.result.res, 1);

@@ -19,6 +19,7 @@
 
 #include "ring/abi.h"
 #include "ring/feature.h"
+#include "runner/patient.h"
 #include "stage.h"
 
 static void settle(gyre_loop *loop)
@@ -366,7 +367,7 @@ static void shared_by_processes(void)
     atomic_store((_Atomic uint32_t *)&words[1], 1);
     CHECK_GE(wake(loop, &words[1], 1, GYRE_FUTEX_ANY, GYRE_FUTEX_SHARED), 0);
     CHECK_OK(call_wait(loop, &call));
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     CHECK_EQ(status, 0);
     gyre_loop_destroy(loop);
     CHECK_OK(munmap(words, 4096));

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "stage.h"
 
 enum kind { BY_POLL, BY_EPOLL, BY_EDGES, BY_SOURCES, KINDS };
@@ -133,7 +134,8 @@ static void host_multishot(enum kind kind)
     for (unsigned i = 1; i <= CLIENTS; i++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        CHECK_OK(connect(fd, (struct sockaddr *)&address, sizeof address));
+        CHECK_OK(
+            patient_connect(fd, (struct sockaddr *)&address, sizeof address));
         host_await(&host, &accepted.count, i);
         close(fd);
     }

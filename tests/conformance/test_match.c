@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "stage.h"
 
 static void end_all(gyre_loop *loop, struct call *calls, unsigned count)
@@ -138,7 +139,7 @@ KERNEL_TEST(G6_sync_cancel_waits_or_gives_up)
     gyre_op_call(&call.op, wait_for_byte, &pause);
     call_start(loop, &call);
     CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
-    CHECK_EQ(read(told[0], &byte, 1), 1);
+    CHECK_EQ(patient_read(told[0], &byte, 1), 1);
     match = (gyre_match){ .flags = GYRE_MATCH_ANY };
     limit = clock_ns() + 5 * GYRE_MS;
     CHECK_ERR(gyre_loop_cancel_sync(loop, &match, limit), -ETIME);
@@ -252,8 +253,8 @@ KERNEL_TEST(G7_G8_what_a_cancelled_accept_won_is_given_back)
 
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CHECK_OK(
-            connect(clients[i], (struct sockaddr *)&address, sizeof address));
+        CHECK_OK(patient_connect(clients[i], (struct sockaddr *)&address,
+                                 sizeof address));
     }
     gyre_op_accept_multishot(&op, listener, 0);
     gyre_op_start(loop, &op, give_back, &given);

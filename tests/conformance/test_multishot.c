@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ring/feature.h"
+#include "runner/patient.h"
 #include "stage.h"
 
 enum { GROUP = 3, SIZE = 64, SHOTS_MAX = 64 };
@@ -108,7 +109,8 @@ static int connect_to(const struct sockaddr_in *address)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     CHECK_GE(fd, 0);
-    CHECK_OK(connect(fd, (const struct sockaddr *)address, sizeof *address));
+    CHECK_OK(
+        patient_connect(fd, (const struct sockaddr *)address, sizeof *address));
     return fd;
 }
 

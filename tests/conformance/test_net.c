@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "stage.h"
 
 static int open_stream(void)
@@ -50,7 +51,7 @@ KERNEL_TEST(C1_C3_a_connection_is_made)
 
     /* One that waits already, and nobody asks for its address. */
     fd = open_stream();
-    CHECK_OK(connect(fd, (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(patient_connect(fd, (struct sockaddr *)&address, sizeof address));
     gyre_op_accept(&accepting.op, listener, NULL, NULL, 0);
     CHECK_GE(call_run(loop, &accepting), 0);
     CHECK_EQ(fcntl(accepting.result.res, F_GETFL) & O_NONBLOCK, 0);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "stage.h"
 
 /* A child that ends by itself with the code; -1: it lives until it is killed.
@@ -30,7 +31,7 @@ static pid_t child_make(int code)
 static void child_end(pid_t child)
 {
     CHECK_OK(kill(child, SIGKILL));
-    CHECK_EQ(waitpid(child, NULL, 0), child);
+    CHECK_EQ(patient_waitpid(child, NULL), child);
 }
 
 static int pidfd_make(pid_t child, unsigned flags)
@@ -225,7 +226,7 @@ KERNEL_TEST(D6_somebody_else_reaps_the_child)
     settle(loop);
     CHECK_OK(kill(child, SIGKILL));
     /* Unless the wait was quicker. */
-    if (waitpid(child, NULL, 0) == child)
+    if (patient_waitpid(child, NULL) == child)
         CHECK_ERR(call_wait(loop, &call), -ECHILD);
     else
         CHECK_OK(call_wait(loop, &call));

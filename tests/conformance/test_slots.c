@@ -9,12 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "stage.h"
 
 static gyre_slots_stats slots_stats(gyre_loop *loop)
@@ -173,9 +172,9 @@ KERNEL_TEST(B20_sockets_by_handle_are_sockets_by_descriptor)
     gyre_op_write(&a, plain[0], "w", 1, 0);
     gyre_op_write(&b, handle, "w", 1, 0);
     both(loop, &a, &b, 1);
-    CHECK_EQ(read(fixed[1], &byte, 1), 1);
+    CHECK_EQ(patient_read(fixed[1], &byte, 1), 1);
     CHECK_EQ(byte, 's');
-    CHECK_EQ(read(fixed[1], &byte, 1), 1);
+    CHECK_EQ(patient_read(fixed[1], &byte, 1), 1);
     CHECK_EQ(byte, 'w');
     gyre_op_sendmsg(&a, plain[0], &message, 0);
     gyre_op_sendmsg(&b, handle, &message, 0);
@@ -276,7 +275,7 @@ KERNEL_TEST(B20_splices_take_handles_for_both_ends)
     gyre_op_splice(&op, ends[0], GYRE_CURRENT_POSITION, ends[1],
                    GYRE_CURRENT_POSITION, 2, 0);
     CHECK_EQ(op_run(loop, &op), 2);
-    CHECK_EQ(read(second[0], &byte, 1), 1);
+    CHECK_EQ(patient_read(second[0], &byte, 1), 1);
     CHECK_EQ(byte, 'a');
     gyre_op_splice(&op, gyre_slot_handle(3), GYRE_CURRENT_POSITION, ends[1],
                    GYRE_CURRENT_POSITION, 1, 0);
@@ -368,17 +367,18 @@ KERNEL_TEST(C2_a_connection_is_accepted_into_a_slot)
     call_start(loop, &call);
     CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
     CHECK_EQ(call.lasts, 0u);
-    CHECK_OK(connect(client, (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(
+        patient_connect(client, (struct sockaddr *)&address, sizeof address));
     (void)call_wait(loop, &call);
     handle = gyre_op_slot(&call.op, call.result);
     CHECK_EQ(handle, gyre_slot_handle(1));
     CHECK_EQ(peer.sin_family, AF_INET);
     gyre_op_send(&op, handle, "a", 1, 0);
     CHECK_EQ(op_run(loop, &op), 1);
-    CHECK_EQ(read(client, &byte, 1), 1);
+    CHECK_EQ(patient_read(client, &byte, 1), 1);
     CHECK_EQ(byte, 'a');
     CHECK_OK(close_handle(loop, handle));
-    CHECK_EQ(read(client, &byte, 1), 0); /* the connection has ended */
+    CHECK_EQ(patient_read(client, &byte, 1), 0); /* the connection has ended */
     CHECK_OK(close(client));
     gyre_loop_destroy(loop);
 }
@@ -407,16 +407,16 @@ KERNEL_TEST(C2_connections_are_accepted_into_slots_for_ever)
     gyre_op_start(loop, &call.op, count_slots, &call);
     for (unsigned i = 0; i < COUNT; i++) {
         clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CHECK_OK(
-            connect(clients[i], (struct sockaddr *)&address, sizeof address));
+        CHECK_OK(patient_connect(clients[i], (struct sockaddr *)&address,
+                                 sizeof address));
         while (call.calls == i)
             CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
         CHECK_EQ(call.lasts, 0u);
     }
     CHECK_EQ(used(loop), COUNT - 1);
     clients[COUNT] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK_OK(
-        connect(clients[COUNT], (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(patient_connect(clients[COUNT], (struct sockaddr *)&address,
+                             sizeof address));
     CHECK_ERR(call_wait(loop, &call), -ENFILE);
     for (unsigned i = 0; i <= COUNT; i++)
         CHECK_OK(close(clients[i]));
@@ -461,10 +461,11 @@ KERNEL_TEST(I4_a_full_table_refuses_and_goes_on)
 
     CHECK_EQ(handle, gyre_slot_handle(0));
     CHECK_ERR(open_into(loop, "/", O_RDONLY, GYRE_SLOT_ANY), -ENFILE);
-    CHECK_OK(connect(client, (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(
+        patient_connect(client, (struct sockaddr *)&address, sizeof address));
     gyre_op_accept_slot(&op, listener, NULL, NULL, 0, GYRE_SLOT_ANY);
     CHECK_ERR(op_run(loop, &op), -ENFILE);
-    CHECK_EQ(read(client, &byte, 1), 0);
+    CHECK_EQ(patient_read(client, &byte, 1), 0);
     CHECK_OK(close_handle(loop, handle));
     CHECK_EQ(open_into(loop, "/", O_RDONLY, GYRE_SLOT_ANY), handle);
     CHECK_OK(close(client));
@@ -586,7 +587,7 @@ KERNEL_TEST(I3_an_op_keeps_its_file_when_its_slot_is_filled_anew)
     CHECK_EQ(used(loop), 1u);
     gyre_op_send(&next.op, handle, "n", 1, 0);
     CHECK_EQ(call_run(loop, &next), 1);
-    CHECK_EQ(read(new[1], &byte, 1), 1);
+    CHECK_EQ(patient_read(new[1], &byte, 1), 1);
     CHECK_EQ(write(old[1], "o", 1), 1);
     CHECK_EQ(call_wait(loop, &call), 1);
     CHECK_EQ(byte, 'o');
@@ -609,7 +610,7 @@ KERNEL_TEST(I3_a_table_goes_with_ops_on_it)
     CHECK_OK(gyre_slots_destroy(loop));
     CHECK_EQ(write(fds[1], "x", 1), 1);
     CHECK_EQ(call_wait(loop, &call), 1);
-    CHECK_EQ(read(fds[1], &byte, 1), 0);
+    CHECK_EQ(patient_read(fds[1], &byte, 1), 0);
     CHECK_OK(close(fds[1]));
     gyre_loop_destroy(loop);
 }
@@ -628,7 +629,7 @@ KERNEL_TEST(I3_a_loop_ends_with_its_slots)
     gyre_loop_destroy(loop);
     CHECK_EQ(call.lasts, 1u);
     CHECK_ERR(call.result.res, -ECANCELED);
-    CHECK_EQ(read(fds[1], &byte, 1), 0);
+    CHECK_EQ(patient_read(fds[1], &byte, 1), 0);
     CHECK_OK(close(fds[1]));
 }
 
@@ -650,7 +651,7 @@ KERNEL_TEST(D8_slots_are_filled_in_order_with_other_ops)
     CHECK_EQ(call_wait(loop, &fill), 3);
     CHECK_EQ(call_wait(loop, &send), 1);
     CHECK_EQ(used(loop), 1u);
-    CHECK_EQ(read(fds[1], &byte, 1), 1);
+    CHECK_EQ(patient_read(fds[1], &byte, 1), 1);
     given[0] = 9999;
     gyre_op_fill_slots(&fill.op, 1, given, 1);
     CHECK_ERR(call_run(loop, &fill), -EBADF);
@@ -663,7 +664,7 @@ KERNEL_TEST(D8_slots_are_filled_in_order_with_other_ops)
     CHECK_EQ(used(loop), 2u);
     gyre_op_send(&send.op, gyre_slot_handle((uint32_t)given[1]), "y", 1, 0);
     CHECK_EQ(call_run(loop, &send), 1);
-    CHECK_EQ(read(fds[1], &byte, 1), 1);
+    CHECK_EQ(patient_read(fds[1], &byte, 1), 1);
     CHECK_EQ(byte, 'y');
     gyre_op_fill_slots(&fill.op, 4, given, 1);
     CHECK_ERR(call_run(loop, &fill), -EINVAL);
@@ -688,7 +689,7 @@ KERNEL_TEST(D8_a_descriptor_is_made_of_a_slot)
     CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
     CHECK_OK(close_handle(loop, gyre_slot_handle(1)));
     CHECK_EQ(write(fd, "x", 1), 1);
-    CHECK_EQ(read(fds[1], &byte, 1), 1);
+    CHECK_EQ(patient_read(fds[1], &byte, 1), 1);
     gyre_op_slot_install(&op, gyre_slot_handle(1));
     CHECK_ERR(op_run(loop, &op), -EBADF);
     gyre_op_slot_install(&op, fd);
@@ -713,7 +714,7 @@ KERNEL_TEST(I3_a_closed_file_goes_while_older_ops_wait_on_others)
     call_start(loop, &call);
     CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
     CHECK_OK(close_handle(loop, move_into(loop, 1, second[0])));
-    CHECK_EQ(read(second[1], &byte, 1), 0);
+    CHECK_EQ(patient_read(second[1], &byte, 1), 0);
     CHECK_EQ(call.lasts, 0u);
     CHECK_OK(close(first[1]));
     CHECK_EQ(call_wait(loop, &call), 0);
@@ -736,12 +737,12 @@ KERNEL_TEST(I3_slots_survive_a_fork)
     CHECK_GE(child, 0);
     if (child == 0)
         _exit(0);
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     gyre_op_send(&op, handle, "x", 1, 0);
     CHECK_EQ(op_run(loop, &op), 1);
-    CHECK_EQ(read(fds[1], &byte, 1), 1);
+    CHECK_EQ(patient_read(fds[1], &byte, 1), 1);
     CHECK_OK(close_handle(loop, handle));
-    CHECK_EQ(read(fds[1], &byte, 1), 0);
+    CHECK_EQ(patient_read(fds[1], &byte, 1), 0);
     CHECK_OK(close(fds[1]));
     gyre_loop_destroy(loop);
 }

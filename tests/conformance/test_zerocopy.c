@@ -248,7 +248,7 @@ KERNEL_TEST(C8_E8_a_failure_is_told_once)
     message.msg_iovlen = 2000;
     gyre_op_sendmsg_zc(&zc.op, tcp[0], &message, 0);
     error = zc_failure(loop, &zc);
-    if (error != -EINVAL || test_has("", 6, 12)) /* so says Linux 6.1 */
+    if (error != -EINVAL || test_has("", 6, 18)) /* so says Linux 6.12 */
         CHECK_ERR(error, -EMSGSIZE);
     CHECK_OK(shutdown(tcp[0], SHUT_WR));
     gyre_op_send_zc(&zc.op, tcp[0], bytes, 10, 0);

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "io/world.h"
+#include "runner/patient.h"
 
 struct seen {
     gyre_result result;
@@ -199,7 +200,7 @@ KERNEL_TEST(G3_E8_the_cancel_of_what_runs_already_says_so)
     gyre_op_call(&call, wait_for_byte, fds);
     gyre_op_start(loop, &call, note, &call_seen);
     CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
-    CHECK_EQ(read(fds[0], &byte, 1), 1);
+    CHECK_EQ(patient_read(fds[0], &byte, 1), 1);
     gyre_op_cancel_op(&cancel, &call);
     gyre_op_start(loop, &cancel, note, &cancel_seen);
     while (cancel_seen.calls == 0)

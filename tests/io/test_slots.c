@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "io/world.h"
+#include "runner/patient.h"
 
 static uint32_t used(void)
 {
@@ -164,8 +165,8 @@ static int race_once(void *arg)
         CHECK_OK(gyre_spawn(&scope, accept_one, &race));
         for (int turns = i % 4; turns > 0; turns--)
             CHECK_OK(gyre_yield());
-        CHECK_OK(connect(peer, (struct sockaddr *)&race.address,
-                         sizeof race.address));
+        CHECK_OK(patient_connect(peer, (struct sockaddr *)&race.address,
+                                 sizeof race.address));
         gyre_scope_cancel(&scope);
         CHECK_OK(gyre_scope_close(&scope));
         CHECK_EQ(used(), 0u);
@@ -204,9 +205,10 @@ static int select_both(void *arg)
     CHECK_OK(getsockname(race.listener, (struct sockaddr *)&other, &size));
     for (int i = 0; i < 2; i++)
         peers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK_OK(connect(peers[0], (struct sockaddr *)&other, sizeof other));
-    CHECK_OK(connect(peers[1], (struct sockaddr *)&race.address,
-                     sizeof race.address));
+    CHECK_OK(
+        patient_connect(peers[0], (struct sockaddr *)&other, sizeof other));
+    CHECK_OK(patient_connect(peers[1], (struct sockaddr *)&race.address,
+                             sizeof race.address));
     gyre_op_accept_slot(&ops[0], race.listener, NULL, NULL, 0, GYRE_SLOT_ANY);
     gyre_op_accept_slot(&ops[1], second, NULL, NULL, 0, GYRE_SLOT_ANY);
     cases[0] = gyre_on_op(&ops[0]);
