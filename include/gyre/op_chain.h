@@ -69,11 +69,12 @@ enum gyre_chain_flags {
  *
  *   -EINVAL      no ops; a linked timeout without an op before it, or behind
  *                another; unknown flags; an op of GYRE_OP_QUIET; a timeout with
- *                a count, a cancel by anything but its target; in a quiet chain
- *                a hard link, a linked timeout that does not guard the last
- *                op, or before the last an op whose result is needed: one that
- *                makes a descriptor, or a slot of the table's choice, or that
- *                chooses its buffer
+ *                a count, a cancel by anything but its target; a send without
+ *                copying that is not the first op; in a quiet chain a hard
+ *                link, a linked timeout that does not guard the last op, or
+ *                before the last an op whose result is needed: one that makes a
+ *                descriptor, or a slot of the table's choice, or that chooses
+ *                its buffer
  *   -E2BIG       more ops than the submission queue holds
  *                (gyre_loop_options.entries), or than may be in flight
  *   -EBADF       an op is on a descriptor that is being closed

@@ -441,6 +441,10 @@ static int links_check(const gyre_chain_link *links, unsigned count,
             return -EINVAL;
         if (quiet && !may_be_quiet(links, i, count))
             return -EINVAL;
+        /* Of one that an earlier op keeps from beginning Linux tells two
+         * ends, and of the first that it is the last. */
+        if (i > 0 && op_table[gyre_op_sqe(links[i].op)->opcode].notifies)
+            return -EINVAL;
         if ((gyre_op_sqe(links[i].op)->flags & IOSQE_CQE_SKIP_SUCCESS) != 0 ||
             is_of_loop(gyre_op_sqe(links[i].op)))
             return -EINVAL;

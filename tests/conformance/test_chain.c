@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "chain_stage.h"
+#include "ring/abi.h"
 #include "runner/patient.h"
 
 /* ---- links --------------------------------------------------------------- */
@@ -44,6 +45,38 @@ KERNEL_TEST(D9_a_failure_cancels_what_is_behind_it)
     add_wait(&s);
     begin(&s, 0);
     FINISH(&s, 0, -EBADF, -ECANCELED, -ECANCELED);
+    down(&s);
+}
+
+/* Linux ends one that did not begin twice, and does not say so. */
+KERNEL_TEST(C8_D9_a_send_without_copying_is_the_first_of_a_chain_or_none)
+{
+    struct chain_stage s;
+    int fds[2];
+
+    up(&s, 8);
+    make_connection(fds);
+    add_failure(&s);
+    gyre_op_send_zc(add(&s), fds[0], "x", 1, 0);
+    CHECK_ERR(gyre_chain_start(s.loop, s.links, s.count, 0), -EINVAL);
+    s.count = 0;
+    gyre_op_send_zc(add(&s), fds[0], "x", 1, 0);
+    add_nop(&s);
+    begin(&s, 0);
+    CHECK_OK(gyre_loop_run(s.loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_EQ(s.calls[0].lasts, 1);
+    CHECK_EQ(s.calls[1].lasts, 1);
+
+    /* Nothing of this chain is done, and what was first ends once, too. */
+    s.count = 0;
+    gyre_op_send_zc(add(&s), fds[0], "x", 1, 0);
+    add_failure(&s);
+    gyre_op_sqe(s.links[1].op)->attr_type_mask = 1 << 7;
+    begin(&s, 0);
+    CHECK_OK(gyre_loop_run(s.loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_EQ(s.calls[0].lasts, 1);
+    CHECK_EQ(s.calls[1].lasts, 1);
+    close_both(fds);
     down(&s);
 }
 
