@@ -54,6 +54,7 @@ enum kernel_tag {
     KERNEL_TAG_INTERNAL = 2, /* the kernel's own: wake, co-processor */
     KERNEL_TAG_MESSAGE = 4,  /* for a receiver: loop/message.c */
     KERNEL_TAG_GONE = 3,     /* a registered resource is: loop/fixed.h */
+    KERNEL_TAG_FILE = 5,     /* likewise, of a file: loop/message.c */
 };
 #define KERNEL_TAG_MASK UINT64_C(15)
 
@@ -67,6 +68,9 @@ enum kernel_route {
      * many. Each good result is one of several, and it is made again; but not
      * after the end of a stream. */
     KERNEL_ROUTE_REPEAT = 4,
+    /* look() only: SQ, by a request whose result is a descriptor of the file
+     * that is to be passed. The result is what kernel_give_to() makes of it. */
+    KERNEL_ROUTE_EXPORT = 5,
 };
 
 /* enter(): wait for ever, or not at all. */
@@ -132,6 +136,15 @@ struct kernel_class {
      * wake. 0 or -ENOMEM. NULL: it takes none. */
     int (*post)(struct kernel *kernel, uint64_t user_data, int32_t res,
                 uint32_t flags);
+
+    /* From any thread: put the file of `fd`, which stays the caller's, into
+     * slot `index` - 1 (IORING_FILE_INDEX_ALLOC: any) of a table in user space,
+     * and post as above what comes of it: the slot if any was asked for, or 0.
+     * That is the result, too; or a negative errno, and nothing is posted. A
+     * negative `fd` is one. `from` is the emulator that sends it, which must be
+     * another (-EINVAL), or NULL. NULL: it has no table. */
+    int (*give)(struct kernel *kernel, const void *from, int fd, uint32_t index,
+                uint64_t user_data);
 
     /* A descriptor that is readable when enter() without waiting would find
      * something to do; made on the first call. >= 0, or a negative errno. It

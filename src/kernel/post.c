@@ -4,7 +4,8 @@
  *
  * The list of kernels is held while one of them is posted to, so none goes away
  * meanwhile. Posting does not block: it is a push and a wake, or one system
- * call that puts a CQE into a ring.
+ * call that puts a CQE into a ring. Only a file for Linux's own table may take
+ * longer, and is passed without the lock.
  */
 #include "kernel/post.h"
 
@@ -12,9 +13,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "kernel/kernel.h"
+#include "ring/pass.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct kernel *known; /* by next_known */
@@ -78,6 +81,64 @@ int kernel_post_to(int address, uint64_t user_data, int32_t res, uint32_t flags)
         error = is_descriptor(address) ? -EBADFD : -EBADF;
     pthread_mutex_unlock(&lock);
     return error;
+}
+
+static bool takes_files_itself(const struct kernel *kernel)
+{
+    return kernel->enabled && !kernel->files_emulated;
+}
+
+bool kernel_takes_files_itself(int address)
+{
+    const struct kernel *kernel;
+    bool itself;
+
+    pthread_mutex_lock(&lock);
+    kernel = kernel_at(address);
+    itself = kernel != NULL && takes_files_itself(kernel);
+    pthread_mutex_unlock(&lock);
+    return itself;
+}
+
+int kernel_give_to(int address, const void *from, int fd, uint32_t index,
+                   uint64_t user_data)
+{
+    struct kernel *kernel;
+    int saved = errno;
+    int ring = -1;
+    int result;
+
+    pthread_mutex_lock(&lock);
+    kernel = kernel_at(address);
+    if (kernel == NULL) {
+        result = is_descriptor(address) ? -EBADFD : -EBADF;
+    } else if (!takes_files_itself(kernel)) {
+        result = kernel->class->give(kernel, from, fd, index, user_data);
+    } else if (fd < 0) {
+        result = fd;
+    } else {
+        ring = fcntl(address, F_DUPFD_CLOEXEC, 0);
+        result = ring < 0 ? -errno : 0;
+    }
+    pthread_mutex_unlock(&lock);
+    if (ring >= 0) {
+        /* Linux needs the ring's thread for it, which may wait for the lock. So
+         * the ring is held by a descriptor of our own meanwhile. */
+        result = ring_pass_file(ring, fd, index, user_data);
+        (void)close(ring);
+    }
+    errno = saved;
+    return result;
+}
+
+int kernel_give_away(int address, int fd, uint32_t index, uint64_t user_data)
+{
+    int result = kernel_give_to(address, NULL, fd, index, user_data);
+    int saved = errno;
+
+    (void)close(fd);
+    errno = saved;
+    return result;
 }
 
 enum kernel_kind kernel_kind_at(int address)

@@ -24,6 +24,25 @@ void kernel_withdraw(struct kernel *kernel);
 int kernel_post_to(int address, uint64_t user_data, int32_t res,
                    uint32_t flags);
 
+/*
+ * Any thread: put the file of `fd`, which stays the caller's, into slot `index`
+ * - 1 (IORING_FILE_INDEX_ALLOC: any) of this kernel's table, and tell it by a
+ * CQE; kernel_class.give says what of. A negative `fd` is an error, which is
+ * the result unless something is wrong with the address. May wait for the
+ * thread of a ring if kernel_takes_files_itself(), and does not block else. As
+ * MSG_RING: the slot if any was asked for, or 0; -EBADFD, -EBADF as above;
+ * -EINVAL: it is `from` itself, or has no such slot; -ENFILE, -ENXIO, -ENOMEM,
+ * -EMFILE.
+ */
+int kernel_give_to(int address, const void *from, int fd, uint32_t index,
+                   uint64_t user_data);
+
+/* The same from nobody, and close `fd`. */
+int kernel_give_away(int address, int fd, uint32_t index, uint64_t user_data);
+
+/* Is it a ring whose table is Linux's? */
+bool kernel_takes_files_itself(int address);
+
 /* A ring has its owner, and Linux takes messages for it. */
 void kernel_enabled(struct kernel *kernel);
 

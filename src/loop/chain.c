@@ -487,7 +487,8 @@ static int links_route(gyre_loop *loop, const gyre_chain_link *links,
             route = (uint8_t)kernel->class->look(kernel, &sqe);
         if (route == KERNEL_ROUTE_REFUSED)
             return -EOPNOTSUPP;
-        *side |= route == KERNEL_ROUTE_SIDE || route == KERNEL_ROUTE_REPEAT;
+        *side |= route == KERNEL_ROUTE_SIDE || route == KERNEL_ROUTE_REPEAT ||
+                 route == KERNEL_ROUTE_EXPORT;
     }
     for (unsigned i = 0; *side && i < count; i++)
         if (!kernel->class->side_has(kernel, gyre_op_sqe(links[i].op)))

@@ -265,6 +265,8 @@ static bool op_repeats(const gyre_op *op, int32_t res)
 {
     return UNLIKELY((op->flags_ & OP_REPEATS) != 0) && res >= 0 &&
            (op->flags_ & OP_CANCEL_ASKED) == 0 &&
+           gyre_op_sqe((gyre_op *)(uintptr_t)op)->opcode !=
+               IORING_OP_MSG_RING &&
            !gyre_op_is_eof(op, (gyre_result){ .res = res });
 }
 
@@ -317,6 +319,8 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
     } else if (op_repeats(op, res)) {
         op_repeat(loop, op, res, cqe->flags);
     } else {
+        if (UNLIKELY((op->flags_ & OP_REPEATS) != 0))
+            res = message_pass(op, res);
         op_finish(loop, op, res, cqe->flags);
     }
 }
@@ -346,6 +350,7 @@ static bool loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
         loop->kernel->class->internal(loop->kernel, cqe);
         return false;
     case KERNEL_TAG_MESSAGE:
+    case KERNEL_TAG_FILE:
         message_arrived(loop, cqe);
         return false;
     case KERNEL_TAG_GONE:

@@ -41,7 +41,8 @@ enum op_flag {
     OP_TARGET_SIDE = 1 << 3,  /* a cancel op whose target is there */
     OP_STRAY = 1 << 4,        /* on a descriptor that has no slot */
     OP_RESCUED = 1 << 5,      /* dropped by the ring, done by the side */
-    OP_REPEATS = 1 << 6,      /* each good result is one of several */
+    OP_REPEATS = 1 << 6,      /* each good result is one of several; of a
+                               * MSG_RING: a descriptor to be passed */
     OP_CHAINED = 1 << 7,      /* position_ is the number of a record: chain.h */
 };
 
@@ -358,6 +359,10 @@ void message_begin(gyre_loop *loop, gyre_op *op);
 /* A CQE with KERNEL_TAG_MESSAGE. */
 void message_arrived(gyre_loop *loop, const struct io_uring_cqe *cqe);
 /* The loop ends: whatever comes is dropped. */
+
+/* The end of an op in whose place another was made. If it passes a file and
+ * `res` is its descriptor: what comes of passing it. */
+int32_t message_pass(gyre_op *op, int32_t res);
 void message_end(gyre_loop *loop);
 
 /* ---- timer.c ------------------------------------------------------------ */

@@ -9,6 +9,12 @@
  *
  *   63            32 31            4 3      0
  *   | use of place  | place         | tag    |
+ *
+ * Linux tells the receiver of a file its slot only if it has chosen it. So this
+ * user_data has the slot in it, counted from one, and less of the use.
+ *
+ *   63       45 44     24 23        4 3      0
+ *   | use      | slot    | place     | tag    |
  */
 #include <errno.h>
 #include <gyre/message.h>
@@ -18,11 +24,17 @@
 #include "kernel/post.h"
 #include "loop/fill/fill.h"
 #include "loop/loop.h"
+#include "loop/table.h"
 
 #define PLACE_SHIFT 4
 #define USE_SHIFT 32
 #define PLACES_FIRST 8U
-#define PLACES_MAX (1U << (USE_SHIFT - PLACE_SHIFT))
+#define FILE_SLOT_SHIFT 24
+#define FILE_USE_SHIFT 45
+#define PLACES_MAX (1U << (FILE_SLOT_SHIFT - PLACE_SHIFT))
+#define FILE_SLOT_MAX ((1U << (FILE_USE_SHIFT - FILE_SLOT_SHIFT)) - 1)
+
+_Static_assert(GYRE_SLOTS_MAX <= FILE_SLOT_MAX, "each slot has a number");
 
 /* Of all loops: the number by which a loop is found is used again by a later
  * one, whose places must not look like the same uses. */
@@ -38,14 +50,18 @@ struct receivers {
     struct place places[];
 };
 
-static struct place *place_of(const gyre_loop *loop, uint64_t id)
+static struct place *place_at(const gyre_loop *loop, uint64_t place)
 {
     struct receivers *receivers = loop->receivers;
-    uint64_t place = (uint32_t)id >> PLACE_SHIFT;
 
     if (receivers == NULL || place >= receivers->size)
         return NULL;
     return &receivers->places[place];
+}
+
+static struct place *place_of(const gyre_loop *loop, uint64_t id)
+{
+    return place_at(loop, (uint32_t)id >> PLACE_SHIFT);
 }
 
 /* A free place; NULL: there is none. */
@@ -127,7 +143,7 @@ gyre_address gyre_receiver_address(const gyre_receiver *receiver)
                            .loop = receiver->loop_->kernel->address };
 }
 
-void message_arrived(gyre_loop *loop, const struct io_uring_cqe *cqe)
+static void data_arrived(gyre_loop *loop, const struct io_uring_cqe *cqe)
 {
     struct place *place = place_of(loop, cqe->user_data);
 
@@ -137,6 +153,54 @@ void message_arrived(gyre_loop *loop, const struct io_uring_cqe *cqe)
         return;
     loop->called++;
     place->receiver->got_(place->receiver, cqe->res);
+}
+
+/* What the user_data says of a file's receiver, whatever its slot. */
+static uint64_t file_name(uint64_t id, uint32_t slot)
+{
+    uint64_t place = (uint32_t)id >> PLACE_SHIFT;
+
+    return id >> USE_SHIFT << FILE_USE_SHIFT |
+           (uint64_t)slot << FILE_SLOT_SHIFT | place << PLACE_SHIFT |
+           KERNEL_TAG_FILE;
+}
+
+static void file_arrived(gyre_loop *loop, const struct io_uring_cqe *cqe)
+{
+    uint64_t name = cqe->user_data;
+    struct place *place =
+        place_at(loop, (name & (RING_BIT(FILE_SLOT_SHIFT) - 1)) >> PLACE_SHIFT);
+    uint32_t index = (uint32_t)(name >> FILE_SLOT_SHIFT) & FILE_SLOT_MAX;
+    uint32_t slot = index != 0 ? index - 1 : (uint32_t)cqe->res;
+
+    if (loop->closing)
+        return; /* the table ends with it */
+    /* I11 */
+    if (place == NULL || place->receiver == NULL ||
+        place->receiver->got_slot_ == NULL ||
+        file_name(place->receiver->id_, index) != name) {
+        table_reject(loop, slot);
+        return;
+    }
+    table_note_passed(loop, slot);
+    loop->called++;
+    place->receiver->got_slot_(place->receiver, gyre_slot_handle(slot));
+}
+
+void message_arrived(gyre_loop *loop, const struct io_uring_cqe *cqe)
+{
+    if ((cqe->user_data & KERNEL_TAG_MASK) == KERNEL_TAG_FILE)
+        file_arrived(loop, cqe);
+    else
+        data_arrived(loop, cqe);
+}
+
+void gyre_receiver_take_slots(gyre_receiver *receiver,
+                              gyre_receiver_slot_fn *got)
+{
+    ASSERT_API(receiver->loop_ != NULL, "the receiver is not open");
+    loop_assert_owner(receiver->loop_);
+    receiver->got_slot_ = got;
 }
 
 void message_end(gyre_loop *loop)
@@ -156,6 +220,30 @@ void gyre_op_message(gyre_op *op, gyre_address to, int32_t value)
     sqe->len = (uint32_t)value;
 }
 
+void gyre_op_message_slot(gyre_op *op, gyre_address to, int handle,
+                          uint32_t slot)
+{
+    struct io_uring_sqe *sqe = op_fill(op, IORING_OP_MSG_RING, -1, NULL, 0, 0);
+    bool any = slot == GYRE_SLOT_ANY;
+
+    sqe->fd = to.id != 0 ? to.loop : -1;
+    sqe->addr = IORING_MSG_SEND_FD;
+    /* What no table has, no table has. */
+    sqe->addr3 = gyre_is_slot(handle) ? gyre_slot_number(handle) : UINT32_MAX;
+    if (slot >= GYRE_SLOTS_MAX && !any)
+        slot = GYRE_SLOTS_MAX;
+    sqe->file_index = any ? IORING_FILE_INDEX_ALLOC : slot + 1;
+    sqe->off = file_name(to.id, any || slot == GYRE_SLOTS_MAX ? 0 : slot + 1);
+}
+
+static bool message_is_named(const struct io_uring_sqe *sqe)
+{
+    uint64_t tag = sqe->addr == IORING_MSG_SEND_FD ? KERNEL_TAG_FILE
+                                                   : KERNEL_TAG_MESSAGE;
+
+    return (sqe->off & KERNEL_TAG_MASK) == tag;
+}
+
 /* I11: what comes to a loop of ours without a receiver's name would be taken
  * for the answer to some request. */
 void message_begin(gyre_loop *loop, gyre_op *op)
@@ -163,10 +251,18 @@ void message_begin(gyre_loop *loop, gyre_op *op)
     const struct io_uring_sqe *sqe = gyre_op_sqe(op);
 
     (void)loop;
-    ASSERT_API((sqe->off & KERNEL_TAG_MASK) == KERNEL_TAG_MESSAGE ||
-                   kernel_kind_at(sqe->fd) == KERNEL_NONE,
+    ASSERT_API(message_is_named(sqe) || kernel_kind_at(sqe->fd) == KERNEL_NONE,
                "a message to a loop needs the address of a receiver: use "
                "gyre_op_message()");
+}
+
+int32_t message_pass(gyre_op *op, int32_t res)
+{
+    const struct io_uring_sqe *sqe = gyre_op_sqe(op);
+
+    if (sqe->opcode != IORING_OP_MSG_RING || res < 0)
+        return res;
+    return kernel_give_away(sqe->fd, res, sqe->file_index, sqe->off);
 }
 
 int gyre_message_post(gyre_address to, int32_t value)

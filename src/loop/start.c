@@ -325,6 +325,7 @@ static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
     fixed = UNLIKELY(loop->fixed != NULL) && fixed_apply(loop->fixed, &sqe);
     switch (kernel->class->look(kernel, &sqe)) {
     case KERNEL_ROUTE_REPEAT:
+    case KERNEL_ROUTE_EXPORT:
         op->flags_ |= OP_REPEATS;
         /* fall through */
     case KERNEL_ROUTE_SQ:

@@ -84,6 +84,22 @@ void table_count_op(gyre_loop *loop)
         loop->table->ops++;
 }
 
+void table_note_passed(gyre_loop *loop, uint32_t slot)
+{
+    if (loop->table != NULL)
+        table_fill(loop->table, slot);
+}
+
+void table_reject(gyre_loop *loop, uint32_t slot)
+{
+    const struct table *table = loop->table;
+    int none = GYRE_SLOT_EMPTY;
+
+    if (table != NULL && slot < table->count &&
+        (table->bits[slot / 64] & UINT64_C(1) << slot % 64) == 0)
+        (void)!gyre_slots_set(loop, slot, &none, 1);
+}
+
 void table_free(gyre_loop *loop)
 {
     alloc_free(loop->table);

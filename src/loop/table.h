@@ -12,6 +12,13 @@
 /* A completion, maybe not the last, of an op of a loop that has a table. */
 void table_note(gyre_loop *loop, const gyre_op *op, int32_t res);
 
+/* Another loop has put a file into a slot. */
+void table_note_passed(gyre_loop *loop, uint32_t slot);
+
+/* The same, and nobody wants it: the slot is emptied, unless the loop has used
+ * it itself. */
+void table_reject(gyre_loop *loop, uint32_t slot);
+
 /* An op on a slot was started. */
 void table_count_op(gyre_loop *loop);
 

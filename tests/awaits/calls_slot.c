@@ -135,3 +135,43 @@ static int wait_slot_install(struct scene *scene)
 }
 
 SCENARIO(gyre_slot_install) = { .wait = wait_slot_install, .set_up = file_up };
+
+/* Into a slot of another loop, which this thread has as well. */
+static gyre_receiver receiver;
+
+static void got_nothing(gyre_receiver *at, int32_t value)
+{
+    (void)at;
+    (void)value;
+}
+
+static void other_loop_up(struct scene *scene)
+{
+    gyre_loop *other;
+
+    file_up(scene);
+    CHECK_OK(gyre_loop_create(&other, NULL));
+    CHECK_OK(gyre_slots_create(other, 1));
+    CHECK_OK(gyre_receiver_open(&receiver, other, got_nothing, NULL));
+    scene->value = other;
+}
+
+static void other_loop_down(struct scene *scene)
+{
+    gyre_loop_destroy(scene->value);
+}
+
+static int wait_message_send_slot(struct scene *scene)
+{
+    int handle;
+
+    make_table(scene);
+    handle =
+        AWAIT(scene, gyre_message_send_slot(gyre_receiver_address(&receiver),
+                                            gyre_slot_handle(0), 0));
+    return handle < 0 ? handle : 0;
+}
+
+SCENARIO(gyre_message_send_slot) = { .wait = wait_message_send_slot,
+                                     .set_up = other_loop_up,
+                                     .tear_down = other_loop_down };

@@ -173,3 +173,59 @@ RING_TEST(D7_fact_messages)
     CHECK_ERR(result_of(from, message), -EBADF);
     from->class->destroy(from);
 }
+
+static void make_table(struct kernel *kernel, int fd)
+{
+    struct io_uring_rsrc_register sparse = {
+        .nr = 2, .flags = IORING_RSRC_REGISTER_SPARSE
+    };
+    struct io_uring_rsrc_update update = { .data = (uintptr_t)&fd };
+
+    CHECK_OK(ring_sys_register(kernel->ring_fd, IORING_REGISTER_FILES2, &sparse,
+                               sizeof sparse));
+    CHECK_EQ(ring_sys_register(kernel->ring_fd, IORING_REGISTER_FILES_UPDATE,
+                               &update, 1),
+             1);
+}
+
+/* The receiver is told the slot only if Linux has chosen it; its sender always
+ * is told the same. */
+RING_TEST(D7_fact_files_in_messages)
+{
+    struct kernel *from = open_attached(8, 0), *to = open_attached(8, 0);
+    struct io_uring_sqe message = { .opcode = IORING_OP_MSG_RING,
+                                    .fd = to->ring_fd,
+                                    .addr = IORING_MSG_SEND_FD,
+                                    .off = 7 << 4,
+                                    .file_index = IORING_FILE_INDEX_ALLOC };
+    struct io_uring_cqe cqe;
+
+    if (from->files_emulated)
+        TEST_SKIP("a Linux whose table is not used");
+    CHECK_ERR(result_of(from, message), -EBADF);
+    make_table(from, STDERR_FILENO);
+    CHECK_ERR(result_of(from, message), -ENFILE);
+    message.file_index = 1;
+    CHECK_ERR(result_of(from, message), -ENXIO);
+    make_table(to, STDERR_FILENO);
+    message.file_index = IORING_FILE_INDEX_ALLOC;
+    CHECK_EQ(result_of(from, message), 1);
+    cqe = next(to);
+    CHECK_EQ(cqe.user_data, 7u << 4);
+    CHECK_EQ(cqe.res, 1);
+    CHECK_EQ(cqe.flags, 0u);
+    CHECK_ERR(result_of(from, message), -ENFILE);
+    message.file_index = 2;
+    CHECK_EQ(result_of(from, message), 0);
+    CHECK_EQ(next(to).res, 0);
+    message.file_index = 3;
+    CHECK_ERR(result_of(from, message), -EINVAL);
+    message.len = 1;
+    CHECK_ERR(result_of(from, message), -EINVAL);
+    message.len = 0;
+    message.fd = from->ring_fd;
+    CHECK_ERR(result_of(from, message), -EINVAL);
+    CHECK(!take(to, &cqe));
+    to->class->destroy(to);
+    from->class->destroy(from);
+}

@@ -144,6 +144,9 @@ futex: the child says 3' "$("$at/futex" 2>&1)"
 children: one was killed by signal 15' "$("$at/children" 2>&1)"
     check "B11_example_slots [$1]" 'slot 0: [1-9]* bytes read*' \
         "$("$at/slots" 2>&1)"
+    check "D7_example_messages [$1]" 'messages: slot 2 there
+messages: it has 3 lines' "$(printf '1\n2\n3\n' > "$work/three" &&
+        "$at/messages" "$work/three" 2>&1)"
     check "R5_example_shield [$1]" 'taken from the first, waiting for the disk
 cancelled
 the shield: done

@@ -268,6 +268,7 @@ static const struct kernel_class emu_class = {
     .try_now = emu_try_now,
     .wake = emu_wake,
     .post = mail_post,
+    .give = mail_give,
     .pollable_fd = emu_pollable_fd,
     .reg = emu_reg,
     .map = emu_map,
@@ -331,6 +332,7 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
     list_init(&emu->counted);
     clock_init(emu);
     group_init(emu);
+    files_init(emu);
     wheel_init(&emu->timers, emu_now_ns());
     error = kernel_options_resolve(&options, asked, NULL);
     if (error == 0)

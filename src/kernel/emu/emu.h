@@ -35,6 +35,10 @@ int emu_submit(struct kernel *emu, const struct io_uring_sqe *sqes,
 struct posted;
 void emu_deliver(struct kernel *emu, struct posted *posted);
 
+/* Any thread: kernel_class.give, for a kernel beside which this one is. */
+int emu_give(struct kernel *emu, struct kernel *told, const void *from, int fd,
+             uint32_t index, uint64_t user_data);
+
 /* Move what has finished to emu->cq. */
 void emu_progress(struct kernel *emu);
 

@@ -24,6 +24,7 @@ struct emu_file {
     int fd;
     uint32_t users;         /* its slot, and requests */
     struct request *teller; /* of the tag, or NULL */
+    struct emu_file *next_dropped;
 };
 
 /* ---- one file ------------------------------------------------------------ */
@@ -75,34 +76,41 @@ static struct emu_file *file_create(struct emu *emu, int fd, uint64_t tag)
 
 static struct emu_file *slot_file(const struct emu_files *files, uint32_t slot)
 {
-    return slot < files->count ? files->slots[slot] : NULL;
+    if (slot >= files->count)
+        return NULL;
+    return atomic_load_explicit(&files->slots[slot], memory_order_acquire);
+}
+
+/* Under the lock. */
+static struct emu_file *slot_swap(struct emu_files *files, uint32_t slot,
+                                  struct emu_file *file)
+{
+    return atomic_exchange_explicit(&files->slots[slot], file,
+                                    memory_order_acq_rel);
 }
 
 /* Was there a file in it? */
 static bool slot_clear(struct emu *emu, uint32_t slot)
 {
-    struct emu_file *file = emu->files.slots[slot];
+    struct emu_files *files = &emu->files;
+    struct emu_file *file;
 
+    pthread_mutex_lock(&files->lock);
+    file = slot_swap(files, slot, NULL);
+    if (file != NULL)
+        files->auto_next = slot;
+    pthread_mutex_unlock(&files->lock);
     if (file == NULL)
         return false;
-    emu->files.slots[slot] = NULL;
-    emu->files.auto_next = slot;
     file_drop(emu, file);
     return true;
-}
-
-static void slot_fill(struct emu *emu, uint32_t slot, struct emu_file *file)
-{
-    (void)slot_clear(emu, slot);
-    emu->files.slots[slot] = file;
-    emu->files.auto_next = slot + 1;
 }
 
 static int slot_choose_from(const struct emu_files *files, uint32_t first,
                             uint32_t end)
 {
     for (uint32_t slot = first; slot < end; slot++)
-        if (files->slots[slot] == NULL)
+        if (slot_file(files, slot) == NULL)
             return (int)slot;
     return -ENFILE;
 }
@@ -120,29 +128,134 @@ static int slot_choose(const struct emu_files *files)
     return slot >= 0 ? slot : slot_choose_from(files, files->auto_first, next);
 }
 
+/* Under the lock: into slot `index` - 1, or any. `*old` is what was there. */
+static int slot_put(struct emu_files *files, struct emu_file *file,
+                    uint32_t index, struct emu_file **old)
+{
+    bool any = index == IORING_FILE_INDEX_ALLOC;
+    int slot = any ? slot_choose(files) : 0;
+    uint32_t at = any ? (uint32_t)slot : index - 1;
+
+    if (slot < 0)
+        return slot;
+    if (files->slots == NULL || at >= files->count)
+        return files->slots == NULL ? -ENXIO : -EINVAL;
+    *old = slot_swap(files, at, file);
+    files->auto_next = at + 1;
+    return slot;
+}
+
+/* The owner's: takes the file over, also if it fails. */
+static int slot_fill(struct emu *emu, struct emu_file *file, uint32_t index)
+{
+    struct emu_file *old = NULL;
+    int slot;
+
+    pthread_mutex_lock(&emu->files.lock);
+    slot = slot_put(&emu->files, file, index, &old);
+    pthread_mutex_unlock(&emu->files.lock);
+    if (slot < 0)
+        old = file;
+    if (old != NULL)
+        file_drop(emu, old);
+    return slot;
+}
+
 /* Put a descriptor, which is taken over in any case, into slot `index` - 1, or
  * any. */
 static int slot_install(struct emu *emu, int fd, uint32_t index)
 {
-    struct emu_files *files = &emu->files;
-    bool any = index == IORING_FILE_INDEX_ALLOC;
-    struct emu_file *file;
-    int slot = any ? slot_choose(files) : 0;
+    struct emu_file *file = file_create(emu, fd, 0);
 
-    if (any && slot < 0) {
-        (void)close(fd);
+    return file != NULL ? slot_fill(emu, file, index) : -ENOMEM;
+}
+
+/* ---- from other threads -------------------------------------------------- */
+
+/* Under the lock. */
+static void file_leave_to_owner(struct emu_files *files, struct emu_file *file)
+{
+    file->next_dropped =
+        atomic_load_explicit(&files->dropped, memory_order_relaxed);
+    atomic_store_explicit(&files->dropped, file, memory_order_relaxed);
+}
+
+/* Told under the lock, so what cannot be told has not happened. */
+static int file_give(struct emu_files *files, struct emu_file *file,
+                     uint32_t index, struct kernel *told, uint64_t user_data)
+{
+    uint32_t next = files->auto_next;
+    struct emu_file *old = NULL;
+    int slot = slot_put(files, file, index, &old);
+    int error;
+
+    if (slot < 0)
         return slot;
+    error = told->class->post(told, user_data, slot, 0);
+    if (error < 0) {
+        (void)slot_swap(files, files->auto_next - 1, old);
+        files->auto_next = next;
+        return error;
     }
-    if (files->slots == NULL || (!any && index - 1 >= files->count)) {
-        (void)close(fd);
-        return files->slots == NULL ? -ENXIO : -EINVAL;
-    }
-    file = file_create(emu, fd, 0);
-    if (file == NULL)
-        return -ENOMEM;
-    slot_fill(emu, any ? (uint32_t)slot : index - 1, file);
+    if (old != NULL)
+        file_leave_to_owner(files, old);
     return slot;
 }
+
+int files_give(struct emu *emu, struct kernel *told, int fd, uint32_t index,
+               uint64_t user_data)
+{
+    struct emu_file *file = alloc_zeroed(1, sizeof *file);
+    int slot;
+
+    if (file == NULL)
+        return -ENOMEM;
+    file->users = 1;
+    file->fd = emu_result(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (file->fd < 0) {
+        slot = file->fd;
+        alloc_free(file);
+        return slot;
+    }
+    pthread_mutex_lock(&emu->files.lock);
+    slot = file_give(&emu->files, file, index, told, user_data);
+    pthread_mutex_unlock(&emu->files.lock);
+    if (slot < 0) {
+        (void)close(file->fd);
+        alloc_free(file);
+    } else {
+        emu_signal(emu->event_fd); /* there may be one to let go of */
+    }
+    return slot;
+}
+
+static struct emu_file *files_take_dropped(struct emu_files *files)
+{
+    struct emu_file *dropped;
+
+    if (LIKELY(atomic_load_explicit(&files->dropped, memory_order_relaxed) ==
+               NULL))
+        return NULL;
+    pthread_mutex_lock(&files->lock);
+    dropped =
+        atomic_exchange_explicit(&files->dropped, NULL, memory_order_relaxed);
+    pthread_mutex_unlock(&files->lock);
+    return dropped;
+}
+
+void files_collect(struct emu *emu)
+{
+    struct emu_file *file = files_take_dropped(&emu->files);
+
+    while (file != NULL) {
+        struct emu_file *next = file->next_dropped;
+
+        file_drop(emu, file);
+        file = next;
+    }
+}
+
+/* ---- the whole table ----------------------------------------------------- */
 
 int files_close(struct emu *emu, uint32_t slot)
 {
@@ -155,25 +268,56 @@ int files_close(struct emu *emu, uint32_t slot)
 
 static void files_clear(struct emu *emu)
 {
-    for (uint32_t slot = 0; slot < emu->files.count; slot++)
-        (void)slot_clear(emu, slot);
-    alloc_free(emu->files.slots);
-    emu->files = (struct emu_files){ 0 };
+    struct emu_files *files = &emu->files;
+    _Atomic(struct emu_file *) *slots = files->slots;
+    uint32_t count = files->count;
+
+    pthread_mutex_lock(&files->lock);
+    files->slots = NULL;
+    files->count = 0;
+    files->auto_first = files->auto_end = files->auto_next = 0;
+    pthread_mutex_unlock(&files->lock);
+    for (uint32_t slot = 0; slot < count; slot++) {
+        struct emu_file *file =
+            atomic_load_explicit(&slots[slot], memory_order_relaxed);
+
+        if (file != NULL)
+            file_drop(emu, file);
+    }
+    alloc_free(slots);
+}
+
+void files_init(struct emu *emu)
+{
+    pthread_mutex_init(&emu->files.lock, NULL);
 }
 
 /* No request is left, so nobody is told. */
+static void file_destroy(struct emu_file *file)
+{
+    ASSERT(file->users == 1);
+    (void)close(file->fd);
+    alloc_free(file);
+}
+
+/* No other thread finds the emulator any more. */
 void files_deinit(struct emu *emu)
 {
-    for (uint32_t slot = 0; slot < emu->files.count; slot++) {
-        struct emu_file *file = emu->files.slots[slot];
+    struct emu_file *file = files_take_dropped(&emu->files);
 
-        if (file != NULL) {
-            ASSERT(file->users == 1);
-            (void)close(file->fd);
-            alloc_free(file);
-        }
+    while (file != NULL) {
+        struct emu_file *next = file->next_dropped;
+
+        file_destroy(file);
+        file = next;
+    }
+    for (uint32_t slot = 0; slot < emu->files.count; slot++) {
+        file = slot_file(&emu->files, slot);
+        if (file != NULL)
+            file_destroy(file);
     }
     alloc_free(emu->files.slots);
+    pthread_mutex_destroy(&emu->files.lock);
 }
 
 /* ---- requests ------------------------------------------------------------ */
@@ -187,6 +331,16 @@ static struct emu_file *file_of(struct emu *emu, uint32_t slot)
     return file;
 }
 
+bool files_are_passed(const struct io_uring_sqe *sqe)
+{
+    return sqe->opcode == IORING_OP_MSG_RING && sqe->addr == IORING_MSG_SEND_FD;
+}
+
+int files_passed(const struct request *r)
+{
+    return r->files[0] != NULL ? r->files[0]->fd : -EBADF;
+}
+
 bool files_are_named(const struct io_uring_sqe *sqe)
 {
     const struct emu_op *op = op_find(sqe->opcode);
@@ -195,7 +349,7 @@ bool files_are_named(const struct io_uring_sqe *sqe)
         return true;
     if (op == NULL)
         return false;
-    return sqe->opcode == IORING_OP_FILES_UPDATE ||
+    return sqe->opcode == IORING_OP_FILES_UPDATE || files_are_passed(sqe) ||
            ((op->opens || sqe->opcode == IORING_OP_CLOSE) &&
             sqe->file_index != 0) ||
            (op->splices && (sqe->splice_flags & SPLICE_F_FD_IN_FIXED) != 0);
@@ -220,6 +374,10 @@ int files_take(struct emu *emu, struct request *r)
             return -EBADF;
         sqe->fd = r->files[0]->fd;
     }
+    /* If it is none, that is found later: after what is wrong with the target.
+     */
+    if (files_are_passed(sqe))
+        r->files[0] = file_of(emu, (uint32_t)sqe->addr3);
     if (r->op->splices && (sqe->splice_flags & SPLICE_F_FD_IN_FIXED) != 0) {
         r->files[1] = file_of(emu, (uint32_t)sqe->splice_fd_in);
         if (r->files[1] == NULL)
@@ -274,8 +432,7 @@ static int update_one(struct emu *emu, uint32_t slot, int fd, uint64_t tag)
     file = file_create(emu, fd, tag);
     if (file == NULL)
         return -ENOMEM;
-    slot_fill(emu, slot, file);
-    return 0;
+    return slot_fill(emu, file, slot + 1);
 }
 
 /* How many slots were done; `error` says what stopped it, if it is fewer. */
@@ -385,6 +542,7 @@ int files_export(struct request *r)
 
 static int table_create(struct emu *emu, uint32_t count)
 {
+    _Atomic(struct emu_file *) *slots;
     struct rlimit limit;
 
     if (emu->files.slots != NULL)
@@ -394,11 +552,14 @@ static int table_create(struct emu *emu, uint32_t count)
     if (count > FILES_MAX ||
         (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count > limit.rlim_cur))
         return -EMFILE;
-    emu->files.slots = alloc_zeroed(count, sizeof(struct emu_file *));
-    if (emu->files.slots == NULL)
+    slots = alloc_zeroed(count, sizeof *slots);
+    if (slots == NULL)
         return -ENOMEM;
+    pthread_mutex_lock(&emu->files.lock);
+    emu->files.slots = slots;
     emu->files.count = count;
     emu->files.auto_end = count;
+    pthread_mutex_unlock(&emu->files.lock);
     return 0;
 }
 
@@ -411,12 +572,17 @@ static int table_register(struct emu *emu, uint64_t fds, uint64_t tags,
     if (error != 0 || fds == 0)
         return error;
     done = update_each(emu, 0, fds, tags, count, &error);
+    pthread_mutex_lock(&emu->files.lock);
     emu->files.auto_next = 0;
+    pthread_mutex_unlock(&emu->files.lock);
     if (done == count)
         return 0;
-    for (uint32_t slot = 0; slot < done; slot++)
-        if (emu->files.slots[slot] != NULL)
-            file_untag(emu, emu->files.slots[slot]);
+    for (uint32_t slot = 0; slot < done; slot++) {
+        struct emu_file *file = slot_file(&emu->files, slot);
+
+        if (file != NULL)
+            file_untag(emu, file);
+    }
     files_clear(emu);
     return error;
 }
@@ -463,9 +629,11 @@ static int table_range(struct emu *emu,
         return -EOVERFLOW;
     if (range->resv != 0 || end > emu->files.count)
         return -EINVAL;
+    pthread_mutex_lock(&emu->files.lock);
     emu->files.auto_first = range->off;
     emu->files.auto_end = end;
     emu->files.auto_next = range->off;
+    pthread_mutex_unlock(&emu->files.lock);
     return 0;
 }
 

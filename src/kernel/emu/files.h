@@ -10,17 +10,24 @@
 #ifndef KERNEL_EMU_FILES_H
 #define KERNEL_EMU_FILES_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "ring/abi.h"
 
 struct emu;
+struct kernel;
 struct request;
 struct emu_file;
 
+/* Other threads fill slots, too (files_give). What they change is changed under
+ * the lock, and the owner reads without it what they never change. */
 struct emu_files {
-    struct emu_file **slots; /* NULL: there is no table */
+    pthread_mutex_t lock;
+    _Atomic(struct emu_file *) *slots;  /* NULL: there is no table */
+    _Atomic(struct emu_file *) dropped; /* by others: the owner lets them go */
     uint32_t count;
     uint32_t auto_first, auto_end; /* where a slot is chosen by the table */
     uint32_t auto_next;            /* where the next search begins */
@@ -50,6 +57,20 @@ int files_look(const struct emu *emu, uint32_t slot);
 /* CLOSE of a slot; Linux's result. */
 int files_close(struct emu *emu, uint32_t slot);
 
+/* Any thread: put the file of `fd`, which stays the caller's, into a slot,
+ * and tell `told`, as kernel_class.give says. */
+int files_give(struct emu *emu, struct kernel *told, int fd, uint32_t index,
+               uint64_t user_data);
+
+/* Let go of what others have put files in place of. */
+void files_collect(struct emu *emu);
+
+/* Is it a MSG_RING that passes a file? Its descriptor, which stays its own; or
+ * -EBADF. */
+bool files_are_passed(const struct io_uring_sqe *sqe);
+int files_passed(const struct request *r);
+
+void files_init(struct emu *emu);
 void files_deinit(struct emu *emu);
 
 int files_update_check(const struct io_uring_sqe *sqe);

@@ -642,6 +642,9 @@ void multipoll_serve(struct emu *emu);
 
 int mail_check(const struct io_uring_sqe *sqe);
 int mail_send(struct request *r);
+int mail_pass(struct request *r);
+int mail_give(struct kernel *kernel, const void *from, int fd, uint32_t index,
+              uint64_t user_data);
 int mail_post(struct kernel *kernel, uint64_t user_data, int32_t res,
               uint32_t flags);
 void mail_collect(struct emu *emu);

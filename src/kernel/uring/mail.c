@@ -39,6 +39,23 @@ int uring_post(struct kernel *kernel, uint64_t user_data, int32_t res,
     return error;
 }
 
+/* Without a co-processor, or an owner, there is no table. */
+int uring_give(struct kernel *kernel, const void *from, int fd, uint32_t index,
+               uint64_t user_data)
+{
+    struct uring *uring = uring_of(kernel);
+    struct kernel *side =
+        kernel->files_emulated
+            ? atomic_load_explicit(&uring->seen_side, memory_order_acquire)
+            : NULL;
+
+    if (side != NULL)
+        return emu_give(side, kernel, from, fd, index, user_data);
+    if (fd < 0)
+        return fd;
+    return index == IORING_FILE_INDEX_ALLOC ? -ENFILE : -ENXIO;
+}
+
 void uring_mail_collect(struct uring *uring)
 {
     /* Without memory or descriptors for it: the next turn tries again. */

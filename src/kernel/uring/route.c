@@ -150,9 +150,11 @@ static bool groups_are_beside(const struct uring *uring)
     return !has(uring, RING_BUF_RING) || !has(uring, RING_RECV_MULTISHOT);
 }
 
+/* Files are passed between tables of Linux's by Linux alone. */
 static bool files_are_beside(const struct uring *uring)
 {
-    return !has(uring, RING_SPARSE_FILES);
+    return !has(uring, RING_SPARSE_FILES) ||
+           !uring->opcodes.has[IORING_OP_MSG_RING];
 }
 
 bool uring_registers_beside(const struct uring *uring, unsigned opcode)
@@ -215,6 +217,35 @@ static bool read_again(struct io_uring_sqe *sqe)
     return true;
 }
 
+/* A file of Linux's table for a kernel whose table is not: by a descriptor. */
+static void export_file(struct io_uring_sqe *sqe)
+{
+    *sqe = (struct io_uring_sqe){
+        .opcode = IORING_OP_FIXED_FD_INSTALL,
+        .flags = IOSQE_FIXED_FILE | (sqe->flags & IOSQE_ASYNC),
+        .fd = (int)(uint32_t)sqe->addr3,
+        .user_data = sqe->user_data,
+    };
+}
+
+/* A message to a kernel that is no ring, or not yet: Linux would not take it.
+ */
+static enum kernel_route look_at_message(const struct uring *uring,
+                                         struct io_uring_sqe *sqe,
+                                         enum kernel_route beside)
+{
+    enum kernel_kind kind = kernel_kind_at(sqe->fd);
+
+    if (sqe->addr != IORING_MSG_SEND_FD)
+        return kind == KERNEL_BOX ? beside : KERNEL_ROUTE_SQ;
+    if (kind == KERNEL_NONE || kernel_takes_files_itself(sqe->fd))
+        return KERNEL_ROUTE_SQ;
+    if (!uring->opcodes.has[IORING_OP_FIXED_FD_INSTALL])
+        return KERNEL_ROUTE_REFUSED;
+    export_file(sqe);
+    return KERNEL_ROUTE_EXPORT;
+}
+
 enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
 {
     struct uring *uring = uring_of(kernel);
@@ -225,11 +256,8 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
     if ((sqe->flags & flags_beside(uring)) != 0 ||
         is_about_files_beside(uring, sqe))
         return beside;
-    /* A message to a kernel that is no ring, or not yet: Linux would not take
-     * it. */
-    if (sqe->opcode == IORING_OP_MSG_RING &&
-        kernel_kind_at(sqe->fd) == KERNEL_BOX)
-        return beside;
+    if (sqe->opcode == IORING_OP_MSG_RING)
+        return look_at_message(uring, sqe, beside);
     if (sqe->opcode == IORING_OP_READ_MULTISHOT && uring->reads_again)
         return read_again(sqe) ? KERNEL_ROUTE_REPEAT : beside;
     for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {

@@ -254,6 +254,7 @@ static const struct kernel_class uring_class = {
     .try_now = uring_try_now,
     .wake = uring_wake,
     .post = uring_post,
+    .give = uring_give,
     .pollable_fd = uring_pollable_fd,
     .reg = uring_register,
     .map = uring_map,

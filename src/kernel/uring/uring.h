@@ -55,6 +55,7 @@ struct uring {
     uint32_t event_tail; /* of the CQ, when it was last known to be told */
     atomic_int host_fd;  /* eventfd that Linux signals for each CQE, or -1 */
     struct kernel *side; /* the co-processor, or NULL until it is needed */
+    _Atomic(struct kernel *) seen_side; /* the same, for other threads */
 
     enum watch_state watch[URING_WATCHES];
 
@@ -100,6 +101,8 @@ void uring_eventfd_signal(int fd);
 void uring_wake(struct kernel *kernel);
 int uring_post(struct kernel *kernel, uint64_t user_data, int32_t res,
                uint32_t flags);
+int uring_give(struct kernel *kernel, const void *from, int fd, uint32_t index,
+               uint64_t user_data);
 /* Move what is in the box to the co-processor's CQ. */
 void uring_mail_collect(struct uring *uring);
 int uring_pollable_fd(struct kernel *kernel);

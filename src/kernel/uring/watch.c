@@ -125,6 +125,7 @@ int uring_side_open(struct uring *uring)
         return err;
     }
     uring->side = side;
+    atomic_store_explicit(&uring->seen_side, side, memory_order_release);
     uring->kernel.side_cq = &side->cq;
     uring->watch[URING_WATCH_SIDE] = WATCH_WANTED;
     return 0;
