@@ -26,8 +26,9 @@
  *           (gyre_loop_hold()); the end of the loop closes them.
  * Threads.  A receiver belongs to its loop's thread, on which it is called. An
  *           address is a plain value, for any thread.
- * Errors.   A message to a loop that has ended is -EBADF, or -EBADFD if its
- *           number has come to mean something else. -ENOMEM: there was no
+ * Errors.   A message to a loop that has ended is -EBADF; or -EBADFD if its
+ *           number has come to mean something else; or, if that is another
+ *           loop, 0, and it is dropped. -ENOMEM: there was no
  *           memory to keep it in. A result of 0 says that it is on its way,
  *           not that it was received.
  *

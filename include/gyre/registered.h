@@ -14,7 +14,8 @@
  * Life.     Registered until it is unregistered, or the loop is destroyed. Ops
  *           in flight keep what they use; `gone` is called when the kernel has
  *           let go of it (before Linux 6.13, also of all that was registered
- *           before it and has been unregistered).
+ *           before it and has been unregistered). When the loop has been
+ *           destroyed nobody uses any of it, and `gone` is not called any more.
  *
  * Memory.   The caller's. Registering locks it: it counts for RLIMIT_MEMLOCK.
  *           If Linux refuses, that is no error: requests are plain then, with

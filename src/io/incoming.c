@@ -353,6 +353,8 @@ static int incoming_wait(gyre_incoming *in)
     gyre_task *task = task_running();
 
     ASSERT_API(in->kind_ != INCOMING_NONE, "it is not open");
+    ASSERT_API(in->loop_ == task->tasks->loop,
+               "the iterator belongs to another loop");
     ASSERT_API(in->waiter_ == NULL, "another task waits for the next piece");
     if (task_cancelled(task) != 0)
         return task_cancelled(task);

@@ -47,6 +47,8 @@ int gyre_pool_get_wait(gyre_pool *pool, size_t size, void **buffer)
         .waiter.ready = getter_ready, .pool = pool, .task = task, .size = size
     };
 
+    ASSERT_API(pool->loop == task->tasks->loop,
+               "the pool belongs to another loop");
     if (size == 0 || size > (size_t)1 << pool->slab_shift)
         return -EINVAL;
     if (task_cancelled(task) != 0)

@@ -417,10 +417,12 @@ int gyre_buffers_clone(gyre_loop *loop, const gyre_loop *from)
 
 void gyre_buffers_get_stats(const gyre_loop *loop, gyre_buffers_stats *stats)
 {
-    const struct registered *registered = loop->registered;
+    const struct registered *registered;
 
     ASSERT_API(stats->size == sizeof *stats,
                "set gyre_buffers_stats.size to sizeof(gyre_buffers_stats)");
+    loop_assert_owner(loop);
+    registered = loop->registered;
     *stats = (gyre_buffers_stats){ 0 };
     if (registered != NULL)
         *stats = registered->stats;

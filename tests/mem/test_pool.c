@@ -209,6 +209,21 @@ TEST_PANICS(I10_destroying_a_pool_with_a_buffer_out_panics,
     gyre_pool_destroy(pool);
 }
 
+static int wait_elsewhere(void *arg)
+{
+    void *buffer;
+
+    (void)arg;
+    return gyre_pool_get_wait(pool, 1000, &buffer);
+}
+
+TEST_PANICS(I10_waiting_in_a_task_of_another_loop_panics,
+            "belongs to another loop")
+{
+    pool_up(1 << 20);
+    (void)gyre_run(NULL, wait_elsewhere, NULL);
+}
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 

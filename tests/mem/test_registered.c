@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -473,4 +474,21 @@ static int send_body(void *arg)
 KERNEL_TEST(B20_a_send_without_copying_from_registered_memory_is_fixed)
 {
     must_run(send_body, NULL);
+}
+
+static void *look_elsewhere(void *arg)
+{
+    gyre_buffers_stats stats = { .size = sizeof stats };
+
+    gyre_buffers_get_stats(arg, &stats);
+    return NULL;
+}
+
+TEST_PANICS(I1_figures_on_the_wrong_thread_panic, "does not own the loop")
+{
+    pthread_t thread;
+
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    CHECK_EQ(pthread_create(&thread, NULL, look_elsewhere, loop), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
 }
