@@ -236,7 +236,7 @@ TEST(M10_a_close_between_two_threads_loses_nothing)
         thread_start(&sender, duel_sender, &duel);
         thread_start(&receiver, duel_receiver, &duel);
         pthread_barrier_wait(&duel.start);
-        for (unsigned n = i % 7 * 5; n > 0; n--)
+        for (unsigned n = i % 7; n > 0; n--)
             sched_yield();
         CHECK_OK(gyre_channel_close(duel.channel));
         thread_join(sender);
