@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -45,6 +46,54 @@ KERNEL_TEST(F4_lengths_and_points_on_every_clock)
 
         gyre_timeout_op_fill(&op, start, 0, clocks[i].flag | GYRE_TIMEOUT_ABS);
         CHECK_ERR(op_run(loop, &op.op), -ETIME); /* it has passed */
+    }
+    gyre_loop_destroy(loop);
+}
+
+/* Only forward: other tests read the clock meanwhile, and none expects it to
+ * stand still. */
+static void step_clock(uint64_t step_ns)
+{
+    struct timespec time;
+    const char *ours = getenv("GYRE_TEST_MACHINE_IS_OURS");
+
+    if (ours == NULL || strcmp(ours, "1") != 0)
+        TEST_SKIP("the clock of this machine is not ours to set");
+    CHECK_OK(clock_gettime(CLOCK_REALTIME, &time));
+    time.tv_sec += (time_t)(step_ns / GYRE_SECOND);
+    CHECK_OK(clock_settime(CLOCK_REALTIME, &time));
+}
+
+KERNEL_TEST(F4_points_of_realtime_follow_a_step_of_the_clock)
+{
+    enum { REALTIME = 2, RELATIVE = COUNT_OF(clocks), COUNT };
+    static const uint64_t far_away = 3600 * GYRE_SECOND;
+    gyre_loop *loop = stage_open(16);
+    struct call heard[COUNT] = { { .calls = 0 } };
+    gyre_timeout_op ops[COUNT];
+
+    for (size_t i = 0; i < COUNT_OF(clocks); i++)
+        gyre_timeout_op_fill(&ops[i], read_ns(clocks[i].id) + far_away, 0,
+                             clocks[i].flag | GYRE_TIMEOUT_ABS);
+    gyre_timeout_op_fill(&ops[RELATIVE], far_away, 0, GYRE_TIMEOUT_REALTIME);
+    for (size_t i = 0; i < COUNT; i++)
+        gyre_op_start(loop, &ops[i].op, call_done, &heard[i]);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    step_clock(2 * far_away);
+    while (heard[REALTIME].lasts == 0)
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+    CHECK_ERR(heard[REALTIME].result.res, -ETIME);
+    for (int i = 0; i < 4; i++)
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    /* The others are points of other clocks, and a length. */
+    for (size_t i = 0; i < COUNT; i++) {
+        if (i == REALTIME)
+            continue;
+        CHECK_EQ(heard[i].calls, 0u);
+        CHECK_OK(gyre_op_cancel(&ops[i].op));
+        while (heard[i].lasts == 0)
+            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+        CHECK_ERR(heard[i].result.res, -ECANCELED);
     }
     gyre_loop_destroy(loop);
 }
