@@ -164,6 +164,80 @@ KERNEL_TEST(J3_bursts_pass_a_tiny_completion_queue)
     gyre_loop_destroy(loop);
 }
 
+/* ---- many results each --------------------------------------------------- */
+
+struct shots {
+    gyre_op op;
+    unsigned calls, starts, lasts;
+    unsigned calls_before;
+    bool again;
+};
+
+/* A full queue may end what has many results: it is started again. */
+static void shot_done(gyre_op *op, gyre_result result)
+{
+    struct shots *shots = op->user;
+
+    shots->calls++;
+    if (shots->again)
+        CHECK_GT(result.res, 0);
+    if (!gyre_result_is_last(result))
+        return;
+    shots->lasts++;
+    if (shots->again) {
+        shots->starts++;
+        gyre_op_restart(op);
+    }
+}
+
+static void await_each_shot(gyre_loop *loop, const struct shots *shots,
+                            unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        while (shots[i].calls == shots[i].calls_before)
+            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
+}
+
+KERNEL_TEST(J3_D1_bursts_of_many_results_pass_a_tiny_completion_queue)
+{
+    enum { POLLS = 200 };
+    gyre_loop_options options = { .entries = 4, .cq_entries = 8 };
+    static struct shots shots[POLLS];
+    unsigned rounds = 1 + 20 / test_scale();
+    gyre_loop *loop;
+    int pair[2];
+
+    CHECK_OK(gyre_loop_create(&loop, &options));
+    make_pair(pair);
+    for (unsigned i = 0; i < POLLS; i++) {
+        shots[i].again = true;
+        shots[i].starts = 1;
+        gyre_op_poll_multishot(&shots[i].op, pair[0], POLLIN);
+        gyre_op_start(loop, &shots[i].op, shot_done, &shots[i]);
+    }
+    fly(loop);
+    for (unsigned round = 0; round < rounds; round++) {
+        char byte;
+
+        for (unsigned i = 0; i < POLLS; i++)
+            shots[i].calls_before = shots[i].calls;
+        CHECK_EQ(write(pair[1], "x", 1), 1);
+        await_each_shot(loop, shots, POLLS);
+        CHECK_EQ(read(pair[0], &byte, 1), 1);
+        fly(loop);
+    }
+    for (unsigned i = 0; i < POLLS; i++) {
+        shots[i].again = false;
+        (void)gyre_op_cancel(&shots[i].op);
+    }
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+    for (unsigned i = 0; i < POLLS; i++)
+        CHECK_EQ(shots[i].lasts, shots[i].starts);
+    CHECK_GT(stage_stats(loop).overflows, 0u);
+    close_both(pair);
+    gyre_loop_destroy(loop);
+}
+
 /* Nothing of the loop's memory may be touched after its end; the sanitizer
  * looks at the buffers, and the peers' bytes must stay where they are. */
 KERNEL_TEST(R2_L10_a_loop_ends_with_a_thousand_receives_in_flight)
