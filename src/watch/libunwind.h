@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/valgrind.h"
 #include "watch/unwind.h"
 
 struct libunwind_place {
@@ -26,15 +27,6 @@ struct libunwind_place {
 
 #if defined(GYRE_HAVE_LIBUNWIND) &&                                            \
     (defined(__x86_64__) || defined(__aarch64__))
-
-/* libunwind tries pages by write(2) from them, which memcheck takes for a use
- * of memory that nobody owns. */
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define VALGRIND_DISABLE_ERROR_REPORTING (void)0
-#define VALGRIND_ENABLE_ERROR_REPORTING (void)0
-#endif
 
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
@@ -111,6 +103,8 @@ static inline bool libunwind_step(struct libunwind_walk *walk)
 {
     int more;
 
+    /* It tries pages by write(2) from them, which memcheck takes for a use of
+     * memory that nobody owns. */
     VALGRIND_DISABLE_ERROR_REPORTING;
     more = unw_step(&walk->cursor);
     VALGRIND_ENABLE_ERROR_REPORTING;

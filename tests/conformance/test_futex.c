@@ -58,6 +58,12 @@ static void end_wait(gyre_loop *loop, struct call *call)
     CHECK_ERR(call_wait(loop, call), -ECANCELED);
 }
 
+static bool linux_has_vectors(void)
+{
+    return syscall(449 /* futex_waitv */, NULL, 0, 0, NULL, 0) < 0 &&
+           errno == EINVAL;
+}
+
 /* On both kinds of emulation. */
 static void both_ways(void (*body)(void))
 {
@@ -158,10 +164,12 @@ KERNEL_TEST(D5_bad_futexes_say_why)
     CHECK_ERR(call_run(loop, &call), -EINVAL);
     gyre_op_futex_wait(&call.op, crooked, 0, GYRE_FUTEX_ANY, 0);
     CHECK_ERR(call_run(loop, &call), -EINVAL);
-    gyre_op_futex_wait(&call.op, nowhere, 0, GYRE_FUTEX_ANY, 0);
-    CHECK_ERR(call_run(loop, &call), -EFAULT);
-    gyre_op_futex_wait(&call.op, nowhere, 0, 1, GYRE_FUTEX_SHARED);
-    CHECK_ERR(call_run(loop, &call), -EFAULT);
+    if (!test_on_valgrind()) { /* it takes the bad pointers for our bug */
+        gyre_op_futex_wait(&call.op, nowhere, 0, GYRE_FUTEX_ANY, 0);
+        CHECK_ERR(call_run(loop, &call), -EFAULT);
+        gyre_op_futex_wait(&call.op, nowhere, 0, 1, GYRE_FUTEX_SHARED);
+        CHECK_ERR(call_run(loop, &call), -EFAULT);
+    }
     gyre_op_futex_wait(&call.op, &word, 0, GYRE_FUTEX_ANY, 0);
     gyre_op_sqe(&call.op)->fd = 128; /* a word of 8 bits */
     CHECK_ERR(call_run(loop, &call), -EINVAL);
@@ -175,10 +183,9 @@ KERNEL_TEST(D5_bad_futexes_say_why)
     CHECK_ERR(wake(loop, &word, 1, 0, 0), -EINVAL);
     CHECK_ERR(wake(loop, crooked, 1, GYRE_FUTEX_ANY, 0), -EINVAL);
     CHECK_ERR(wake(loop, crooked, 0, GYRE_FUTEX_ANY, 0), -EINVAL);
-    CHECK_ERR(wake(loop, nowhere, 1, GYRE_FUTEX_ANY, GYRE_FUTEX_SHARED),
-              -EFAULT);
-    CHECK_ERR(wake(loop, nowhere, 0, GYRE_FUTEX_ANY, GYRE_FUTEX_SHARED),
-              -EFAULT);
+    for (unsigned count = 0; count < 2 && !test_on_valgrind(); count++)
+        CHECK_ERR(wake(loop, nowhere, count, GYRE_FUTEX_ANY, GYRE_FUTEX_SHARED),
+                  -EFAULT);
 
     memset(words, 0, sizeof words);
     gyre_op_futex_waitv(&call.op, words, 0);
@@ -283,8 +290,11 @@ static void wakes_and_cancels(void)
     gyre_loop_destroy(loop);
 }
 
+/* Without vectors a wake may go along with the cancel, which wakes all. */
 KERNEL_TEST(D5_no_wake_is_lost_to_a_cancel)
 {
+    if (!linux_has_vectors())
+        TEST_SKIP("this Linux, or valgrind, has no futex_waitv");
     wakes_and_cancels();
 }
 
@@ -328,6 +338,9 @@ KERNEL_TEST(D5_a_thousand_waits_end_with_their_loop)
     }
     settle(loop);
     CHECK_EQ(plain_wake(&word, count / 2), count / 2);
+    for (int i = 0; i < count / 2 && !linux_has_vectors(); i++)
+        (void)call_wait(loop,
+                        &calls[i]); /* else the end takes the wake along */
     gyre_loop_destroy(loop);
     for (int i = 0; i < count; i++) {
         CHECK_EQ(calls[i].lasts, 1u);

@@ -119,7 +119,7 @@ static int connect_to(const struct sockaddr_in *address)
 KERNEL_TEST(I5_E7_buffers_are_provided_chosen_and_taken_back)
 {
     gyre_loop *loop = stage_open(8);
-    char memory[4][SIZE];
+    char memory[4][SIZE] = { 0 };
     struct shots recv;
     struct iovec part = { NULL, 3 };
     int fds[2];
@@ -158,7 +158,7 @@ KERNEL_TEST(I5_E7_buffers_are_provided_chosen_and_taken_back)
 KERNEL_TEST(I5_what_cannot_be_provided_is_refused)
 {
     gyre_loop *loop = stage_open(8);
-    char memory[SIZE];
+    char memory[SIZE] = { 0 };
     gyre_op op;
 
     gyre_op_provide_buffers(&op, memory, SIZE, 0, GROUP, 0);
@@ -179,7 +179,7 @@ KERNEL_TEST(I5_what_cannot_be_provided_is_refused)
 static void receives(void)
 {
     gyre_loop *loop = stage_open(8);
-    char memory[4][SIZE];
+    char memory[4][SIZE] = { 0 };
     struct shots recv;
     int fds[2];
 
@@ -209,7 +209,7 @@ static void receives(void)
 static void reads(void)
 {
     gyre_loop *loop = stage_open(8);
-    char memory[4][SIZE];
+    char memory[4][SIZE] = { 0 };
     struct shots read;
     int fds[2];
 
@@ -305,7 +305,7 @@ KERNEL_TEST(B6_C2_C6_I5_S4_rings_that_lack_it_do_the_same)
 KERNEL_TEST(C6_I5_an_empty_group_ends_it_and_it_goes_on)
 {
     gyre_loop *loop = stage_open(8);
-    char memory[8][SIZE], text[3 * SIZE];
+    char memory[8][SIZE] = { 0 }, text[3 * SIZE];
     size_t got = 0;
     struct shots recv;
     int fds[2];
@@ -337,7 +337,7 @@ KERNEL_TEST(C6_each_message_is_a_result_with_its_sender)
     struct msghdr header = { .msg_namelen = sizeof(struct sockaddr_in) };
     struct sockaddr_in to, from, address;
     int a = make_datagram(&to), b = make_datagram(&from);
-    char memory[4][SIZE], big[SIZE];
+    char memory[4][SIZE] = { 0 }, big[SIZE];
     gyre_message message;
     struct shots recv;
 
@@ -376,7 +376,7 @@ KERNEL_TEST(C6_each_message_is_a_result_with_its_sender)
 KERNEL_TEST(C7_a_bundle_takes_several_buffers_in_order)
 {
     gyre_loop *loop = stage_open(8);
-    char memory[8][SIZE], text[3 * SIZE + 10];
+    char memory[8][SIZE] = { 0 }, text[3 * SIZE + 10];
     struct shots recv;
     size_t got = 0;
     unsigned n = 0;
@@ -420,7 +420,7 @@ static void cancel_at_once(gyre_op *op, gyre_result result)
 KERNEL_TEST(C6_E6_one_that_is_cancelled_by_its_callback_ends_once)
 {
     static const char *const lacks[] = { "", "op_read_multishot", "buf_ring" };
-    char memory[4][SIZE];
+    char memory[4][SIZE] = { 0 };
 
     for (size_t i = 0; i < COUNT_OF(lacks); i++) {
         struct shots read = { .calls = 0 };
@@ -481,7 +481,7 @@ KERNEL_TEST(C2_E6_connections_before_a_cancel_are_delivered)
 KERNEL_TEST(C6_E6_a_deadline_and_a_close_end_it)
 {
     gyre_loop *loop = stage_open(8);
-    char memory[4][SIZE];
+    char memory[4][SIZE] = { 0 };
     gyre_deadline deadline;
     struct shots recv;
     gyre_op closing;
@@ -514,7 +514,7 @@ KERNEL_TEST(C6_E6_J1_a_small_queue_loses_nothing)
     gyre_loop_options options = { .size = sizeof options,
                                   .entries = 1,
                                   .cq_entries = 2 };
-    char(*memory)[SIZE] = calloc(COUNT, SIZE);
+    char(*memory)[SIZE] = calloc(COUNT + 1, SIZE);
     unsigned got = 0, rounds = 0;
     struct shots recv;
     gyre_loop *loop;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/valgrind.h"
 #include "kernel/emu/internal.h"
 #include "kernel/memory.h"
 
@@ -29,9 +30,14 @@ enum { PROBE_SIZE = 16 };
 static bool place_is_readable(uintptr_t address)
 {
     _Alignas(uint32_t) const char futex[8] = "";
+    bool readable;
 
-    return syscall(SYS_futex, futex + 1, FUTEX_WAIT_PRIVATE, 0, address) == 0 ||
-           errno != EFAULT;
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    readable = syscall(SYS_futex, futex + 1, FUTEX_WAIT_PRIVATE, 0, address) ==
+                   0 ||
+               errno != EFAULT;
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    return readable;
 }
 
 static bool range_is_readable(uintptr_t from, size_t size)
