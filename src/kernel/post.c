@@ -173,11 +173,6 @@ int post_box_put(struct post_box *box, uint64_t user_data, int32_t res,
     return 0;
 }
 
-bool post_box_is_empty(struct post_box *box)
-{
-    return atomic_load_explicit(&box->newest, memory_order_relaxed) == NULL;
-}
-
 struct posted *post_box_take(struct post_box *box)
 {
     struct posted *newest =

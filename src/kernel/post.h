@@ -10,7 +10,9 @@
 #ifndef KERNEL_POST_H
 #define KERNEL_POST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct kernel;
@@ -68,7 +70,11 @@ struct post_box {
 int post_box_put(struct post_box *box, uint64_t user_data, int32_t res,
                  uint32_t flags);
 
-bool post_box_is_empty(struct post_box *box);
+/* Looked at in every turn. */
+static inline bool post_box_is_empty(struct post_box *box)
+{
+    return atomic_load_explicit(&box->newest, memory_order_relaxed) == NULL;
+}
 
 /* All that is in it, in order, linked by next; each is freed by the caller. */
 struct posted *post_box_take(struct post_box *box);

@@ -204,7 +204,7 @@ static void chain_submit(struct emu *emu, struct request *r)
         list_append(&emu->drained, &r->link);
 }
 
-void chain_run(struct emu *emu)
+void chain_run_later(struct emu *emu)
 {
     for (;;) {
         struct list *link = list_take_first(&emu->later);

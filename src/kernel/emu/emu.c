@@ -71,7 +71,7 @@ int emu_try(const struct io_uring_sqe *sqe)
         (sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_IO_DRAIN)) !=
             0)
         return -EAGAIN;
-    memset(&r, 0, sizeof r);
+    memset(&r, 0, offsetof(struct request, kept));
     r.sqe = *sqe;
     r.op = op_find(sqe->opcode);
     r.place = EMU_NEW;

@@ -82,6 +82,8 @@ struct emu_op {
     bool any_result;          /* the worker's answer is never a verdict */
     bool chooses;             /* it knows IOSQE_BUFFER_SELECT */
     bool notifies;            /* a notification follows the result */
+    bool registered;          /* it may name something of the tables by more
+                                 than IOSQE_FIXED_FILE and `splices` */
 
     /* The fields that Linux refuses: 0 or -EINVAL. */
     int (*check)(const struct io_uring_sqe *sqe);
@@ -162,12 +164,23 @@ struct kept_child {
 struct request {
     struct io_uring_sqe sqe;
     struct emu *emu; /* NULL in emu_try() */
-    const struct emu_op *op;
     enum place place;
-    int32_t result;     /* while OVERFLOWN, and from the worker */
-    uint32_t cqe_flags; /* of its next CQE */
-    uint32_t done;      /* bytes moved by earlier attempts */
-    uint32_t seen;      /* poll: the events that were reported */
+    int32_t result;   /* while OVERFLOWN, and from the worker */
+    struct list link; /* of its place */
+    struct list all;  /* emu->held */
+    struct list hash;
+    struct request *next_result; /* in the pool's list of results */
+    void *memory;                /* what `kept` had no room for */
+
+    /* From here to `kept` all is zero when a request begins. */
+    const struct emu_op *op;
+    struct request *next;      /* of the chain; while FREE, of the free ones */
+    struct request *limit;     /* its linked timeout; of that: what it guards */
+    struct emu_file *files[2]; /* the slots it was given: fd, splice_fd_in */
+    struct emu_buffer *buffer; /* the registered one that it names */
+    uint32_t cqe_flags;        /* of its next CQE */
+    uint32_t done;             /* bytes moved by earlier attempts */
+    uint32_t seen;             /* poll: the events that were reported */
     bool held;
     bool copied;           /* `kept` is filled */
     bool short_is_failure; /* for CQE_SKIP_SUCCESS: Linux fails short ones */
@@ -184,15 +197,6 @@ struct request {
     bool doomed;           /* refused as part of a chain: ends with `result` */
     bool begins;           /* while LATER: is to begin, not to end */
     bool silent;           /* while LATER: ends without a CQE */
-    struct request *next;  /* of the chain */
-    struct request *limit; /* its linked timeout; of that: what it guards */
-    struct list link;      /* of its place */
-    struct list all;       /* emu->held */
-    struct list hash;
-    struct request *next_result; /* in the pool's list of results */
-    struct emu_file *files[2];   /* the slots it was given: fd, splice_fd_in */
-    struct emu_buffer *buffer;   /* the registered one that it names */
-    void *memory;                /* what `kept` had no room for */
     union {
         struct vector vector;
         struct kept_message message;
@@ -280,7 +284,7 @@ struct emu {
 
     /* request.c */
     struct chunk *chunks;
-    struct list free;
+    struct request *free; /* by next */
     struct list held;
     struct list *buckets;
     unsigned bucket_shift; /* 64 - log2(buckets) */
@@ -320,7 +324,6 @@ struct emu {
 
     struct pool *pool;
     unsigned pooled;
-    bool collecting; /* what comes now, a thread has done */
     struct cq_event cq_event;
 
     struct post_box mail; /* mail.c */
@@ -355,8 +358,15 @@ static inline int emu_result(long value)
 uint64_t emu_now_ns(void);
 void emu_signal(int event_fd);
 
-/* ops.c */
-const struct emu_op *op_find(unsigned opcode);
+/* ops.c: a row without a name is none. */
+extern const struct emu_op emu_ops[256];
+
+static inline const struct emu_op *op_find(unsigned opcode)
+{
+    const struct emu_op *op = &emu_ops[(uint8_t)opcode];
+
+    return op->name != NULL ? op : NULL;
+}
 
 /* request.c: slots, starting, completing */
 int request_init(struct emu *emu);
@@ -366,23 +376,56 @@ int request_refusal(const struct io_uring_sqe *sqe);
 void request_start(struct emu *emu, struct request *r);
 void request_settle(struct emu *emu, struct request *r, int verdict);
 int request_hold(struct emu *emu, struct request *r);
-void request_let_go(struct emu *emu, struct request *r);
+void request_drop_hold(struct emu *emu, struct request *r);
 void request_complete(struct emu *emu, struct request *r, int result);
 void request_end_short(struct emu *emu, struct request *r, int error);
 bool request_post_more(struct emu *emu, struct request *r, int result);
 int request_attempt(struct emu *emu, struct request *r);
 bool request_goes_on(struct emu *emu, struct request *r, int *result);
-bool request_is_multishot(const struct io_uring_sqe *sqe);
-bool request_is_impatient(const struct io_uring_sqe *sqe);
+bool request_asks_for_many(const struct io_uring_sqe *sqe);
+bool request_asks_for_now(const struct io_uring_sqe *sqe);
 void request_release(struct emu *emu, struct request *r);
 void request_rename(struct emu *emu, struct request *r, uint64_t user_data);
 bool request_has_room(const struct emu *emu);
 struct list *request_bucket(struct emu *emu, uint64_t user_data);
-void request_flush(struct emu *emu);
+void request_flush_overflow(struct emu *emu);
 bool request_post_for_others(struct emu *emu, const struct posted *posted);
 bool request_reserve(struct emu *emu, unsigned count);
 void request_post(struct emu *emu, struct request *r, int result, bool silent);
 bool request_post_refusal(struct emu *emu, uint64_t user_data, int result);
+
+/* What follows is passed by every request, or turn: what is seldom is behind
+ * one test each. */
+
+/* May there be several results? Then each but the last carries F_MORE. */
+static inline bool request_is_multishot(const struct io_uring_sqe *sqe)
+{
+    return UNLIKELY(sqe->ioprio != 0 ||
+                    sqe->opcode == IORING_OP_READ_MULTISHOT) &&
+           request_asks_for_many(sqe);
+}
+
+/* Does the caller want an answer now rather than a wait? */
+static inline bool request_is_impatient(const struct io_uring_sqe *sqe)
+{
+    return UNLIKELY(sqe->rw_flags != 0 || sqe->ioprio != 0) &&
+           request_asks_for_now(sqe);
+}
+
+/* Cancels find it no more. */
+static inline void request_let_go(struct emu *emu, struct request *r)
+{
+    if (r->held)
+        request_drop_hold(emu, r);
+}
+
+/* Move overflown results to the CQ as far as there is room. */
+static inline void request_flush(struct emu *emu)
+{
+    if (UNLIKELY(!list_is_empty(&emu->overflow)))
+        request_flush_overflow(emu);
+}
+
 static inline int request_cut_short(const struct request *r, int error)
 {
     return r->done > 0 ? (int)r->done : error;
@@ -398,11 +441,18 @@ static inline bool request_chooses(const struct request *r)
 void chain_init(struct emu *emu);
 void chain_take(struct emu *emu, struct request *r);
 void chain_close(struct emu *emu);
-void chain_run(struct emu *emu);
+void chain_run_later(struct emu *emu);
 void chain_go_on(struct emu *emu, struct request *r, bool failed);
 void chain_limit_passed(struct emu *emu, struct request *limit);
 int chain_limit_check(const struct io_uring_sqe *sqe);
 int chain_limit_begin(struct emu *emu, struct request *r);
+
+/* Begin and end what is to begin and end now. */
+static inline void chain_run(struct emu *emu)
+{
+    if (UNLIKELY(!list_is_empty(&emu->later) || !list_is_empty(&emu->drained)))
+        chain_run_later(emu);
+}
 
 /* copy.c: the caller's memory */
 int copy_check(uint64_t from, size_t size);
@@ -477,6 +527,14 @@ void clock_remove(struct emu_clock *clock, struct wheel_node *node);
 struct wheel_node *clock_take_due(struct emu_clock *clock);
 void clock_rang(struct emu *emu, uint64_t key);
 
+/* Is there any timeout on a clock? */
+static inline bool clock_is_used(const struct emu *emu)
+{
+    static_assert(EMU_CLOCKS == 2, "each is looked at");
+    return !list_is_empty(&emu->clocks[0].timings) ||
+           !list_is_empty(&emu->clocks[1].timings);
+}
+
 /* event.c */
 int event_register(struct emu *emu, void *arg);
 int event_register_async(struct emu *emu, void *arg);
@@ -484,13 +542,27 @@ int event_unregister(struct emu *emu, void *arg);
 void event_tell(struct emu *emu);
 
 /* timeout.c */
-void timeout_run(struct emu *emu);
-void timeout_count(struct emu *emu);
+void timeout_run_due(struct emu *emu);
+void timeout_count_due(struct emu *emu);
 void timeout_leave(struct emu *emu, struct request *r);
 void timeout_sleep(struct emu *emu, struct request *r, uint64_t delay_ns);
 uint64_t timeout_next_ns(const struct emu *emu);
 int timeout_ready_limit(struct emu *emu, struct request *limit);
 void timeout_arm_limit(struct emu *emu, struct request *limit);
+
+/* Complete those whose time has come. */
+static inline void timeout_run(struct emu *emu)
+{
+    if (UNLIKELY(emu->timers.count > 0 || clock_is_used(emu)))
+        timeout_run_due(emu);
+}
+
+/* A CQE has been posted: complete the timeouts that waited for so many. */
+static inline void timeout_count(struct emu *emu)
+{
+    if (UNLIKELY(!list_is_empty(&emu->counted)))
+        timeout_count_due(emu);
+}
 
 /* turn.c */
 int turn_enter(struct kernel *kernel, unsigned submit, unsigned want,
@@ -546,7 +618,13 @@ int group_remove(struct emu *emu, struct request *r);
 int net_zc_check(const struct io_uring_sqe *sqe);
 int net_zc_refusal(const struct request *r);
 int net_send_zc(struct request *r);
-bool net_polls_first(const struct io_uring_sqe *sqe);
+bool net_wants_poll_first(const struct io_uring_sqe *sqe);
+
+/* Does the caller know that there is nothing yet, and want no try? */
+static inline bool net_polls_first(const struct io_uring_sqe *sqe)
+{
+    return UNLIKELY(sqe->ioprio != 0) && net_wants_poll_first(sqe);
+}
 
 int message_recv(struct request *r);
 int message_send(struct request *r);
@@ -648,6 +726,14 @@ int mail_give(struct kernel *kernel, const void *from, int fd, uint32_t index,
 int mail_post(struct kernel *kernel, uint64_t user_data, int32_t res,
               uint32_t flags);
 void mail_collect(struct emu *emu);
+
+/* Have others sent something, or put a file in place of one of ours? */
+static inline bool mail_has_come(struct emu *emu)
+{
+    return !post_box_is_empty(&emu->mail) ||
+           atomic_load_explicit(&emu->files.dropped, memory_order_relaxed) !=
+               NULL;
+}
 
 int futex_check(const struct io_uring_sqe *sqe);
 int futex_waitv_check(const struct io_uring_sqe *sqe);

@@ -65,8 +65,7 @@ int net_zc_check(const struct io_uring_sqe *sqe)
                : 0;
 }
 
-/* Does the caller know that there is nothing yet, and want no try? */
-bool net_polls_first(const struct io_uring_sqe *sqe)
+bool net_wants_poll_first(const struct io_uring_sqe *sqe)
 {
     switch (sqe->opcode) {
     case IORING_OP_RECV:

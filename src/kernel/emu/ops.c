@@ -8,7 +8,7 @@
  */
 #include "kernel/emu/internal.h"
 
-static const struct emu_op ops[256] = {
+const struct emu_op emu_ops[256] = {
     [IORING_OP_NOP] = { .name = "nop",
                         .direction = EMU_NONE,
                         .no_file = true,
@@ -42,12 +42,14 @@ static const struct emu_op ops[256] = {
                            .work = rw_write_work },
     [IORING_OP_READ_FIXED] = { .name = "read_fixed",
                                .direction = EMU_IN,
+                               .registered = true,
                                .check = rw_check,
                                .attempt = rw_read,
                                .keep = rw_keep,
                                .work = rw_read_work },
     [IORING_OP_WRITE_FIXED] = { .name = "write_fixed",
                                 .direction = EMU_OUT,
+                                .registered = true,
                                 .check = rw_check,
                                 .attempt = rw_write,
                                 .keep = rw_keep,
@@ -244,6 +246,7 @@ static const struct emu_op ops[256] = {
                             .direction = EMU_OUT,
                             .no_try = true,
                             .notifies = true,
+                            .registered = true,
                             .check = net_zc_check,
                             .attempt = net_send_zc,
                             .keep = net_send_keep },
@@ -332,6 +335,7 @@ static const struct emu_op ops[256] = {
                              .direction = EMU_NONE,
                              .no_file = true,
                              .no_try = true,
+                             .registered = true,
                              .check = mail_check,
                              .attempt = mail_send,
                              .work = mail_pass },
@@ -389,9 +393,3 @@ static const struct emu_op ops[256] = {
                          .any_result = true,
                          .work = file_call_work },
 };
-
-const struct emu_op *op_find(unsigned opcode)
-{
-    return opcode < ARRAY_SIZE(ops) && ops[opcode].name != NULL ? &ops[opcode]
-                                                                : NULL;
-}

@@ -20,6 +20,9 @@
 #include "base/alloc.h"
 #include "kernel/emu/internal.h"
 
+/* Out of the way of the many requests that need nothing of the kind. */
+#define SELDOM __attribute__((noinline))
+
 enum {
     CHUNK_SLOTS = 64,
     BUCKETS_MIN_LOG2 = 6,
@@ -44,7 +47,6 @@ static struct list *buckets_create(unsigned log2)
 
 int request_init(struct emu *emu)
 {
-    list_init(&emu->free);
     list_init(&emu->held);
     list_init(&emu->overflow);
     emu->bucket_shift = 64 - BUCKETS_MIN_LOG2;
@@ -74,49 +76,63 @@ static bool request_grow(struct emu *emu)
         return false;
     chunk->next = emu->chunks;
     emu->chunks = chunk;
-    for (size_t i = 0; i < CHUNK_SLOTS; i++)
-        list_append(&emu->free, &chunk->slots[i].link);
+    for (size_t i = CHUNK_SLOTS; i-- > 0;) {
+        struct request *r = &chunk->slots[i];
+
+        r->emu = emu;
+        r->next = emu->free;
+        emu->free = r;
+    }
     return true;
 }
 
 /* Have so many slots at hand that request_new() cannot fail. */
 bool request_reserve(struct emu *emu, unsigned count)
 {
-    struct list *at = &emu->free;
+    unsigned have = 0;
 
-    for (; count > 0; count--) {
-        if (at->next == &emu->free && !request_grow(emu))
+    for (const struct request *r = emu->free; r != NULL && have < count;
+         r = r->next)
+        have++;
+    for (; have < count; have += CHUNK_SLOTS)
+        if (!request_grow(emu))
             return false;
-        at = at->next;
-    }
     return true;
 }
 
 /* A slot with a copy of the SQE, or NULL. */
 struct request *request_new(struct emu *emu, const struct io_uring_sqe *sqe)
 {
+    enum { ZEROS = offsetof(struct request, op) };
     struct request *r;
 
-    if (list_is_empty(&emu->free) && !request_grow(emu))
+    if (UNLIKELY(emu->free == NULL) && !request_grow(emu))
         return NULL;
     /* The one released last is the one that is still in the cache. */
-    r = CONTAINER_OF(list_take_first(&emu->free), struct request, link);
+    r = emu->free;
+    emu->free = r->next;
     ASSERT(r->place == EMU_FREE && r->memory == NULL);
-    memset(r, 0, offsetof(struct request, kept));
+    memset((char *)r + ZEROS, 0, offsetof(struct request, kept) - ZEROS);
     r->sqe = *sqe;
-    r->emu = emu;
     r->place = EMU_NEW;
-    list_init(&r->link);
     return r;
+}
+
+static inline void request_release_inline(struct emu *emu, struct request *r)
+{
+    ASSERT(!r->held && !list_is_linked(&r->link));
+    if (UNLIKELY(r->memory != NULL)) {
+        alloc_free(r->memory);
+        r->memory = NULL;
+    }
+    r->place = EMU_FREE;
+    r->next = emu->free;
+    emu->free = r;
 }
 
 void request_release(struct emu *emu, struct request *r)
 {
-    ASSERT(!r->held && !list_is_linked(&r->link));
-    alloc_free(r->memory);
-    r->memory = NULL;
-    r->place = EMU_FREE;
-    list_prepend(&emu->free, &r->link);
+    request_release_inline(emu, r);
 }
 
 struct list *request_bucket(struct emu *emu, uint64_t user_data)
@@ -178,19 +194,15 @@ int request_hold(struct emu *emu, struct request *r)
     return 0;
 }
 
-/* Cancels find it no more. */
-void request_let_go(struct emu *emu, struct request *r)
+void request_drop_hold(struct emu *emu, struct request *r)
 {
-    if (!r->held)
-        return;
     r->held = false;
     emu->held_count--;
     list_remove(&r->all);
     list_remove(&r->hash);
 }
 
-/* Does the caller want an answer now rather than a wait? */
-bool request_is_impatient(const struct io_uring_sqe *sqe)
+bool request_asks_for_now(const struct io_uring_sqe *sqe)
 {
     switch (sqe->opcode) {
     case IORING_OP_READ:
@@ -215,8 +227,7 @@ bool request_is_impatient(const struct io_uring_sqe *sqe)
     }
 }
 
-/* May there be several results? Then each but the last carries F_MORE. */
-bool request_is_multishot(const struct io_uring_sqe *sqe)
+bool request_asks_for_many(const struct io_uring_sqe *sqe)
 {
     switch (sqe->opcode) {
     case IORING_OP_ACCEPT:
@@ -251,37 +262,45 @@ int request_refusal(const struct io_uring_sqe *sqe)
 void request_start(struct emu *emu, struct request *r)
 {
     int verdict = request_refusal(&r->sqe);
+    const struct emu_op *op;
 
-    if (verdict != 0) {
+    if (UNLIKELY(verdict != 0)) {
         request_complete(emu, r, verdict);
         return;
     }
-    r->op = op_find(r->sqe.opcode);
-    verdict = files_take(emu, r);
-    if (verdict == 0)
-        verdict = buffers_take(emu, r);
-    if (verdict != 0) {
-        request_complete(emu, r, verdict);
-        return;
+    op = r->op = op_find(r->sqe.opcode);
+    if (UNLIKELY((r->sqe.flags & IOSQE_FIXED_FILE) != 0 || op->splices ||
+                 op->registered)) {
+        verdict = files_take(emu, r);
+        if (verdict == 0)
+            verdict = buffers_take(emu, r);
+        if (verdict != 0) {
+            request_complete(emu, r, verdict);
+            return;
+        }
     }
     r->multishot = request_is_multishot(&r->sqe);
-    if (r->op->begin != NULL)
-        verdict = r->op->begin(emu, r);
-    else if (r->op->attempt == NULL)
+    if (op->begin != NULL)
+        verdict = op->begin(emu, r);
+    else if (op->attempt == NULL)
         verdict = EMU_POOL;
-    else if (net_polls_first(&r->sqe) || wait_must_queue(emu, r))
+    else if (net_polls_first(&r->sqe) ||
+             (op->direction != EMU_NONE && wait_must_queue(emu, r)))
         verdict = EMU_WAIT;
     else
         verdict = request_attempt(emu, r);
-    request_settle(emu, r, verdict);
+    if (LIKELY(verdict > EMU_TAKEN))
+        request_complete(emu, r, verdict);
+    else
+        request_settle(emu, r, verdict);
 }
 
 /*
- * Try it; a multishot request again and again, until it would block or has had
+ * A multishot request is tried again and again, until it would block or has had
  * its share of the turn, which is Linux's: a peer that sends without end must
  * not keep the others from theirs.
  */
-int request_attempt(struct emu *emu, struct request *r)
+static SELDOM int request_attempt_many(struct emu *emu, struct request *r)
 {
     bool patient = !request_is_impatient(&r->sqe);
     int verdict = r->op->attempt(r);
@@ -296,6 +315,12 @@ int request_attempt(struct emu *emu, struct request *r)
             verdict = EMU_WAIT;
     }
     return verdict == EMU_WAIT && shots > 0 && patient ? EMU_AGAIN : verdict;
+}
+
+int request_attempt(struct emu *emu, struct request *r)
+{
+    return UNLIKELY(r->multishot) ? request_attempt_many(emu, r)
+                                  : r->op->attempt(r);
 }
 
 static int request_to_pool(struct emu *emu, struct request *r, bool serial)
@@ -385,8 +410,8 @@ bool request_has_room(const struct emu *emu)
            cq_ready(&emu->kernel.cq) < emu->kernel.cq.entries;
 }
 
-static bool cq_push(struct emu *emu, uint64_t user_data, int result,
-                    uint32_t flags)
+static inline bool cq_push(struct emu *emu, uint64_t user_data, int result,
+                           uint32_t flags)
 {
     struct cq *cq = &emu->kernel.cq;
     uint32_t tail = atomic_load_explicit(cq->tail, memory_order_relaxed);
@@ -397,12 +422,11 @@ static bool cq_push(struct emu *emu, uint64_t user_data, int result,
                                                        .res = result,
                                                        .flags = flags };
     atomic_store_explicit(cq->tail, tail + 1, memory_order_release);
-    emu->cq_event.threaded |= emu->collecting;
     return true;
 }
 
-static void request_overflow(struct emu *emu, struct request *r, int result,
-                             uint32_t flags)
+static SELDOM void request_overflow(struct emu *emu, struct request *r,
+                                    int result, uint32_t flags)
 {
     r->place = EMU_OVERFLOWN;
     r->result = result;
@@ -413,7 +437,7 @@ static void request_overflow(struct emu *emu, struct request *r, int result,
 }
 
 /* Timeouts do not count for counted timeouts unless they were cancelled. */
-static bool request_counts(const struct request *r, int result)
+static inline bool request_counts(const struct request *r, int result)
 {
     return r->sqe.opcode != IORING_OP_TIMEOUT || result == -ECANCELED ||
            result == -EINVAL || result == -EFAULT;
@@ -437,7 +461,8 @@ bool request_post_more(struct emu *emu, struct request *r, int result)
 /* The bytes first, then the word that their buffer is free, which becomes the
  * request's end. Without memory for both the bytes are the end, as they are on
  * a Linux that refuses the request. */
-static uint32_t request_notify(struct emu *emu, struct request *r, int *result)
+static SELDOM uint32_t request_notify(struct emu *emu, struct request *r,
+                                      int *result)
 {
     if (!request_post_more(emu, r, *result))
         return 0;
@@ -448,39 +473,64 @@ static uint32_t request_notify(struct emu *emu, struct request *r, int *result)
     return IORING_CQE_F_NOTIF;
 }
 
-/* The result has been found: to the CQ, or nowhere. */
-void request_post(struct emu *emu, struct request *r, int result, bool silent)
+/* Has it something of the tables? */
+static inline bool request_holds(const struct request *r)
 {
-    struct emu_file *const files[2] = { r->files[0], r->files[1] };
-    bool counts = request_counts(r, result);
-    struct emu_buffer *buffer = r->buffer;
+    return r->files[0] != NULL || r->files[1] != NULL || r->buffer != NULL;
+}
 
-    if (r->counted) {
+/* The result has been found: to the CQ, or nowhere. */
+static inline void post_inline(struct emu *emu, struct request *r, int result,
+                               bool silent)
+{
+    bool counts = request_counts(r, result) && !silent;
+
+    if (LIKELY(r->counted)) {
         ASSERT(emu->unfinished > 0);
         emu->unfinished--;
     }
-    if (silent) {
-        request_release(emu, r);
-        files_drop(emu, files);
-        buffers_drop(emu, buffer);
-        return;
-    }
-    if (r->op != NULL && r->op->notifies)
+    if (UNLIKELY(r->op != NULL && r->op->notifies) && !silent)
         r->cqe_flags = request_notify(emu, r, &result);
-    if (cq_push(emu, r->sqe.user_data, result, r->cqe_flags))
-        request_release(emu, r);
+    if (UNLIKELY(silent) ||
+        LIKELY(cq_push(emu, r->sqe.user_data, result, r->cqe_flags)))
+        request_release_inline(emu, r);
     else
         request_overflow(emu, r, result, r->cqe_flags);
-    files_drop(emu, files);
-    buffers_drop(emu, buffer);
-    if (counts) {
+    if (LIKELY(counts)) {
         emu->events++;
         timeout_count(emu);
     }
 }
 
+/* The same of one that has something of the tables: it lets go of it when its
+ * slot is free, for that may set off other results. */
+static SELDOM void post_of_holder(struct emu *emu, struct request *r,
+                                  int result, bool silent)
+{
+    struct emu_file *const files[2] = { r->files[0], r->files[1] };
+    struct emu_buffer *buffer = r->buffer;
+
+    post_inline(emu, r, result, silent);
+    files_drop(emu, files);
+    buffers_drop(emu, buffer);
+}
+
+static inline void request_post_inline(struct emu *emu, struct request *r,
+                                       int result, bool silent)
+{
+    if (UNLIKELY(request_holds(r)))
+        post_of_holder(emu, r, result, silent);
+    else
+        post_inline(emu, r, result, silent);
+}
+
+void request_post(struct emu *emu, struct request *r, int result, bool silent)
+{
+    request_post_inline(emu, r, result, silent);
+}
+
 /* Is it a failure, for those behind it in a chain and for CQE_SKIP_SUCCESS? */
-static bool request_failed(const struct request *r, int result)
+static SELDOM bool request_failed(const struct request *r, int result)
 {
     if (r->doomed)
         return true;
@@ -495,20 +545,22 @@ static bool request_failed(const struct request *r, int result)
 /* The one end of every request that has begun. */
 void request_complete(struct emu *emu, struct request *r, int result)
 {
-    bool failed;
+    const struct emu_op *op = r->op;
+    bool silent = false;
 
     ASSERT(r->place == EMU_NEW && !list_is_linked(&r->link));
-    result = files_settle(emu, r, result);
-    failed = request_failed(r, result);
+    if (UNLIKELY(op != NULL && op->opens))
+        result = files_settle(emu, r, result);
     request_let_go(emu, r);
     if (UNLIKELY(r->keeps[0] || r->keeps[1]))
         keep_end(emu, r);
-    if (r->op != NULL && r->op->after != NULL && !r->doomed)
-        r->op->after(emu, r, result);
+    if (op != NULL && op->after != NULL && !r->doomed)
+        op->after(emu, r, result);
+    if (UNLIKELY((r->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0))
+        silent = !request_failed(r, result);
     if (UNLIKELY(r->next != NULL || r->limit != NULL))
-        chain_go_on(emu, r, failed);
-    request_post(emu, r, result,
-                 (r->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0 && !failed);
+        chain_go_on(emu, r, request_failed(r, result));
+    request_post_inline(emu, r, result, silent);
 }
 
 /*
@@ -561,13 +613,10 @@ bool request_post_for_others(struct emu *emu, const struct posted *posted)
     return true;
 }
 
-/* Move overflown results to the CQ as far as there is room. */
-void request_flush(struct emu *emu)
+void request_flush_overflow(struct emu *emu)
 {
     struct list kept;
 
-    if (LIKELY(list_is_empty(&emu->overflow)))
-        return;
     list_init(&kept);
     list_append_all(&kept, &emu->overflow);
     for (;;) {

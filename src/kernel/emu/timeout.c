@@ -157,8 +157,7 @@ void timeout_leave(struct emu *emu, struct request *r)
     r->place = EMU_NEW;
 }
 
-/* A CQE has been posted: complete the timeouts that waited for so many. */
-void timeout_count(struct emu *emu)
+void timeout_count_due(struct emu *emu)
 {
     while (!list_is_empty(&emu->counted)) {
         struct timing *timing =
@@ -216,7 +215,7 @@ void timeout_sleep(struct emu *emu, struct request *r, uint64_t delay_ns)
     r->place = EMU_TIMING;
 }
 
-void timeout_run(struct emu *emu)
+void timeout_run_due(struct emu *emu)
 {
     struct wheel_node *node;
 

@@ -47,11 +47,12 @@ static bool turn_take_wake(struct emu *emu)
            atomic_exchange_explicit(&emu->woken, false, memory_order_acquire);
 }
 
+static const unsigned links = IOSQE_IO_LINK | IOSQE_IO_HARDLINK;
+
 /* How many SQEs, of `count` from `head` on, the chain that begins there has. */
 static unsigned turn_chain_length(const struct sq *sq, uint32_t head,
                                   unsigned count)
 {
-    const unsigned links = IOSQE_IO_LINK | IOSQE_IO_HARDLINK;
     unsigned length = 1;
 
     while (length < count &&
@@ -74,7 +75,7 @@ static int turn_submit(struct emu *emu, unsigned submit)
         const struct io_uring_sqe *sqe = &sq->sqes[head & sq->mask];
         struct request *r;
 
-        if (emu->chain_first == NULL) {
+        if (UNLIKELY((sqe->flags & links) != 0) && emu->chain_first == NULL) {
             unsigned length = turn_chain_length(sq, head, submit - taken);
 
             if (length > 1 && !request_reserve(emu, length))
@@ -163,9 +164,10 @@ static int turn_epoll(struct emu *emu, uint64_t until_ns)
 
 static void turn_pool_results(struct emu *emu)
 {
+    const struct cq *cq = &emu->kernel.cq;
+    uint32_t tail = atomic_load_explicit(cq->tail, memory_order_relaxed);
     struct request *r, *next;
 
-    emu->collecting = true;
     for (r = pool_results(emu->pool); r != NULL; r = next) {
         enum direction direction = request_direction(r);
         bool serial = r->serial;
@@ -186,7 +188,8 @@ static void turn_pool_results(struct emu *emu)
         if (serial)
             wait_resume(emu, fd, direction);
     }
-    emu->collecting = false;
+    emu->cq_event.threaded |=
+        atomic_load_explicit(cq->tail, memory_order_relaxed) != tail;
 }
 
 /* Sleep until an event or `until_ns`, and serve who waited for what is ready:
@@ -237,9 +240,12 @@ int turn_collect(struct emu *emu, uint64_t until_ns)
         if (count == EMU_EVENTS)
             turn_serve_rest(emu);
     }
-    turn_pool_results(emu);
-    waiter_results(emu);
-    mail_collect(emu);
+    if (emu->pooled > 0)
+        turn_pool_results(emu);
+    if (UNLIKELY(emu->asleep > 0))
+        waiter_results(emu);
+    if (UNLIKELY(mail_has_come(emu)))
+        mail_collect(emu);
     timeout_run(emu);
     chain_run(emu);
     return count < 0 ? count : 0;
