@@ -146,7 +146,7 @@ static int32_t result_of(const gyre_op *op, int32_t res)
 {
     bool internal;
 
-    if (LIKELY(res > -RESTART_FIRST && res != -EINTR))
+    if (LIKELY(res >= 0))
         return res;
     internal = (res <= -RESTART_FIRST && res >= -RESTART_LAST) ||
                res == -RESTART_BLOCK;
@@ -204,7 +204,7 @@ static int32_t op_reveal(gyre_loop *loop, gyre_op *op, int32_t res, bool last)
 static inline void op_finish(gyre_loop *loop, gyre_op *op, int32_t res,
                              uint32_t flags)
 {
-    gyre_result result = { .flags = flags };
+    gyre_result result;
 
     slot_leave(loop, op);
     op->state_ = OP_IDLE; /* I1 */
@@ -214,7 +214,7 @@ static inline void op_finish(gyre_loop *loop, gyre_op *op, int32_t res,
     if (UNLIKELY(op->deadline_ != NULL))
         res = deadline_finish(op, res);
     loop->called++;
-    result.res = res;
+    result = (gyre_result){ res, flags };
     op->done_(op, result); /* I3: the op may be gone */
 }
 
@@ -280,8 +280,38 @@ static void op_repeat(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)
     op->done_(op, (gyre_result){ res, flags | IORING_CQE_F_MORE });
 }
 
+/* The last completion that may not be the last, or not of one op alone. */
+static __attribute__((noinline)) void op_land_seldom(gyre_loop *loop,
+                                                     gyre_op *op, int32_t res,
+                                                     uint32_t flags)
+{
+    if ((op->flags_ & OP_CHAINED) != 0) {
+        chain_complete(loop, op, res, flags);
+        return;
+    }
+    if ((op->flags_ & OP_ON_CANCELS) != 0)
+        op_head_remove(&loop->cancels, op);
+    else
+        op_head_remove(&loop->slots[op->slot_].flying, op);
+    counter_sub(&loop->in_flight, 1);
+    if (UNLIKELY(op_was_dropped(loop, op, res))) {
+        op->flags_ |= OP_RESCUED;
+        op_retry(loop, op);
+    } else if (op_wants_retry(op, res) || (UNLIKELY(loop->disguised > 0) &&
+                                           reclock_goes_on(loop, op, res))) {
+        op_retry(loop, op);
+    } else if (op_repeats(op, res)) {
+        op_repeat(loop, op, res, flags);
+    } else {
+        if (UNLIKELY((op->flags_ & OP_REPEATS) != 0))
+            res = message_pass(op, res);
+        op_finish(loop, op, res, flags);
+    }
+}
+
 static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
 {
+    const uint8_t seldom = OP_ON_CANCELS | OP_CHAINED | OP_REPEATS;
     gyre_op *op = (gyre_op *)(uintptr_t)(cqe->user_data & OP_ADDRESS_MASK);
     int32_t res;
 
@@ -301,28 +331,14 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
         op_continue(loop, op, res, cqe->flags);
         return;
     }
-    if (LIKELY((op->flags_ & (OP_ON_CANCELS | OP_CHAINED)) == 0)) {
-        op_head_remove(&loop->slots[op->slot_].flying, op);
-    } else if ((op->flags_ & OP_CHAINED) != 0) {
-        chain_complete(loop, op, res, cqe->flags);
+    if (UNLIKELY((op->flags_ & seldom) != 0 || res < 0 ||
+                 loop->disguised > 0)) {
+        op_land_seldom(loop, op, res, cqe->flags);
         return;
-    } else {
-        op_head_remove(&loop->cancels, op);
     }
+    op_head_remove(&loop->slots[op->slot_].flying, op);
     counter_sub(&loop->in_flight, 1);
-    if (UNLIKELY(op_was_dropped(loop, op, res))) {
-        op->flags_ |= OP_RESCUED;
-        op_retry(loop, op);
-    } else if (op_wants_retry(op, res) || (UNLIKELY(loop->disguised > 0) &&
-                                           reclock_goes_on(loop, op, res))) {
-        op_retry(loop, op);
-    } else if (op_repeats(op, res)) {
-        op_repeat(loop, op, res, cqe->flags);
-    } else {
-        if (UNLIKELY((op->flags_ & OP_REPEATS) != 0))
-            res = message_pass(op, res);
-        op_finish(loop, op, res, cqe->flags);
-    }
+    op_finish(loop, op, res, cqe->flags);
 }
 
 static void loop_take_gone(gyre_loop *loop, const struct io_uring_cqe *cqe)
@@ -334,13 +350,11 @@ static void loop_take_gone(gyre_loop *loop, const struct io_uring_cqe *cqe)
     tag->gone(tag);
 }
 
-/* Does the CQE answer a request of the loop? The kernel's own do not count. */
-static bool loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
+/* Whatever is no op's. */
+static __attribute__((noinline)) bool loop_take_other(
+    gyre_loop *loop, const struct io_uring_cqe *cqe)
 {
     switch (cqe->user_data & KERNEL_TAG_MASK) {
-    case KERNEL_TAG_OP:
-        op_complete(loop, cqe);
-        return true;
     case KERNEL_TAG_CANCEL:
         /* The target tells by its own last CQE what came of it. */
         if (UNLIKELY(cqe->user_data != KERNEL_TAG_CANCEL))
@@ -361,6 +375,16 @@ static bool loop_take_cqe(gyre_loop *loop, const struct io_uring_cqe *cqe)
               "somebody else",
               (unsigned long long)cqe->user_data);
     }
+}
+
+/* Does the CQE answer a request of the loop? The kernel's own do not count. */
+static inline bool loop_take_cqe(gyre_loop *loop,
+                                 const struct io_uring_cqe *cqe)
+{
+    if (UNLIKELY((cqe->user_data & KERNEL_TAG_MASK) != KERNEL_TAG_OP))
+        return loop_take_other(loop, cqe);
+    op_complete(loop, cqe);
+    return true;
 }
 
 static unsigned loop_dispatch_ended(gyre_loop *loop, unsigned limit)

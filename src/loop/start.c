@@ -347,22 +347,30 @@ static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
     return true;
 }
 
-static inline bool op_flush_inline(gyre_loop *loop, gyre_op *op, uint8_t route,
-                                   uint32_t room, uint32_t *taken)
+/* Into the SQ, in which there is room. */
+static inline void op_write(gyre_loop *loop, gyre_op *op)
 {
     struct kernel *kernel = loop->kernel;
     struct io_uring_sqe *sqe;
 
-    if (LIKELY(route == KERNEL_ROUTE_SQ)) {
+    op->position_ = kernel->sq.filled;
+    sqe = sq_next(&kernel->sq);
+    sqe_copy(sqe, op);
+    if (UNLIKELY(loop->fixed != NULL) && fixed_apply(loop->fixed, sqe))
+        counter_add(&loop->fixed_ops, 1);
+    op_take_off(loop, op);
+}
+
+bool op_flush(gyre_loop *loop, gyre_op *op, uint32_t room, uint32_t *taken)
+{
+    struct kernel *kernel = loop->kernel;
+    uint8_t route = op_route_inline(kernel, op);
+
+    if (route == KERNEL_ROUTE_SQ) {
         if (*taken == room)
             return false;
         ++*taken;
-        op->position_ = kernel->sq.filled;
-        sqe = sq_next(&kernel->sq);
-        sqe_copy(sqe, op);
-        if (UNLIKELY(loop->fixed != NULL) && fixed_apply(loop->fixed, sqe))
-            counter_add(&loop->fixed_ops, 1);
-        op_take_off(loop, op);
+        op_write(loop, op);
     } else if (route == KERNEL_ROUTE_SIDE) {
         op_start_beside(loop, op);
     } else if (route == KERNEL_ROUTE_LOOK) {
@@ -379,16 +387,33 @@ static inline bool op_flush_inline(gyre_loop *loop, gyre_op *op, uint8_t route,
     return true;
 }
 
-bool op_flush(gyre_loop *loop, gyre_op *op, uint32_t room, uint32_t *taken)
+/* The first op of the backlog, whatever it is; false if it stays there. */
+static __attribute__((noinline)) bool op_flush_any(gyre_loop *loop, gyre_op *op,
+                                                   uint32_t room,
+                                                   uint32_t *taken)
 {
-    return op_flush_inline(loop, op, op_route_inline(loop->kernel, op), room,
-                           taken);
+    if (counter_get(&loop->in_flight) + *taken >= loop->in_flight_max)
+        return false;
+    return (gyre_op_sqe(op)->flags & SPECIAL_FLAGS) != 0
+               ? special_flush(loop, op, room, taken)
+               : op_flush(loop, op, room, taken);
+}
+
+/* How many of those that need nothing but the SQ may go there; once it is less,
+ * each is looked at by op_flush_any(). */
+static inline uint32_t loop_plain_room(const gyre_loop *loop, uint32_t room)
+{
+    uint64_t flying = counter_get(&loop->in_flight);
+    uint64_t left = flying < loop->in_flight_max ? loop->in_flight_max - flying
+                                                 : 0;
+
+    return left < room ? (uint32_t)left : room;
 }
 
 void loop_flush(gyre_loop *loop)
 {
     struct kernel *kernel = loop->kernel;
-    uint32_t room, taken = 0;
+    uint32_t room, plain_room, taken = 0;
     gyre_op *op;
 
     if (loop->backlog.first == NULL && loop->cancels == NULL)
@@ -404,16 +429,23 @@ void loop_flush(gyre_loop *loop)
     if (UNLIKELY(loop->draining) && !drain_has_ended(loop))
         return;
     loop->backlog_waits = false; /* the first may be another than it was */
+    plain_room = loop_plain_room(loop, room);
     while ((op = loop->backlog.first) != NULL) {
-        uint8_t route = op_route_inline(kernel, op);
+        uint32_t so_far = taken; /* whose address may be taken */
+        bool go_on;
 
-        if (UNLIKELY(counter_get(&loop->in_flight) + taken >=
-                     loop->in_flight_max))
+        if (LIKELY((gyre_op_sqe(op)->flags & SPECIAL_FLAGS) == 0 &&
+                   op_route_inline(kernel, op) == KERNEL_ROUTE_SQ &&
+                   taken < plain_room)) {
+            op_write(loop, op);
+            taken++;
+            continue;
+        }
+        go_on = op_flush_any(loop, op, room, &so_far);
+        taken = so_far;
+        if (!go_on)
             break;
-        if (UNLIKELY((gyre_op_sqe(op)->flags & SPECIAL_FLAGS) != 0)
-                ? !special_flush(loop, op, room, &taken)
-                : !op_flush_inline(loop, op, route, room, &taken))
-            break;
+        plain_room = loop_plain_room(loop, room);
     }
     loop_count_flying(loop, taken);
 }
