@@ -205,7 +205,13 @@ void gyre_receiver_take_slots(gyre_receiver *receiver,
 
 void message_end(gyre_loop *loop)
 {
-    alloc_free(loop->receivers);
+    struct receivers *receivers = loop->receivers;
+
+    /* A close that comes later finds no loop, rather than one that is gone. */
+    for (uint32_t i = 0; receivers != NULL && i < receivers->size; i++)
+        if (receivers->places[i].receiver != NULL)
+            receivers->places[i].receiver->loop_ = NULL;
+    alloc_free(receivers);
     loop->receivers = NULL;
 }
 

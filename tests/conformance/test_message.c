@@ -303,3 +303,18 @@ TEST_WITH(D7_a_message_to_a_loop_needs_a_receiver, .panic = "the address of a",
     gyre_op_sqe(&call.op)->off = 0x1230;
     call_start(loop, &call);
 }
+
+static void hear_nothing(gyre_receiver *receiver, int32_t value)
+{
+    FAIL("%p heard %d", (void *)receiver, (int)value);
+}
+
+TEST_PANICS(D7_the_loops_end_closes_its_receivers, "the receiver is not open")
+{
+    gyre_loop *loop = stage_open(8);
+    gyre_receiver receiver;
+
+    CHECK_OK(gyre_receiver_open(&receiver, loop, hear_nothing, NULL));
+    gyre_loop_destroy(loop);
+    gyre_receiver_close(&receiver);
+}
