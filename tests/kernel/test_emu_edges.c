@@ -69,6 +69,8 @@ BOTH_TEST(D8_slots_that_cannot_be_told_are_not_filled)
     };
     int fds[2], *given;
 
+    if (!has(k, RING_SPARSE_FILES))
+        return;
     make_pipe(fds, 0);
     given = read_only(fds, sizeof fds);
     CHECK_OK(k->class->reg(k, IORING_REGISTER_FILES2, &table, sizeof table));
@@ -108,13 +110,16 @@ BOTH_TEST(I6_a_ring_of_buffers_is_writable)
     struct io_uring_buf_status status = { .buf_group = GROUP };
     struct ring_of ring;
     void *page = read_only(&none, sizeof none);
+    int error;
 
     reg.ring_addr = (uintptr_t)page;
     CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_RING, &reg, 1), -EFAULT);
     munmap(page, 4096);
     CHECK_OK(set_up(k, &ring, 4, 0));
     page = read_only(&status, sizeof status);
-    CHECK_ERR(k->class->reg(k, IORING_REGISTER_PBUF_STATUS, page, 1), -EFAULT);
+    error = k->class->reg(k, IORING_REGISTER_PBUF_STATUS, page, 1);
+    if (error != -EINVAL || k->ring_fd < 0) /* Linux < 6.8 */
+        CHECK_ERR(error, -EFAULT);
     munmap(page, 4096);
     tear_down(&ring);
 }
