@@ -309,7 +309,8 @@ static void hear_nothing(gyre_receiver *receiver, int32_t value)
     FAIL("%p heard %d", (void *)receiver, (int)value);
 }
 
-TEST_PANICS(D7_the_loops_end_closes_its_receivers, "the receiver is not open")
+TEST_WITH(D7_the_loops_end_closes_its_receivers, .kernels = TEST_EVERY_KERNEL,
+          .panic = "the receiver is not open")
 {
     gyre_loop *loop = stage_open(8);
     gyre_receiver receiver;
