@@ -103,14 +103,16 @@ struct chain *chain_create(gyre_loop *loop, uint32_t count)
     return chain;
 }
 
-/* Nobody is left, and nobody looks: free it. */
+/* Nobody is left: there is nothing to ask again. And nobody looks: free it. */
 static void chain_look(struct chain *chain)
 {
     struct chains *chains = chain->loop->chains;
 
-    if (chain->left > 0 || chain->pins > 0)
+    if (chain->left > 0)
         return;
     gyre_timer_stop(&chain->again);
+    if (chain->pins > 0)
+        return;
     chains->at[chain->number] = NULL;
     chains->used--;
     alloc_free(chain);

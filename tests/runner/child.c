@@ -153,8 +153,8 @@ static void take_away(const char *features)
 
     if (features == NULL)
         return;
-    snprintf(both, sizeof both, "%s,%s", before != NULL ? before : "",
-             features);
+    snprintf(both, sizeof both, "%s%s%s", before != NULL ? before : "",
+             before != NULL ? "," : "", features);
     setenv("GYRE_WITHOUT", both, 1);
 }
 

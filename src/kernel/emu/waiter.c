@@ -21,17 +21,20 @@
  *   both are woken Linux names the later one, so no wake is lost to a cancel.
  *
  *   Where there are no vectors (before Linux 5.16), or a mask, which vectors
- *   have not: the thread sleeps on a word of its own, and is moved to the
- *   caller's by FUTEX_REQUEUE, mask and all. The value is compared before and
- *   after. Such a thread can only be cancelled by waking all on the word who
- *   have a bit of the mask in common, as one may: a futex's wait may end for no
- *   reason.
+ *   have not: the thread sleeps on the caller's word, and /proc tells when it
+ *   does. (Moved there by FUTEX_REQUEUE it would not stay: at each spurious
+ *   wake-up Linux lets it begin anew, where it slept first.) Such a thread can
+ *   only be cancelled by waking all on the word who have a bit of the mask in
+ *   common, as one may: a futex's wait may end for no reason.
  */
 #include "kernel/emu/waiter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,14 +63,16 @@ struct waiter {
     struct futex_entry *words; /* with the waiter's own around */
     unsigned count;
     const void *word; /* WAITER_SLEEP_ONE */
+    uint32_t value;
     uint32_t mask;
-    int shared_not; /* FUTEX_PRIVATE_FLAG or 0 */
+    _Atomic long tid;
+    atomic_bool going; /* to sleep on the word */
+    int shared_not;    /* FUTEX_PRIVATE_FLAG or 0 */
 
     _Atomic uint32_t cancel;    /* the first word: 1 ends the sleep */
     _Atomic uint32_t here;      /* the last, always 0 */
     _Atomic uint32_t elsewhere; /* where it is moved to */
     bool cancelled;
-    bool too_late; /* the value had changed before it was queued */
     atomic_bool awake;
     int result;
 };
@@ -111,13 +116,14 @@ static int waiter_sleep(const struct waiter *w)
     return woken == 0 ? -ECANCELED : (int)woken - 1;
 }
 
-static int waiter_sleep_one(const struct waiter *w)
+static int waiter_sleep_one(struct waiter *w)
 {
     long error;
 
+    atomic_store_explicit(&w->going, true, memory_order_release);
     do
-        error = futex(&w->here, FUTEX_WAIT_BITSET | w->shared_not, 0, 0, NULL,
-                      w->mask);
+        error = futex(w->word, FUTEX_WAIT_BITSET | w->shared_not, w->value, 0,
+                      NULL, w->mask);
     while (error < 0 && errno == EINTR);
     return error < 0 ? -errno : 0;
 }
@@ -141,6 +147,7 @@ static void *waiter_main(void *arg)
 {
     struct waiter *w = arg;
 
+    atomic_store_explicit(&w->tid, syscall(SYS_gettid), memory_order_relaxed);
     for (;;) {
         uint32_t task = atomic_load_explicit(&w->task, memory_order_acquire);
 
@@ -203,7 +210,8 @@ static struct waiter *waiter_begin(struct emu *emu, struct request *r)
     if (w == NULL)
         return NULL;
     w->r = r;
-    w->cancelled = w->too_late = false;
+    w->cancelled = false;
+    atomic_store_explicit(&w->going, false, memory_order_relaxed);
     atomic_store_explicit(&w->cancel, 0, memory_order_relaxed);
     atomic_store_explicit(&w->awake, false, memory_order_relaxed);
     r->kept.waiter = w;
@@ -212,11 +220,47 @@ static struct waiter *waiter_begin(struct emu *emu, struct request *r)
     return w;
 }
 
-/* Move the thread from its own word to another: then it is queued there. */
-static void waiter_move(struct waiter *w, const void *to)
+static bool waiter_is_awake(const struct waiter *w)
 {
-    while (futex(&w->here, FUTEX_REQUEUE | w->shared_not, 0, 1, to, 0) < 1 &&
-           !atomic_load_explicit(&w->awake, memory_order_acquire))
+    return atomic_load_explicit(&w->awake, memory_order_acquire);
+}
+
+/* The thread can be moved from its last word, so it is queued on all. */
+static void waiter_await_queued(struct waiter *w)
+{
+    while (futex(&w->here, FUTEX_REQUEUE | w->shared_not, 0, 1, &w->elsewhere,
+                 0) < 1 &&
+           !waiter_is_awake(w))
+        thread_yield();
+}
+
+/* Does the thread sleep? What follows its name in /proc is its state. Where
+ * there is no /proc, it is believed to. */
+static bool thread_sleeps(long tid)
+{
+    char path[64], text[128];
+    const char *state;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", tid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return true;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    state = strrchr(text, ')');
+    return state == NULL || state[1] == '\0' || state[2] == 'S';
+}
+
+/* Once it goes, the thread does nothing but queue itself and sleep. */
+static void waiter_await_sleep(struct waiter *w)
+{
+    while (
+        !waiter_is_awake(w) &&
+        (!atomic_load_explicit(&w->going, memory_order_acquire) ||
+         !thread_sleeps(atomic_load_explicit(&w->tid, memory_order_relaxed))))
         thread_yield();
 }
 
@@ -236,7 +280,7 @@ int waiter_start(struct emu *emu, struct request *r, struct futex_entry *words,
     words[count + 1] =
         (struct futex_entry){ .address = (uintptr_t)&w->here, .flags = flags };
     waiter_tell(w, WAITER_SLEEP);
-    waiter_move(w, &w->elsewhere);
+    waiter_await_queued(w);
     return 0;
 }
 
@@ -270,15 +314,12 @@ int waiter_start_one(struct emu *emu, struct request *r,
     if (w == NULL)
         return -ENOMEM;
     w->word = job.word;
+    w->value = (uint32_t)word->value;
     w->shared_not = job.shared_not;
     w->mask = mask;
     w->words = NULL;
     waiter_tell(w, WAITER_SLEEP_ONE);
-    waiter_move(w, w->word);
-    if (word_compare(w, (uint32_t)word->value) != 0) {
-        w->too_late = true;
-        waiter_shake(w);
-    }
+    waiter_await_sleep(w);
     return 0;
 }
 
@@ -308,8 +349,6 @@ static void waiter_end(struct emu *emu, struct waiter *w)
      * who could have had that wake were woken. */
     if (w->words == NULL && w->cancelled)
         result = -ECANCELED;
-    else if (w->words == NULL && w->too_late)
-        result = -EAGAIN;
     w->r = NULL;
     emu->asleep--;
     if (emu->idle_waiter_count < IDLE_MAX) {
