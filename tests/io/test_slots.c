@@ -49,7 +49,7 @@ static int serve_one(void *arg)
 
 static int client(void *arg)
 {
-    char text[32], got[16];
+    char text[32], got[32];
     int fd = gyre_socket_slot(AF_INET, SOCK_STREAM, 0, GYRE_SLOT_ANY);
 
     CHECK(gyre_is_slot(fd));
