@@ -58,6 +58,7 @@
 #include <gyre/poll.h>
 #include <gyre/process.h>
 #include <gyre/registered.h>
+#include <gyre/ring.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>
 #include <gyre/slot.h>

@@ -27,6 +27,7 @@
 #define GYRE_LOOP_H
 
 #include <gyre/op.h>
+#include <gyre/ring.h>
 #include <gyre/types.h>
 
 #ifdef __cplusplus
@@ -59,6 +60,8 @@ typedef struct gyre_loop_options {
     /* How long the backlog may grow before gyre_op_try_start() refuses; 0: any
      * length. gyre_op_start() and tasks are never refused. */
     unsigned backlog_max;
+    /* How Linux's ring is to be: gyre/ring.h. */
+    gyre_ring_options ring;
 } gyre_loop_options;
 
 /*
@@ -71,6 +74,21 @@ GYRE_API int gyre_loop_create(gyre_loop **loop,
 
 /* A sentence for this thread's last failed gyre_loop_create(); "" if none. */
 GYRE_API const char *gyre_loop_create_error(void);
+
+/*
+ * Set members of `options` by their names, those of `ring` by theirs, as a
+ * program's own configuration may have them: "entries=64,sqpoll". A member that
+ * is no number is set by its name alone. 0, or -EINVAL: then `why` (may be
+ * NULL) is a sentence for this thread, until its next failed call, and the
+ * members before the mistake are set.
+ */
+GYRE_API int gyre_loop_options_set(gyre_loop_options *options, const char *text,
+                                   const char **why) GYRE_MUST_USE;
+
+/* What the loop has: each number as it was resolved, each member of `ring` as
+ * it was had. `options->size` is set by the caller. Any thread. */
+GYRE_API void gyre_loop_get_options(const gyre_loop *loop,
+                                    gyre_loop_options *options);
 
 /*
  * Cancel every started op but closes, which are carried out; turn until each

@@ -125,10 +125,11 @@ int kernel_open(struct kernel **kernel, const struct kernel_options *options,
             sentence = choice.reason;
             err = -EINVAL;
         } else {
+            resolved.why = &sentence;
             err = choice.open(kernel, &resolved);
             if (err == 0)
                 (*kernel)->reason = choice.reason;
-            else
+            else if (sentence == NULL)
                 sentence = sentence_of(&choice, err);
         }
     }

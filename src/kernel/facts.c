@@ -73,7 +73,7 @@ static void collect_opcodes(struct facts *facts)
     struct ring ring;
 
     facts->refusal = kernel_uring_refusal();
-    if (facts->refusal != NULL || ring_open(&ring, 1, 0) != 0)
+    if (facts->refusal != NULL || ring_open_plain(&ring, 1, 0) != 0)
         return;
     ring_probe(&ring, &facts->opcodes);
     facts->register_opcodes = ring_register_opcodes();

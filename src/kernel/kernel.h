@@ -31,6 +31,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <gyre/ring.h>
+
 #include "ring/abi.h"
 #include "ring/queue.h"
 
@@ -193,6 +195,7 @@ struct kernel {
     uint32_t features;
     int ring_fd;
     const char *reason; /* why this kernel was chosen, one line */
+    gyre_ring_options ring; /* of what was asked for, what is in force */
 
     /* post.c: by which number others send CQEs to it. */
     int address;
@@ -205,6 +208,8 @@ struct kernel_options {
     unsigned cq_entries;  /* 0: twice the SQ */
     bool clamp;           /* too many: take the most there is */
     unsigned threads_max; /* of the blocking pool; 0: KERNEL_THREADS_DEFAULT */
+    gyre_ring_options ring; /* what is asked of Linux's ring */
+    const char **why; /* or NULL; set to a sentence if `ring` is refused */
 };
 
 #define KERNEL_ENTRIES_MAX 32768U

@@ -69,3 +69,24 @@ int kernel_options_resolve(struct kernel_options *result,
         result->threads_max = KERNEL_THREADS_DEFAULT;
     return 0;
 }
+
+/* What only Linux's own ring can give. */
+static const char *asked_of_linux(const gyre_ring_options *asked)
+{
+    if (asked->sqpoll || asked->sqpoll_bound)
+        return "sqpoll: io_uring is not used here (gyre doctor says why), and "
+               "no thread of Linux's polls an emulated queue: leave it out, or "
+               "set best_effort";
+    return NULL;
+}
+
+int kernel_options_refuse_ring(const struct kernel_options *options)
+{
+    const char *sentence = asked_of_linux(&options->ring);
+
+    if (sentence == NULL || options->ring.best_effort)
+        return 0;
+    if (options->why != NULL)
+        *options->why = sentence;
+    return -EOPNOTSUPP;
+}

@@ -19,4 +19,10 @@ int kernel_options_resolve(struct kernel_options *result,
                            const struct kernel_options *asked,
                            const char **why);
 
+/*
+ * For a kernel that is not Linux: 0 if nothing is asked of a ring that must be
+ * had; else -EOPNOTSUPP, and *options->why says what.
+ */
+int kernel_options_refuse_ring(const struct kernel_options *options);
+
 #endif

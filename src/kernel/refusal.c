@@ -101,7 +101,7 @@ static struct attempt attempt_on(struct ring *ring)
 static struct attempt attempt(void)
 {
     struct ring ring;
-    int err = ring_open(&ring, PROBE_ENTRIES, 0);
+    int err = ring_open_plain(&ring, PROBE_ENTRIES, 0);
 
     if (err == -EOPNOTSUPP)
         return (struct attempt){ STAGE_OLD, err, "no EXT_ARG, which 5.11 has" };

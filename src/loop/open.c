@@ -61,6 +61,7 @@ int gyre_loop_create(gyre_loop **loop, const gyre_loop_options *options)
         .cq_entries = o.cq_entries,
         .clamp = o.clamp,
         .threads_max = o.blocking_threads_max,
+        .ring = o.ring,
     };
     if (o.cq_entries == 0 && o.entries < CQ_ENTRIES_MIN / 2)
         kernel_options.cq_entries = CQ_ENTRIES_MIN;

@@ -39,7 +39,7 @@ int ring_pass_file(int to, int fd, uint32_t index, uint64_t user_data)
         .file_index = index,
     };
     struct ring ring = { .fd = -1 };
-    int result = ring_open(&ring, 1, 0);
+    int result = ring_open_plain(&ring, 1, 0);
 
     if (result == 0)
         result = ring_enable(&ring);

@@ -10,7 +10,8 @@
  *   nothing
  *
  * and each of SUBMIT_ALL and NO_SQARRAY is taken where it is there. Only flags
- * are decided here; the two queues are the same on every rung.
+ * are decided here; the two queues are the same on every rung. What a program
+ * asked for goes before: the rungs that it excludes are left out.
  *
  * Memory.  The ring's memory is not inherited by a child of fork(), and all its
  *          descriptors are close-on-exec.
@@ -53,15 +54,36 @@ struct ring_opcodes {
     bool feature[RING_FEATURE_COUNT]; /* those that no setup flag is about */
 };
 
+/* What a ring is to be. */
+struct ring_wanted {
+    unsigned entries;       /* SQEs: 1 .. RING_ENTRIES_MAX */
+    unsigned cq_entries;    /* 0: Linux's choice, twice the SQEs */
+    uint32_t flags;         /* IORING_SETUP_*, beside those of the ladder */
+    uint32_t never;         /* of the ladder's, these must not be */
+    uint32_t sq_thread_cpu; /* with SQ_AFF */
+    uint32_t sq_thread_idle_ms;
+    int share_fd; /* with ATTACH_WQ: whose worker threads */
+};
+
 /*
- * Make a ring of `entries` SQEs (1 .. RING_ENTRIES_MAX) and `cq_entries` CQEs
- * (0: Linux's choice, twice the SQEs). Short of memory it may be smaller. With
+ * Make a ring. Short of memory it may be smaller than was wanted. With
  * R_DISABLED in ring->setup_flags, ring_enable() has to follow on the thread
- * that will use it. 0 or a negative errno: as io_uring_setup(2) and mmap(2), or
- * -EPROTO if Linux describes a ring that cannot be, or -EOPNOTSUPP if its
- * io_uring has no single mapping or no EXT_ARG (Linux < 5.11).
+ * that will use it. 0 or a negative errno: as io_uring_setup(2) and mmap(2),
+ * -EINVAL if Linux refuses `wanted->flags` with every flag of the ladder and
+ * with none, or -EPROTO if it describes a ring that cannot be, or -EOPNOTSUPP
+ * if its io_uring has no single mapping or no EXT_ARG (Linux < 5.11).
  */
-int ring_open(struct ring *ring, unsigned entries, unsigned cq_entries);
+int ring_open(struct ring *ring, const struct ring_wanted *wanted);
+
+/* The same, with nothing asked for but its size. */
+static inline int ring_open_plain(struct ring *ring, unsigned entries,
+                                  unsigned cq_entries)
+{
+    const struct ring_wanted wanted = { .entries = entries,
+                                        .cq_entries = cq_entries };
+
+    return ring_open(ring, &wanted);
+}
 
 /* Make the calling thread the one that uses the ring. */
 int ring_enable(struct ring *ring);

@@ -40,6 +40,18 @@ static const uint32_t newest_first[] = {
     IORING_SETUP_SUBMIT_ALL,    /* 5.18 */
 };
 
+/* What Linux refuses of the ladder beside what was asked for. A thread that
+ * polls the SQ runs all deferred work itself. */
+static uint32_t excluded_by(const struct ring_wanted *wanted)
+{
+    uint32_t flags = wanted->never;
+
+    if ((wanted->flags & IORING_SETUP_SQPOLL) != 0)
+        flags |= IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
+                 IORING_SETUP_TASKRUN_FLAG;
+    return flags;
+}
+
 /* The highest rung of which every flag is known, and the known extras. */
 static uint32_t best_flags(uint32_t known)
 {
@@ -61,11 +73,11 @@ static uint32_t newest_of(uint32_t flags)
     return 0;
 }
 
-static int setup(struct io_uring_params *params, unsigned entries,
-                 unsigned cq_entries)
+static int setup(struct io_uring_params *params,
+                 const struct ring_wanted *wanted)
 {
     struct io_uring_query_opcode query;
-    uint32_t known = ring_setup_flags_allowed();
+    uint32_t known = ring_setup_flags_allowed() & ~excluded_by(wanted);
 
     if (ring_query(&query))
         known &= (uint32_t)query.ring_setup_flags;
@@ -73,10 +85,14 @@ static int setup(struct io_uring_params *params, unsigned entries,
         uint32_t flags = best_flags(known);
 
         *params = (struct io_uring_params){
-            .flags = flags | (cq_entries != 0 ? IORING_SETUP_CQSIZE : 0),
-            .cq_entries = cq_entries,
+            .flags = flags | wanted->flags |
+                     (wanted->cq_entries != 0 ? IORING_SETUP_CQSIZE : 0),
+            .cq_entries = wanted->cq_entries,
+            .sq_thread_cpu = wanted->sq_thread_cpu,
+            .sq_thread_idle = wanted->sq_thread_idle_ms,
+            .wq_fd = (uint32_t)wanted->share_fd,
         };
-        int fd = ring_sys_setup(entries, params);
+        int fd = ring_sys_setup(wanted->entries, params);
 
         if (fd != -EINVAL)
             return fd;
@@ -217,10 +233,10 @@ static int map_ring(struct ring *ring, const struct io_uring_params *params)
     return 0;
 }
 
-static int open_once(struct ring *ring, unsigned entries, unsigned cq_entries)
+static int open_once(struct ring *ring, const struct ring_wanted *wanted)
 {
     struct io_uring_params params;
-    int fd = setup(&params, entries, cq_entries);
+    int fd = setup(&params, wanted);
 
     if (fd < 0)
         return fd;
@@ -239,18 +255,20 @@ static int open_once(struct ring *ring, unsigned entries, unsigned cq_entries)
     return err;
 }
 
-int ring_open(struct ring *ring, unsigned entries, unsigned cq_entries)
+int ring_open(struct ring *ring, const struct ring_wanted *wanted)
 {
-    ASSERT(entries >= 1 && entries <= RING_ENTRIES_MAX);
-    ASSERT(cq_entries <= RING_CQ_ENTRIES_MAX);
+    struct ring_wanted less = *wanted;
+
+    ASSERT(less.entries >= 1 && less.entries <= RING_ENTRIES_MAX);
+    ASSERT(less.cq_entries <= RING_CQ_ENTRIES_MAX);
     *ring = (struct ring){ .fd = -1 };
     for (;;) {
-        int err = open_once(ring, entries, cq_entries);
+        int err = open_once(ring, &less);
 
-        if (err != -ENOMEM || entries <= RING_ENTRIES_ENOUGH)
+        if (err != -ENOMEM || less.entries <= RING_ENTRIES_ENOUGH)
             return err;
-        entries /= 2;
-        cq_entries /= 2;
+        less.entries /= 2;
+        less.cq_entries /= 2;
     }
 }
 

@@ -22,7 +22,7 @@ static struct ring open_bare(void)
 {
     struct ring ring = { .fd = -1 };
 
-    CHECK_OK(ring_open(&ring, 8, 0));
+    CHECK_OK(ring_open_plain(&ring, 8, 0));
     CHECK_OK(ring_enable(&ring));
     return ring;
 }

@@ -26,7 +26,7 @@
 /* Open, or skip the test where there is no io_uring. */
 static void must_open(struct ring *ring, unsigned entries, unsigned cq_entries)
 {
-    int err = ring_open(ring, entries, cq_entries);
+    int err = ring_open_plain(ring, entries, cq_entries);
 
     if (err == -EPERM || err == -ENOSYS || err == -EACCES)
         TEST_SKIP("io_uring is refused here");
@@ -111,13 +111,13 @@ TEST(A1_short_of_memory_a_ring_becomes_smaller_and_64_is_the_least)
     ring_close(&ring);
 
     alloc_fail_nth(1);
-    CHECK_OK(ring_open(&ring, 1024, 4096));
+    CHECK_OK(ring_open_plain(&ring, 1024, 4096));
     CHECK_EQ(ring.sq.entries, 512u);
     CHECK_EQ(ring.cq.entries, 2048u);
     ring_close(&ring);
 
     alloc_fail_nth(2); /* the second mapping */
-    CHECK_ERR(ring_open(&ring, 64, 0), -ENOMEM);
+    CHECK_ERR(ring_open_plain(&ring, 64, 0), -ENOMEM);
     CHECK_EQ(ring.fd, -1);
     alloc_fail_nth(0);
 }
@@ -134,7 +134,7 @@ TEST(A1_no_descriptor_left_is_told)
 
     limit.rlim_cur = 0;
     CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
-    CHECK_ERR(ring_open(&ring, 64, 0), -EMFILE);
+    CHECK_ERR(ring_open_plain(&ring, 64, 0), -EMFILE);
     limit.rlim_cur = before;
     CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
 }
@@ -276,9 +276,9 @@ TEST(A1_without_a_single_mapping_or_timed_waits_there_is_no_ring)
     must_open(&ring, 1, 0);
     ring_close(&ring);
     ring_features_restrict("single_mmap");
-    CHECK_ERR(ring_open(&ring, 1, 0), -EOPNOTSUPP);
+    CHECK_ERR(ring_open_plain(&ring, 1, 0), -EOPNOTSUPP);
     ring_features_restrict("ext_arg");
-    CHECK_ERR(ring_open(&ring, 1, 0), -EOPNOTSUPP);
+    CHECK_ERR(ring_open_plain(&ring, 1, 0), -EOPNOTSUPP);
 }
 
 /* What plays Linux may describe anything: nothing outside the mapping is ever

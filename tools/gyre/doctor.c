@@ -18,6 +18,7 @@
 #include "kernel/emu/emu.h"
 #include "kernel/facts.h"
 #include "loop/optable.h"
+#include "loop_options.h"
 #include "operations.h"
 #include "options.h"
 #include "ring/feature.h"
@@ -30,15 +31,19 @@
 #define INDENT 14
 
 static const char HELP[] =
-    "usage: gyre doctor [--json | --operations]\n"
+    "usage: gyre doctor [--json] [--loop OPTIONS] | --operations | --options\n"
     "\n"
     "Tells what this machine's kernel offers, what gyre will use and what it\n"
     "will do without, and why. GYRE_KERNEL=uring|emu and "
     "GYRE_WITHOUT=FEATURE,...\n"
     "have their effect.\n"
     "\n"
-    "  --json        the same for programs\n"
-    "  --operations  instead, the page of all operations, docs/OPERATIONS.md\n";
+    "  --json          the same for programs\n"
+    "  --loop OPTIONS  ask for a loop with these: sqpoll,entries=64\n"
+    "  --operations    instead, the page of all operations, "
+    "docs/OPERATIONS.md\n"
+    "  --options       instead, the page of a loop's options, "
+    "docs/OPTIONS.md\n";
 
 /* How a stack is guarded here. */
 static const char *guard_name(void)
@@ -165,7 +170,9 @@ static bool has_call(unsigned opcode)
     return fill != NULL && strcmp(fill, "gyre_op_raw") != 0;
 }
 
-static void report_json(struct text *out, const struct facts *facts)
+/* False: no loop could be made with `asked`. */
+static bool report_json(struct text *out, const struct facts *facts,
+                        const gyre_loop_options *asked)
 {
     const char *names[32];
     struct json json;
@@ -193,7 +200,10 @@ static void report_json(struct text *out, const struct facts *facts)
     json_object_end(&json);
     json_limits(&json, facts);
     json_versions(&json, facts);
+    bool is_well = loop_options_report(&json, asked);
+
     json_finish(&json);
+    return is_well;
 }
 
 /* ---- for people --------------------------------------------------------- */
@@ -368,9 +378,13 @@ static void put_versions(struct text *out, const struct facts *facts)
     put_line(out, "dumps", line);
 }
 
-static void report_text(struct text *out, const struct facts *facts)
+/* False: no loop could be made with `asked`. */
+static bool report_text(struct text *out, const struct facts *facts,
+                        const gyre_loop_options *asked)
 {
     const char *names[32];
+    gyre_loop *loop;
+    bool is_well = false;
 
     put_versions(out, facts);
     text_puts(out, "\n");
@@ -385,6 +399,12 @@ static void report_text(struct text *out, const struct facts *facts)
     }
     if (facts->error != NULL)
         put_line(out, "trouble", facts->error);
+    else if (gyre_loop_create(&loop, asked) < 0)
+        put_line(out, "trouble", gyre_loop_create_error());
+    else
+        is_well = true;
+    if (is_well)
+        gyre_loop_destroy(loop);
     text_puts(out, "\n");
     if (facts->setup_flags != 0)
         put_names(out, "setup", names, facts_setup_flag_names(facts, names));
@@ -399,6 +419,7 @@ static void report_text(struct text *out, const struct facts *facts)
     put_emulated(out, facts);
     text_puts(out, "\n");
     put_limits(out, facts);
+    return is_well;
 }
 
 /* False: it could not be written. The text is freed. */
@@ -420,7 +441,9 @@ int doctor_main(int argc, char **argv)
     struct facts facts;
     struct text out;
     bool as_json = false;
-    bool operations = false;
+    bool is_well = true;
+    void (*page)(struct text *) = NULL;
+    gyre_loop_options loop = { 0 };
 
     options_init(&options, argc, argv);
     while (options_next(&options)) {
@@ -431,7 +454,11 @@ int doctor_main(int argc, char **argv)
         if (options_is(&options, "--json"))
             as_json = true;
         else if (options_is(&options, "--operations"))
-            operations = true;
+            page = operations_page;
+        else if (options_is(&options, "--options"))
+            page = loop_options_page;
+        else if (options_is(&options, "--loop"))
+            loop_options_read(&options, &loop);
         else
             options_unknown(&options);
     }
@@ -439,18 +466,18 @@ int doctor_main(int argc, char **argv)
         return EXIT_USAGE;
 
     text_init_growing(&out, REPORT_MAX);
-    if (operations) {
-        operations_page(&out);
+    if (page != NULL) {
+        page(&out);
         return print(&out) ? EXIT_OK : EXIT_FAILED;
     }
     facts_collect(&facts);
     if (as_json)
-        report_json(&out, &facts);
+        is_well = report_json(&out, &facts, &loop);
     else
-        report_text(&out, &facts);
+        is_well = report_text(&out, &facts, &loop);
 
     bool failed = !print(&out);
 
     /* A machine on which no loop can be made is worth an exit code. */
-    return failed || facts.error != NULL ? EXIT_FAILED : EXIT_OK;
+    return failed || !is_well ? EXIT_FAILED : EXIT_OK;
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "loop_options.h"
 #include "options.h"
 #include "server.h"
 
@@ -66,6 +67,8 @@ static const char HELP[] =
     "  --log FILE              append the access log to FILE (standard error)\n"
     "  --quiet                 no access log\n"
     "  --status                show what the server is doing at /.gyre/status\n"
+    "  --loop OPTIONS          of the loop: sqpoll,entries=64 "
+    "(docs/OPTIONS.md)\n"
     "  --stats                 print the loop's counters at the end\n"
     "\n"
     "SIGTERM and SIGINT let what is being sent end, then exit with 0; a "
@@ -115,6 +118,8 @@ static void parse_option(struct options *options, struct serve_options *serve)
         serve->response_timeout_ns = options_seconds(options);
     else if (options_is(options, "--drain-timeout"))
         serve->drain_timeout_ns = options_seconds(options);
+    else if (options_is(options, "--loop"))
+        loop_options_read(options, &serve->loop);
     else if (options_is(options, "--log"))
         serve->log_path = options_value(options);
     else if (options_is(options, "--quiet"))
@@ -293,7 +298,8 @@ static void close_all(struct server *server)
 
 static int run(struct server *server)
 {
-    const gyre_run_options options = { .stack_size = STACK_SIZE };
+    const gyre_run_options options = { .loop = &server->options->loop,
+                                       .stack_size = STACK_SIZE };
     int result = gyre_run(&options, server_run, server);
     const char *why = gyre_loop_create_error();
 

@@ -32,6 +32,7 @@ struct exchange;
 
 struct serve_options {
     const char *directory;
+    gyre_loop_options loop;
     struct listen_address listens[SERVE_LISTEN_MAX];
     const char *listen_names[SERVE_LISTEN_MAX]; /* as given */
     unsigned listen_count;

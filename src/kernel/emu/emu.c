@@ -349,10 +349,13 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
 
 int emu_open(struct kernel **kernel, const struct kernel_options *options)
 {
-    struct emu *emu = alloc_zeroed(1, sizeof *emu);
     int saved = errno;
-    int error;
+    int error = kernel_options_refuse_ring(options);
+    struct emu *emu;
 
+    if (error != 0)
+        return error;
+    emu = alloc_zeroed(1, sizeof *emu);
     if (emu == NULL)
         return -ENOMEM;
     error = emu_init(emu, options);

@@ -24,6 +24,7 @@
 #include "kernel/options.h"
 #include "kernel/thread.h"
 #include "kernel/uring/uring.h"
+#include "kernel/uring/wanted.h"
 #include "ring/feature.h"
 #include "ring/syscalls.h"
 
@@ -279,8 +280,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
     int err = kernel_options_resolve(&uring->options, options, NULL);
 
     if (err == 0)
-        err = ring_open(&uring->ring, uring->options.entries,
-                        uring->options.cq_entries);
+        err = wanted_open(uring);
     if (err == 0) {
         uring->wake_fd = uring_eventfd();
         err = uring->wake_fd < 0 ? uring->wake_fd : 0;
@@ -302,6 +302,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
         .setup_flags = uring->ring.setup_flags,
         .features = uring->ring.features,
         .ring_fd = uring->ring.fd,
+        .ring = uring->kernel.ring,
         .reason = "asked for",
     };
     ring_probe(&uring->ring, &uring->opcodes);

@@ -7,6 +7,7 @@
  *   route.c   where a request goes: to Linux, or to the co-processor
  *   watch.c   the requests of its own: wakes, and the co-processor
  *   mail.c    CQEs that others send to it
+ *   wanted.c  what a program asks of the ring: wanted.h
  *   host.c    the descriptor by which another loop can wait for this one
  *
  * Requests of its own ("watches") are multishot polls on descriptors that

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gyre/ring.h - how the io_uring of a loop is to be
+ *
+ *     gyre_loop_options options = { .ring.sqpoll = true };
+ *     int err = gyre_loop_create(&loop, &options);
+ *
+ * All of it may be left at zero: a loop's ring is then set up as is best for
+ * most on this Linux. What is asked for here is had, or there is no loop: the
+ * error is -EOPNOTSUPP for what this Linux lacks, or what Linux says else
+ * (-EPERM, -EINVAL ...), and gyre_loop_create_error() names the member. With
+ * `best_effort` the loop is made without what is refused, and
+ * gyre_loop_get_options() tells what it has. docs/OPTIONS.md has a line for
+ * each, with what it is good for.
+ *
+ * Threads.  gyre_loop_get_options() is for any thread.
+ */
+#ifndef GYRE_RING_H
+#define GYRE_RING_H
+
+#include <gyre/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A member of gyre_loop_options. Zero is the default of every member. */
+typedef struct gyre_ring_options {
+    /* Make the loop without what is refused, instead of refusing it. */
+    bool best_effort;
+
+    /* A thread of Linux's looks for requests, so that a busy loop needs no
+     * system call to submit any. since 5.11; without privileges 5.13. */
+    bool sqpoll;
+    /* After so many milliseconds without a request that thread sleeps, and the
+     * next one costs a system call; 0: Linux's choice, a second. */
+    unsigned sqpoll_idle_ms;
+    /* Bind it to the processor of this number. */
+    bool sqpoll_bound;
+    unsigned sqpoll_cpu;
+} gyre_ring_options;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wanted.c - see wanted.h
+ *
+ * Linux answers EINVAL to a set of flags, and does not say to which. So when a
+ * ring is refused, rings are asked for with one member more each time, in the
+ * order of the table: the first that is refused has the culprit.
+ */
+#include "kernel/uring/wanted.h"
+
+#include <errno.h>
+
+struct option {
+    bool (*is_asked)(const gyre_ring_options *asked);
+    void (*drop)(gyre_ring_options *asked);
+    /* For the set-up; or NULL. */
+    void (*want)(const gyre_ring_options *asked, struct ring_wanted *wanted);
+    /* Once the ring is there, and before it is enabled: 0 or a negative errno;
+     * or NULL. */
+    int (*apply)(struct uring *uring);
+    const char *refused;
+};
+
+/* ---- sqpoll -------------------------------------------------------------- */
+
+static bool sqpoll_is_asked(const gyre_ring_options *asked)
+{
+    return asked->sqpoll;
+}
+
+static void sqpoll_drop(gyre_ring_options *asked)
+{
+    asked->sqpoll = asked->sqpoll_bound = false;
+    asked->sqpoll_idle_ms = asked->sqpoll_cpu = 0;
+}
+
+static void sqpoll_want(const gyre_ring_options *asked,
+                        struct ring_wanted *wanted)
+{
+    wanted->flags |= IORING_SETUP_SQPOLL;
+    wanted->sq_thread_idle_ms = asked->sqpoll_idle_ms;
+}
+
+static bool sqpoll_bound_is_asked(const gyre_ring_options *asked)
+{
+    return asked->sqpoll_bound;
+}
+
+static void sqpoll_bound_drop(gyre_ring_options *asked)
+{
+    asked->sqpoll_bound = false;
+    asked->sqpoll_cpu = 0;
+}
+
+static void sqpoll_bound_want(const gyre_ring_options *asked,
+                              struct ring_wanted *wanted)
+{
+    wanted->flags |= IORING_SETUP_SQ_AFF;
+    wanted->sq_thread_cpu = asked->sqpoll_cpu;
+}
+
+/* ---- the table ----------------------------------------------------------- */
+
+/* A member that needs another comes after it. */
+static const struct option options[] = {
+    { sqpoll_is_asked, sqpoll_drop, sqpoll_want, NULL,
+      "sqpoll: this Linux gives no thread that polls the queue (5.11 does to "
+      "root, 5.13 to all): leave it out, or set best_effort" },
+    { sqpoll_bound_is_asked, sqpoll_bound_drop, sqpoll_bound_want, NULL,
+      "sqpoll_bound: needs sqpoll, and sqpoll_cpu the number of a processor "
+      "that this process may use" },
+};
+
+/* What to ask of Linux for the first `count` members of those asked for. */
+static struct ring_wanted wanted_of(const struct uring *uring, size_t count)
+{
+    const gyre_ring_options *asked = &uring->kernel.ring;
+    struct ring_wanted wanted = {
+        .entries = uring->options.entries,
+        .cq_entries = uring->options.cq_entries,
+    };
+
+    for (size_t i = 0; i < count; i++)
+        if (options[i].want != NULL && options[i].is_asked(asked))
+            options[i].want(asked, &wanted);
+    return wanted;
+}
+
+static bool any_is_asked(const gyre_ring_options *asked)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        if (options[i].is_asked(asked))
+            return true;
+    return false;
+}
+
+/* Whose fault it is that the ring was refused; NULL: no member's. */
+static const struct option *culprit(const struct uring *uring)
+{
+    for (size_t i = 0; i <= ARRAY_SIZE(options); i++) {
+        struct ring_wanted wanted = wanted_of(uring, i);
+        struct ring ring;
+
+        wanted.entries = 1;
+        wanted.cq_entries = 0;
+        int err = ring_open(&ring, &wanted);
+
+        ring_close(&ring);
+        if (err < 0)
+            return i > 0 ? &options[i - 1] : NULL;
+    }
+    return NULL;
+}
+
+/* A member was refused: try without it, or say which it was. True: again. */
+static bool give_way(struct uring *uring, const struct option *option, int *err)
+{
+    if (uring->options.ring.best_effort) {
+        option->drop(&uring->kernel.ring);
+        return true;
+    }
+    if (*err == -EINVAL)
+        *err = -EOPNOTSUPP;
+    if (uring->options.why != NULL)
+        *uring->options.why = option->refused;
+    return false;
+}
+
+static int open_ring(struct uring *uring)
+{
+    for (;;) {
+        struct ring_wanted wanted = wanted_of(uring, ARRAY_SIZE(options));
+        int err = ring_open(&uring->ring, &wanted);
+
+        if ((err != -EINVAL && err != -EPERM && err != -EOPNOTSUPP) ||
+            !any_is_asked(&uring->kernel.ring))
+            return err;
+        const struct option *option = culprit(uring);
+
+        if (option == NULL || !give_way(uring, option, &err))
+            return err;
+    }
+}
+
+int wanted_open(struct uring *uring)
+{
+    uring->kernel.ring = uring->options.ring;
+    int err = open_ring(uring);
+
+    for (size_t i = 0; err == 0 && i < ARRAY_SIZE(options); i++) {
+        const struct option *option = &options[i];
+
+        if (option->apply == NULL || !option->is_asked(&uring->kernel.ring))
+            continue;
+        err = option->apply(uring);
+        if (err < 0 && give_way(uring, option, &err))
+            err = 0;
+    }
+    return err;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * option.c - options by their names, and what a loop has of them
+ */
+#include "loop/option.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "loop/loop.h"
+
+#define NUMBER(member) OPTION_NUMBER, offsetof(gyre_loop_options, member)
+#define FLAG(member) OPTION_FLAG, offsetof(gyre_loop_options, member)
+
+const struct option_row option_table[] = {
+    { "entries", NUMBER(entries), "256", "any",
+      "Places of the submission queue: how much one turn submits at most.",
+      "What does not fit waits in the loop's backlog, in order. More than "
+      "32768: `-EINVAL`, or with `clamp` 32768. Short of memory it may become "
+      "less, down to 64.",
+      "64 bytes of locked memory each" },
+    { "cq_entries", NUMBER(cq_entries), "2 × `entries`, at least 1024", "5.5",
+      "Places of the completion queue.",
+      "What does not fit is kept by the kernel, and costs a system call more "
+      "(`overflows` in the statistics).",
+      "16 bytes each" },
+    { "clamp", FLAG(clamp), "no", "any",
+      "Take the most entries there are instead of refusing more.", "–", "–" },
+    { "dispatch_max", NUMBER(dispatch_max), "256", "any",
+      "Completions dispatched in a turn before the other phases have theirs.",
+      "The rest is dispatched in the next turn, which does not sleep.", "–" },
+    { "ready_max", NUMBER(ready_max), "256", "any",
+      "Pieces of ready work (tasks, posts, timers) run in a turn.",
+      "The rest is run in the next turn, which does not sleep.", "–" },
+    { "blocking_threads_max", NUMBER(blocking_threads_max), "8", "any",
+      "Threads for blocking calls and for emulated requests that may block.",
+      "What no thread is free for waits in a queue. More than 1024: "
+      "`-EINVAL`.",
+      "–" },
+    { "in_flight_max", NUMBER(in_flight_max), "no limit", "any",
+      "Ops that the kernel has at a time.",
+      "The others wait in the backlog, in order.", "–" },
+    { "backlog_max", NUMBER(backlog_max), "no limit", "any",
+      "Length of the backlog from which `gyre_op_try_start()` refuses.",
+      "`-EAGAIN` from it; `gyre_op_start()` and tasks are never refused.",
+      "–" },
+    { "best_effort", FLAG(ring.best_effort), "no", "any",
+      "Make the loop without those of the following that are refused.", "–",
+      "–" },
+    { "sqpoll", FLAG(ring.sqpoll), "no", "5.11; 5.13 without privileges",
+      "A thread of Linux's looks for requests: a busy loop submits without "
+      "system calls.",
+      "Takes deferred and cooperative work away, which it excludes. Refused "
+      "by the emulator.",
+      "–" },
+    { "sqpoll_idle_ms", NUMBER(ring.sqpoll_idle_ms), "1000", "5.11",
+      "How long that thread goes on looking without finding any.",
+      "Then it sleeps, and the next request wakes it by a system call.", "–" },
+    { "sqpoll_bound", FLAG(ring.sqpoll_bound), "no", "5.11",
+      "Bind that thread to processor `sqpoll_cpu`.",
+      "Refused without `sqpoll`, and for a processor that is not there.", "–" },
+    { "sqpoll_cpu", NUMBER(ring.sqpoll_cpu), "0", "5.11",
+      "The number of that processor.", "–", "–" },
+};
+const size_t option_count = ARRAY_SIZE(option_table);
+
+static _Thread_local char sentence[160];
+
+static int refuse(const char **why, const char *format, int length,
+                  const char *name)
+{
+    snprintf(sentence, sizeof sentence, format, length, name);
+    if (why != NULL)
+        *why = sentence;
+    return -EINVAL;
+}
+
+static const struct option_row *find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_row *row = &option_table[i];
+
+        if (row->type != OPTION_OTHER && strlen(row->name) == length &&
+            memcmp(row->name, name, length) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+/* The decimal number of `length` digits; false: it is none, or too large. */
+static bool read_number(const char *text, size_t length, unsigned *number)
+{
+    uint64_t value = 0;
+
+    if (length == 0 || length > 10)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    }
+    *number = (unsigned)value;
+    return value <= UINT32_MAX;
+}
+
+/* One "name" or "name=number". */
+static int set_one(gyre_loop_options *options, const char *text, size_t length,
+                   const char **why)
+{
+    const char *equals = memchr(text, '=', length);
+    size_t name = equals != NULL ? (size_t)(equals - text) : length;
+    const struct option_row *row = find(text, name);
+    unsigned number = 1;
+
+    if (row == NULL)
+        return refuse(why,
+                      "%.*s is no option of a loop: docs/OPTIONS.md and "
+                      "gyre doctor --options name them",
+                      (int)name, text);
+    if (equals == NULL && row->type != OPTION_FLAG)
+        return refuse(why, "%.*s needs a number after a =", (int)name, text);
+    if (equals != NULL && !read_number(equals + 1, length - name - 1, &number))
+        return refuse(why, "%.*s: the value is no number below 2^32",
+                      (int)length, text);
+    void *member = (char *)options + row->offset;
+
+    if (row->type == OPTION_FLAG)
+        *(bool *)member = number != 0;
+    else
+        *(unsigned *)member = number;
+    return 0;
+}
+
+int gyre_loop_options_set(gyre_loop_options *options, const char *text,
+                          const char **why)
+{
+    int err = 0;
+
+    while (err == 0 && *text != '\0') {
+        size_t length = strcspn(text, ",");
+
+        err = set_one(options, text, length, why);
+        text += length;
+        text += *text == ',';
+    }
+    return err;
+}
+
+unsigned option_get(const gyre_loop_options *options,
+                    const struct option_row *row)
+{
+    const void *member = (const char *)options + row->offset;
+
+    ASSERT(row->type != OPTION_OTHER);
+    return row->type == OPTION_FLAG ? *(const bool *)member
+                                    : *(const unsigned *)member;
+}
+
+/* As the options say it: no limit is 0. */
+static unsigned limit_of(uint64_t limit)
+{
+    return limit == UINT64_MAX ? 0 : (unsigned)limit;
+}
+
+void gyre_loop_get_options(const gyre_loop *loop, gyre_loop_options *options)
+{
+    struct kernel *kernel = loop->kernel;
+    struct kernel_pool pool = { 0 };
+
+    ASSERT_API(options->size == sizeof *options,
+               "gyre_loop_options.size is to be sizeof(gyre_loop_options)");
+    if (kernel->class->pool != NULL)
+        kernel->class->pool(kernel, &pool);
+    *options = (gyre_loop_options){
+        .size = sizeof *options,
+        .entries = kernel->sq.entries,
+        .cq_entries = kernel->cq.entries,
+        .dispatch_max = loop->dispatch_max,
+        .ready_max = loop->ready_max,
+        .blocking_threads_max = pool.threads_max,
+        .in_flight_max = limit_of(loop->in_flight_max),
+        .backlog_max = limit_of(loop->queue_max),
+        .ring = kernel->ring,
+    };
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * option.h - the table of a loop's options
+ *
+ * One row for each member of gyre_loop_options and of the gyre_ring_options in
+ * it: what gyre_loop_options_set() may set by its name, and what `gyre doctor
+ * --options` prints as docs/OPTIONS.md. Members that are no numbers have rows
+ * that only tell.
+ */
+#ifndef LOOP_OPTION_H
+#define LOOP_OPTION_H
+
+#include <gyre/loop.h>
+#include <stddef.h>
+
+enum option_type {
+    OPTION_FLAG,   /* bool */
+    OPTION_NUMBER, /* unsigned */
+    OPTION_OTHER,  /* not by its name */
+};
+
+struct option_row {
+    const char *name;
+    enum option_type type;
+    size_t offset; /* in gyre_loop_options */
+    /* For the page: what zero stands for; the first Linux, "any" or "none"
+     * (gyre's own); what it is; what happens at its bound, or where it is
+     * refused; what was measured. */
+    const char *normal;
+    const char *since;
+    const char *what;
+    const char *bound;
+    const char *effect;
+};
+
+extern const struct option_row option_table[];
+extern const size_t option_count;
+
+/* The value of a FLAG or NUMBER. */
+unsigned option_get(const gyre_loop_options *options,
+                    const struct option_row *row);
+
+#endif
