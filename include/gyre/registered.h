@@ -7,8 +7,8 @@
  *
  * Linux then need not look the pages up for each request, nor count who uses
  * them: a gain for small direct I/O and for zero-copy sends. Every read, write
- * and zero-copy send whose whole buffer lies in registered memory becomes its
- * fixed variant by itself (gyre_loop_stats.fixed), with the same results.
+ * and zero-copy send whose whole buffer, or all of its vector, lies in one piece
+ * of registered memory becomes its fixed variant by itself (gyre_loop_stats.fixed), with the same results.
  * Pools (gyre/buffers.h) register themselves.
  *
  * Life.     Registered until it is unregistered, or the loop is destroyed. Ops
@@ -34,6 +34,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct iovec;
 
 /* Called on the loop's thread when the kernel has let go of a piece of memory;
  * until then the loop does not run out of things to do. */
@@ -88,6 +90,16 @@ GYRE_API void gyre_op_read_fixed(gyre_op *op, int fd, void *buffer,
 GYRE_API void gyre_op_write_fixed(gyre_op *op, int fd, const void *buffer,
                                   uint32_t size, uint64_t offset,
                                   unsigned index);
+
+/* Likewise, over `count` vectors that all lie in that piece, none of them
+ * empty: else -EFAULT. The array is held until submission. since 6.15; before
+ * that, plain vectors within the same bounds */
+GYRE_API void gyre_op_readv_fixed(gyre_op *op, int fd, const struct iovec *iov,
+                                  unsigned count, uint64_t offset,
+                                  unsigned index);
+GYRE_API void gyre_op_writev_fixed(gyre_op *op, int fd, const struct iovec *iov,
+                                   unsigned count, uint64_t offset,
+                                   unsigned index);
 
 #ifdef __cplusplus
 }

@@ -186,6 +186,9 @@ struct kernel {
     /* The table of registered files is the emulator's, not Linux's. */
     bool files_emulated;
 
+    /* SEND and RECV take registered memory (7.2). */
+    bool sockets_registered;
+
     /* By opcode. */
     uint8_t route[256];
 

@@ -2,12 +2,12 @@
 /*
  * fixed.h - memory that is registered with the kernel, and requests on it
  *
- * A read or write whose whole buffer lies in registered memory becomes its
- * fixed variant by itself, on its way into the SQ; the op stays as it was
- * filled, so a retry begins anew. A request that names a registered buffer the
- * kernel does not have (it refused, or the request goes to the co-processor)
- * becomes the plain one, within the same bounds. Who may register is mem/'s
- * matter.
+ * A request whose whole buffer, or every part of its vector, lies in one piece
+ * of registered memory becomes its fixed variant by itself, on its way into the
+ * SQ; the op stays as it was filled, so a retry begins anew. A request that
+ * names a registered buffer the kernel does not have (it refused, or the
+ * request goes to the co-processor) becomes the plain one, within the same
+ * bounds. Who may register is mem/'s matter.
  */
 #ifndef LOOP_FIXED_H
 #define LOOP_FIXED_H
@@ -27,8 +27,10 @@ struct fixed_range {
 };
 
 struct fixed_table {
-    uint32_t count;            /* of `order` */
-    uint32_t last;             /* the place in it that was found last */
+    uint32_t count; /* of `order` */
+    uint32_t last;  /* the place in it that was found last */
+    bool vectors;   /* the kernel has fixed vectors (READV_FIXED, 6.15) */
+    bool sockets;   /* and SEND and RECV of registered memory (7.2) */
     uint16_t order[FIXED_MAX]; /* those with the kernel, by their starts */
     struct fixed_range ranges[FIXED_MAX];
 };

@@ -28,6 +28,19 @@ enum op_output {
     OP_OUTPUT_COMMAND, /* what a command of sockets writes */
 };
 
+enum op_memory {
+    OP_MEMORY_BYTES = 0, /* len bytes at addr */
+    OP_MEMORY_VECTOR,    /* over len iovecs at addr */
+    OP_MEMORY_MESSAGE,   /* over the iovecs of the msghdr at addr */
+};
+
+/* What the kernel must have for it to be fixed. */
+enum op_demand {
+    OP_DEMAND_NOTHING = 0,
+    OP_DEMAND_VECTORS, /* of registered memory: fixed_table.vectors */
+    OP_DEMAND_SOCKETS, /* that move it by copying: fixed_table.sockets */
+};
+
 struct op_info {
     const char *name; /* without IORING_OP_; NULL: unknown opcode */
     bool has_fd;      /* `fd` is what the op works on */
@@ -45,6 +58,8 @@ struct op_info {
     uint8_t fixed;   /* the same on a registered buffer; 0: there is none */
     uint8_t plain;   /* the same on any buffer; 0: it is plain */
     bool fixed_flag; /* IORING_RECVSEND_FIXED_BUF makes it that */
+    uint8_t memory;  /* enum op_memory: where what it moves lies */
+    uint8_t demand;  /* enum op_demand: for fixed requests */
 
     /* For docs/OPERATIONS.md; nothing else reads these. */
     const char *fill; /* what fills an op: "gyre_op_read" */

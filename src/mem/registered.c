@@ -197,6 +197,10 @@ static int registered_of(gyre_loop *loop, struct registered **found)
         return -ENOMEM;
     list_init(&registered->marks);
     registered->with_kernel = make_kernel_table(loop) == 0;
+    registered->table.vectors =
+        loop->kernel->route[IORING_OP_READV_FIXED] == KERNEL_ROUTE_SQ &&
+        loop->kernel->route[IORING_OP_WRITEV_FIXED] == KERNEL_ROUTE_SQ;
+    registered->table.sockets = loop->kernel->sockets_registered;
     loop->registered = registered;
     loop->registered_end = registered_end;
     loop->fixed = &registered->table;

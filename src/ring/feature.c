@@ -68,6 +68,7 @@ static const struct feature table[RING_FEATURE_COUNT] = {
                                .witness = IORING_OP_READ_MULTISHOT },
     [RING_ACCEPT_FLAGS] = { "accept_flags",
                             .sign = IORING_FEAT_RECVSEND_BUNDLE },
+    [RING_SOCKET_BUFFERS] = { "socket_buffers", 0, 0 },
     [RING_GETSOCKNAME] = { "getsockname", .witness = IORING_OP_NOP128 },
 };
 

@@ -53,6 +53,7 @@
  *   long_advice           6.11  FADVISE and MADVISE of 4 GiB and more
  *   buf_ring_inc          6.12
  *   getsockname           6.19  the command
+ *   socket_buffers        7.2   SEND and RECV of registered memory
  */
 #ifndef RING_FEATURE_H
 #define RING_FEATURE_H
@@ -97,6 +98,7 @@ enum ring_feature {
     RING_SOCKET_COMMANDS,
     RING_ACCEPT_FLAGS,
     RING_GETSOCKNAME,
+    RING_SOCKET_BUFFERS,
     RING_FEATURE_COUNT,
     RING_OP_FEATURE_FIRST = RING_ACCEPT_MULTISHOT, /* those of opcodes */
 };

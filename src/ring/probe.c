@@ -16,20 +16,29 @@
 
 #define PROBE_OPS 256
 
-bool ring_query(struct io_uring_query_opcode *answer)
+static bool query(unsigned what, void *answer, size_t size)
 {
-    if (!ring_feature_allowed(RING_QUERY))
-        return false;
-
-    *answer = (struct io_uring_query_opcode){ 0 };
     struct io_uring_query_hdr header = {
         .query_data = (uintptr_t)answer,
-        .query_op = IO_URING_QUERY_OPCODES,
-        .size = sizeof *answer,
+        .query_op = what,
+        .size = (uint32_t)size,
     };
-    int err = ring_sys_register(-1, IORING_REGISTER_QUERY, &header, 0);
 
-    return err == 0 && header.result >= 0;
+    if (!ring_feature_allowed(RING_QUERY))
+        return false;
+    memset(answer, 0, size);
+    return ring_sys_register(-1, IORING_REGISTER_QUERY, &header, 0) == 0 &&
+           header.result >= 0;
+}
+
+bool ring_query(struct io_uring_query_opcode *answer)
+{
+    return query(IO_URING_QUERY_OPCODES, answer, sizeof *answer);
+}
+
+bool ring_query_zcrx(struct io_uring_query_zcrx *answer)
+{
+    return query(IO_URING_QUERY_ZCRX, answer, sizeof *answer);
 }
 
 unsigned ring_register_opcodes(void)
@@ -67,6 +76,16 @@ static bool probe(const struct ring *ring, struct ring_opcodes *opcodes)
     return true;
 }
 
+/* No opcode came with it, nor a feature bit; but this did, in 7.2. */
+static bool has_socket_buffers(void)
+{
+    struct io_uring_query_zcrx answer;
+
+    return ring_feature_allowed(RING_SOCKET_BUFFERS) &&
+           ring_query_zcrx(&answer) &&
+           (answer.features & ZCRX_FEATURE_NOTIFICATION) != 0;
+}
+
 void ring_probe(const struct ring *ring, struct ring_opcodes *opcodes)
 {
     ASSERT(ring->fd >= 0);
@@ -81,8 +100,11 @@ void ring_probe(const struct ring *ring, struct ring_opcodes *opcodes)
         memset(opcodes->has, true, count);
     }
     for (unsigned i = RING_OP_FEATURE_FIRST; i < RING_FEATURE_COUNT; i++)
-        opcodes->feature[i] = ring_feature_found((enum ring_feature)i,
-                                                 ring->features, opcodes->has);
+        opcodes->feature[i] = i == RING_SOCKET_BUFFERS
+                                  ? has_socket_buffers()
+                                  : ring_feature_found((enum ring_feature)i,
+                                                       ring->features,
+                                                       opcodes->has);
     for (unsigned i = 0; i < ARRAY_SIZE(opcodes->has); i++) {
         if (!ring_opcode_allowed(i))
             opcodes->has[i] = false;

@@ -103,6 +103,9 @@ void ring_probe(const struct ring *ring, struct ring_opcodes *opcodes);
 /* The masks of Linux 6.18 and later; false if it does not tell. */
 bool ring_query(struct io_uring_query_opcode *answer);
 
+/* What it has of zero-copy receive; likewise. */
+bool ring_query_zcrx(struct io_uring_query_zcrx *answer);
+
 /* The number of opcodes of io_uring_register(2) that are known: by QUERY; else
  * IORING_REGISTER_LAST, and Linux answers EINVAL itself. */
 unsigned ring_register_opcodes(void);

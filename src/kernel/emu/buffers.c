@@ -8,6 +8,11 @@
  */
 #include "kernel/emu/buffers.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #include "base/alloc.h"
 #include "kernel/emu/internal.h"
 #include "ring/abi_register.h"
@@ -244,29 +249,76 @@ int buffers_register(struct emu *emu, unsigned opcode, void *arg,
 
 /* ---- requests ------------------------------------------------------------ */
 
+static bool is_vectored(uint8_t opcode)
+{
+    return opcode == IORING_OP_READV_FIXED || opcode == IORING_OP_WRITEV_FIXED;
+}
+
 bool buffers_are_named(const struct io_uring_sqe *sqe)
 {
     return sqe->opcode == IORING_OP_READ_FIXED ||
-           sqe->opcode == IORING_OP_WRITE_FIXED ||
-           (sqe->opcode == IORING_OP_SEND_ZC &&
+           sqe->opcode == IORING_OP_WRITE_FIXED || is_vectored(sqe->opcode) ||
+           ((sqe->opcode == IORING_OP_SEND_ZC ||
+             sqe->opcode == IORING_OP_SENDMSG_ZC) &&
             (sqe->ioprio & IORING_RECVSEND_FIXED_BUF) != 0);
+}
+
+static bool buffer_holds(const struct emu_buffer *buffer, uint64_t address,
+                         uint64_t size)
+{
+    return address >= buffer->address &&
+           address - buffer->address <= buffer->size &&
+           size <= buffer->size - (address - buffer->address);
+}
+
+/* As Linux, which takes no part that is empty. */
+static int check_vector(const struct emu_buffer *buffer, uint64_t from,
+                        size_t count)
+{
+    struct iovec part;
+
+    if (count > IOV_MAX)
+        return -EINVAL;
+    for (size_t i = 0; i < count; i++) {
+        int error = copy_in(&part, from + i * sizeof part, sizeof part);
+
+        if (error != 0)
+            return error;
+        if (part.iov_len == 0 ||
+            !buffer_holds(buffer, (uintptr_t)part.iov_base, part.iov_len))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+static int check_bounds(const struct emu_buffer *buffer,
+                        const struct io_uring_sqe *sqe)
+{
+    struct msghdr message;
+    int error;
+
+    if (is_vectored(sqe->opcode))
+        return check_vector(buffer, sqe->addr, sqe->len);
+    if (sqe->opcode != IORING_OP_SENDMSG_ZC)
+        return buffer_holds(buffer, sqe->addr, sqe->len) ? 0 : -EFAULT;
+    error = copy_in(&message, sqe->addr, sizeof message);
+    return error != 0 ? error
+                      : check_vector(buffer, (uintptr_t)message.msg_iov,
+                                     message.msg_iovlen);
 }
 
 int buffers_take(struct emu *emu, struct request *r)
 {
-    const struct io_uring_sqe *sqe = &r->sqe;
     struct emu_buffer *buffer = NULL;
-    uint64_t from;
+    int error;
 
-    if (!buffers_are_named(sqe))
+    if (!buffers_are_named(&r->sqe))
         return 0;
-    if (sqe->buf_index < emu->buffers.count)
-        buffer = emu->buffers.slots[sqe->buf_index];
-    if (buffer == NULL || sqe->addr < buffer->address)
-        return -EFAULT;
-    from = sqe->addr - buffer->address;
-    if (from > buffer->size || sqe->len > buffer->size - from)
-        return -EFAULT;
+    if (r->sqe.buf_index < emu->buffers.count)
+        buffer = emu->buffers.slots[r->sqe.buf_index];
+    error = buffer == NULL ? -EFAULT : check_bounds(buffer, &r->sqe);
+    if (error != 0)
+        return error;
     buffer->users++;
     r->buffer = buffer;
     return 0;

@@ -109,11 +109,10 @@ bool net_is_connected_kind(int fd)
 int net_zc_refusal(const struct request *r)
 {
     const struct io_uring_sqe *sqe = &r->sqe;
-    unsigned known = IORING_RECVSEND_POLL_FIRST | IORING_SEND_ZC_REPORT_USAGE;
+    unsigned known = IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_FIXED_BUF |
+                     IORING_SEND_ZC_REPORT_USAGE;
     int domain, protocol, error;
 
-    if (sqe->opcode == IORING_OP_SEND_ZC)
-        known |= IORING_RECVSEND_FIXED_BUF;
     if ((sqe->ioprio & ~known) != 0)
         return -EINVAL;
     if (sqe->opcode == IORING_OP_SEND_ZC

@@ -211,6 +211,8 @@ bool request_asks_for_now(const struct io_uring_sqe *sqe)
     case IORING_OP_WRITEV:
     case IORING_OP_READ_FIXED:
     case IORING_OP_WRITE_FIXED:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED:
     case IORING_OP_READ_MULTISHOT:
         return (sqe->rw_flags & RWF_NOWAIT) != 0;
     case IORING_OP_RECV:

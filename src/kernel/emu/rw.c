@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rw.c - READ, WRITE, READV, WRITEV
+ * rw.c - READ, WRITE, READV, WRITEV, and the same on registered memory
  *
  * The first try is preadv2() or pwritev2() with RWF_NOWAIT, which answers from
  * the page cache, a pipe or a socket, or says EAGAIN. Then it depends: epoll
@@ -41,7 +41,9 @@ int rw_check(const struct io_uring_sqe *sqe)
 static bool rw_is_vectored(const struct request *r)
 {
     return !r->chosen && (r->sqe.opcode == IORING_OP_READV ||
-                          r->sqe.opcode == IORING_OP_WRITEV);
+                          r->sqe.opcode == IORING_OP_WRITEV ||
+                          r->sqe.opcode == IORING_OP_READV_FIXED ||
+                          r->sqe.opcode == IORING_OP_WRITEV_FIXED);
 }
 
 int rw_keep(struct request *r)

@@ -246,6 +246,11 @@ static enum kernel_route look_at_message(const struct uring *uring,
     return KERNEL_ROUTE_EXPORT;
 }
 
+static bool is_fixed_vector(uint8_t opcode)
+{
+    return opcode == IORING_OP_READV_FIXED || opcode == IORING_OP_WRITEV_FIXED;
+}
+
 enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
 {
     struct uring *uring = uring_of(kernel);
@@ -255,6 +260,8 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
 
     if ((sqe->flags & flags_beside(uring)) != 0 ||
         is_about_files_beside(uring, sqe))
+        return beside;
+    if (is_fixed_vector(sqe->opcode) && !uring->opcodes.has[sqe->opcode])
         return beside;
     if (sqe->opcode == IORING_OP_MSG_RING)
         return look_at_message(uring, sqe, beside);
@@ -308,6 +315,11 @@ void uring_fill_routes(struct uring *uring)
                           bugs_of_read_multishot());
     if (uring->reads_again)
         route[IORING_OP_READ_MULTISHOT] = KERNEL_ROUTE_LOOK;
+    /* What the loop has not made plain is out of bounds. */
+    if (!uring->opcodes.has[IORING_OP_READV_FIXED])
+        route[IORING_OP_READV_FIXED] = KERNEL_ROUTE_LOOK;
+    if (!uring->opcodes.has[IORING_OP_WRITEV_FIXED])
+        route[IORING_OP_WRITEV_FIXED] = KERNEL_ROUTE_LOOK;
     if (route[IORING_OP_MSG_RING] == KERNEL_ROUTE_SQ)
         route[IORING_OP_MSG_RING] = KERNEL_ROUTE_LOOK;
     if (groups_are_beside(uring)) {

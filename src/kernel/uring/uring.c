@@ -307,6 +307,8 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
     };
     ring_probe(&uring->ring, &uring->opcodes);
     uring_fill_routes(uring);
+    uring->kernel.sockets_registered =
+        uring->opcodes.feature[RING_SOCKET_BUFFERS];
     kernel_announce(&uring->kernel, uring->ring.fd);
     *kernel = &uring->kernel;
     return 0;

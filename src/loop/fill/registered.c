@@ -24,3 +24,15 @@ void gyre_op_write_fixed(gyre_op *op, int fd, const void *buffer, uint32_t size,
 {
     fill_fixed(op, IORING_OP_WRITE_FIXED, fd, buffer, size, offset, index);
 }
+
+void gyre_op_readv_fixed(gyre_op *op, int fd, const struct iovec *iov,
+                         unsigned count, uint64_t offset, unsigned index)
+{
+    fill_fixed(op, IORING_OP_READV_FIXED, fd, iov, count, offset, index);
+}
+
+void gyre_op_writev_fixed(gyre_op *op, int fd, const struct iovec *iov,
+                          unsigned count, uint64_t offset, unsigned index)
+{
+    fill_fixed(op, IORING_OP_WRITEV_FIXED, fd, iov, count, offset, index);
+}
