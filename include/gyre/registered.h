@@ -7,9 +7,10 @@
  *
  * Linux then need not look the pages up for each request, nor count who uses
  * them: a gain for small direct I/O and for zero-copy sends. Every read, write
- * and zero-copy send whose whole buffer, or all of its vector, lies in one piece
- * of registered memory becomes its fixed variant by itself (gyre_loop_stats.fixed), with the same results.
- * Pools (gyre/buffers.h) register themselves.
+ * and zero-copy send whose whole buffer, or all of its vector, lies in one
+ * piece of registered memory becomes its fixed variant by itself
+ * (gyre_loop_stats.fixed), with the same results; so do sends and receives
+ * where Linux knows them (7.2). Pools (gyre/buffers.h) register themselves.
  *
  * Life.     Registered until it is unregistered, or the loop is destroyed. Ops
  *           in flight keep what they use; `gone` is called when the kernel has
@@ -41,9 +42,11 @@ struct iovec;
  * until then the loop does not run out of things to do. */
 typedef void gyre_buffers_gone_fn(void *user);
 
-/* Register `size` bytes, at most 1 GiB: the index. -EINVAL: no such size;
+/* Register `size` bytes, at most 1 TiB: the index. -EINVAL: no such size;
  * -ENOSPC: 1024 pieces are registered; -ENOMEM: no memory for the table;
- * -EFAULT: there is no memory there. */
+ * -EFAULT: there is no memory there. Before Linux 7.2 what is larger than 1 GiB
+ * goes to it in parts, which count like pieces: requests that cross from one to
+ * the next are plain. */
 GYRE_API int gyre_buffers_register(gyre_loop *loop, void *memory,
                                    size_t size) GYRE_MUST_USE;
 
@@ -59,20 +62,55 @@ GYRE_API int gyre_buffers_unregister(gyre_loop *loop, unsigned index,
                                      gyre_buffers_gone_fn *gone, void *user);
 
 /*
- * Register all that is registered on `from`, under the same indices, so that
- * ops filled with an index can be started on either. 0; -EBUSY: the loop has
+ * Have all that is registered on `from`, under the same indices, so that ops
+ * filled with an index can be started on either. 0; -EBUSY: the loop has
  * registered memory of its own; else as gyre_buffers_register(), and nothing is
  * registered. `from` may belong to another thread, and must not change
- * meanwhile. (Linux has a call for it, CLONE_BUFFERS, which it refuses to rings
- * of two threads, as loops are.)
+ * meanwhile.
+ *
+ * If the loops are of one thread, the memory is locked and counted once, by
+ * Linux's CLONE_BUFFERS (6.12). Else, and before that, it is registered again;
+ * between threads share it instead.
  */
 GYRE_API int gyre_buffers_clone(gyre_loop *loop,
                                 const gyre_loop *from) GYRE_MUST_USE;
+
+/*
+ * Share what is registered now with loops of other threads:
+ *
+ *     err = gyre_buffers_share(loop, &shared);       on the loop's thread
+ *     err = gyre_buffers_adopt(other, shared);       on the other's, or others'
+ *     gyre_shared_buffers_destroy(shared);           when all have it
+ *
+ * Each loop has it under the same indices, unregisters it by itself, and keeps
+ * it when the first one ends. It stays locked until the last of them, and
+ * `shared`, has let go of it; it is counted once (gyre_buffers_stats.shared).
+ * since 6.12; before that, and for a loop with other memory 6.13, it is
+ * registered again.
+ *
+ * `gone` of memory that came this way, or by a clone, is called when nothing
+ * that is in flight on its loop can use it: all vectors can.
+ */
+typedef struct gyre_shared_buffers gyre_shared_buffers;
+
+/* 0 or -ENOMEM. Any thread may use and destroy the result. */
+GYRE_API int gyre_buffers_share(gyre_loop *loop,
+                                gyre_shared_buffers **shared) GYRE_MUST_USE;
+
+/* 0; -EBUSY: one of the indices is in use here; -ENOMEM, -EFAULT: and nothing
+ * is registered. */
+GYRE_API int gyre_buffers_adopt(
+    gyre_loop *loop, const gyre_shared_buffers *shared) GYRE_MUST_USE;
+
+/* NULL is allowed. */
+GYRE_API void gyre_shared_buffers_destroy(gyre_shared_buffers *shared);
 
 typedef struct gyre_buffers_stats {
     size_t size;          /* set by the caller: sizeof(gyre_buffers_stats) */
     uint32_t count;       /* pieces registered now */
     uint32_t with_kernel; /* of these, by the kernel, too */
+    uint32_t in_parts;    /* others, in parts of 1 GiB, if it took these */
+    uint32_t shared;      /* pieces and parts locked by another loop's doing */
     uint64_t bytes;
     uint64_t bytes_with_kernel; /* locked in memory */
     uint64_t refused;           /* pieces that the kernel would not register */

@@ -434,6 +434,8 @@ unsigned loop_dispatch(gyre_loop *loop, unsigned limit)
         taken += loop_dispatch_cq(loop, kernel->side_cq, limit);
     if (UNLIKELY(loop->silent > 0))
         chains_settle(loop);
+    if (UNLIKELY(loop->after_batch != NULL))
+        loop->after_batch(loop);
     return ended + taken;
 }
 

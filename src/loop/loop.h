@@ -137,6 +137,7 @@ struct gyre_loop {
     struct fixed_table *fixed;
     void *registered;
     void (*registered_end)(gyre_loop *loop);
+    void (*after_batch)(gyre_loop *loop); /* of completions; mostly NULL */
     uint16_t groups_made; /* mem/group.c: numbers used */
 
     struct receivers *receivers; /* message.c; NULL until there is one */

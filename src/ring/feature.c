@@ -42,6 +42,7 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_CQE_SKIP] = { "cqe_skip", 0, IORING_FEAT_CQE_SKIP },
     [RING_PROBE] = { "probe", 0, 0 },
     [RING_QUERY] = { "query", 0, 0 },
+    [RING_CLONE_BUFFERS] = { "clone_buffers", 0, 0 },
     [RING_SEND_MSG_RING] = { "send_msg_ring", 0, 0 },
     [RING_FUTEX_VECTORS] = { "futex_vectors", 0, 0 },
     [RING_TIMEOUT_CLOCKS] = { "timeout_clocks", .witness = IORING_OP_MKDIRAT },

@@ -26,6 +26,7 @@
  *   cqe_skip              5.17  all ops report their success
  *   probe                 5.6   the opcodes of 5.5
  *   query                 6.18  flags are found by trial
+ *   clone_buffers         6.12  each loop registers shared memory by itself
  *   send_msg_ring         6.13  a message needs a ring, or waits for the turn
  *   futex_vectors         5.16  (of the emulator: futex_waitv) a futex's wait
  *                               is cancelled by waking all on its word
@@ -78,6 +79,7 @@ enum ring_feature {
     RING_CQE_SKIP,
     RING_PROBE,
     RING_QUERY,
+    RING_CLONE_BUFFERS,
     RING_SEND_MSG_RING,
     RING_FUTEX_VECTORS,
     RING_TIMEOUT_CLOCKS,

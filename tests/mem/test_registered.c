@@ -345,7 +345,7 @@ KERNEL_TEST(I1_I2_bad_arguments_are_refused_and_change_nothing)
     CHECK_ERR(gyre_buffers_unregister(loop, 0, NULL, NULL), -EINVAL);
     CHECK_ERR(gyre_buffers_register(loop, NULL, 10), -EINVAL);
     CHECK_ERR(gyre_buffers_register(loop, memory[0], 0), -EINVAL);
-    CHECK_ERR(gyre_buffers_register(loop, memory[0], ((size_t)1 << 30) + 1),
+    CHECK_ERR(gyre_buffers_register(loop, memory[0], ((size_t)1 << 40) + 1),
               -EINVAL);
     if (!test_on_valgrind())
         CHECK_ERR(gyre_buffers_register(loop, hole, 4096), -EFAULT);
