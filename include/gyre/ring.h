@@ -38,6 +38,22 @@ typedef struct gyre_ring_options {
     /* Bind it to the processor of this number. */
     bool sqpoll_bound;
     unsigned sqpoll_cpu;
+
+    /* Under load, wait so many microseconds for as many completions as the
+     * turn before had, instead of for the first; 0: for the first. A loop with
+     * less than four a turn never waits longer than it must. since 6.12 */
+    unsigned min_wait_us;
+    /* Arguments of waits lie in memory that Linux knows, and need not be copied
+     * each time. Costs a page. since 6.13 */
+    bool registered_waits;
+
+    /* While it waits, Linux asks the network devices of the sockets in use for
+     * packets, for so many microseconds, before it sleeps: less delay for more
+     * processor time; 0: no. since 6.9; from 7.1 at most 10000 */
+    unsigned napi_us;
+    /* And keeps their interrupts off meanwhile: see SO_PREFER_BUSY_POLL in
+     * socket(7). */
+    bool napi_prefer;
 } gyre_ring_options;
 
 #ifdef __cplusplus

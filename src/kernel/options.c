@@ -77,6 +77,16 @@ static const char *asked_of_linux(const gyre_ring_options *asked)
         return "sqpoll: io_uring is not used here (gyre doctor says why), and "
                "no thread of Linux's polls an emulated queue: leave it out, or "
                "set best_effort";
+    if (asked->min_wait_us != 0)
+        return "min_wait_us: io_uring is not used here (gyre doctor says why), "
+               "and emulated waits end with the first completion: leave it "
+               "out, or set best_effort";
+    if (asked->registered_waits)
+        return "registered_waits: io_uring is not used here (gyre doctor says "
+               "why): leave it out, or set best_effort";
+    if (asked->napi_us != 0 || asked->napi_prefer)
+        return "napi_us: io_uring is not used here (gyre doctor says why): "
+               "leave it out, set best_effort, or set SO_BUSY_POLL on sockets";
     return NULL;
 }
 

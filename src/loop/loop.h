@@ -102,6 +102,7 @@ struct gyre_loop {
     bool hosted;      /* a foreign loop polls our descriptor */
     bool now_is_old;  /* the turn's clock is yet to be read */
     bool starved;     /* enter had no memory or room: wait before submitting */
+    bool clamp;       /* as the options said */
     bool on_valgrind; /* tell memcheck what the kernel wrote */
 
     bool draining;      /* what drained is in flight: nothing follows yet */

@@ -62,6 +62,24 @@ const struct option_row option_table[] = {
       "Refused without `sqpoll`, and for a processor that is not there.", "–" },
     { "sqpoll_cpu", NUMBER(ring.sqpoll_cpu), "0", "5.11",
       "The number of that processor.", "–", "–" },
+    { "min_wait_us", NUMBER(ring.min_wait_us), "no", "6.12",
+      "Under load, wait so long for as many completions as the turn before "
+      "had, instead of for the first.",
+      "A turn with less than four completions is no load. Refused by the "
+      "emulator.",
+      "–" },
+    { "registered_waits", FLAG(ring.registered_waits), "no", "6.13",
+      "Arguments of waits lie in a page that Linux knows.",
+      "Refused by the emulator.", "–" },
+    { "napi_us", NUMBER(ring.napi_us), "no", "6.9",
+      "Before it sleeps, Linux asks the network devices of the sockets in use "
+      "for packets, so long.",
+      "From 7.1 at most 10000. Refused where Linux is built without "
+      "`CONFIG_NET_RX_BUSY_POLL`, and by the emulator.",
+      "–" },
+    { "napi_prefer", FLAG(ring.napi_prefer), "no", "6.9",
+      "And keeps the devices' interrupts off meanwhile.",
+      "Refused without `napi_us`.", "–" },
 };
 const size_t option_count = ARRAY_SIZE(option_table);
 
@@ -176,6 +194,7 @@ void gyre_loop_get_options(const gyre_loop *loop, gyre_loop_options *options)
         .size = sizeof *options,
         .entries = kernel->sq.entries,
         .cq_entries = kernel->cq.entries,
+        .clamp = loop->clamp,
         .dispatch_max = loop->dispatch_max,
         .ready_max = loop->ready_max,
         .blocking_threads_max = pool.threads_max,

@@ -193,10 +193,12 @@ struct io_uring_buf_status {
 
 /* IORING_(UN)REGISTER_NAPI */
 struct io_uring_napi {
-    uint32_t busy_poll_to;
+    uint32_t busy_poll_to; /* microseconds */
     uint8_t prefer_busy_poll;
-    uint8_t pad[3];
-    uint64_t resv;
+    uint8_t opcode; /* 6.13, with op_param; 0: set these two */
+    uint8_t pad[2];
+    uint32_t op_param; /* which sockets: 0 for all that are used */
+    uint32_t resv;
 };
 
 /* IORING_REGISTER_MEM_REGION */

@@ -22,6 +22,8 @@
  *   no_sqarray            6.6   an array of indices, 0 1 2 3 ...
  *   ext_arg_abs           6.12  one clock reading per timed wait
  *   min_wait              6.12  no batching of completions by time
+ *   registered_waits      6.13  arguments of waits are copied
+ *   napi                   6.9  SO_BUSY_POLL, socket by socket
  *   no_iowait             6.15  an idle loop is counted as waiting for a disk
  *   cqe_skip              5.17  all ops report their success
  *   probe                 5.6   the opcodes of 5.5
@@ -75,6 +77,8 @@ enum ring_feature {
     RING_NO_SQARRAY,
     RING_EXT_ARG_ABS,
     RING_MIN_WAIT,
+    RING_REGISTERED_WAITS,
+    RING_NAPI,
     RING_NO_IOWAIT,
     RING_CQE_SKIP,
     RING_PROBE,

@@ -77,7 +77,11 @@ static int setup(struct io_uring_params *params,
                  const struct ring_wanted *wanted)
 {
     struct io_uring_query_opcode query;
-    uint32_t known = ring_setup_flags_allowed() & ~excluded_by(wanted);
+    uint32_t allowed = ring_setup_flags_allowed();
+    uint32_t known = allowed & ~excluded_by(wanted);
+
+    if ((wanted->flags & ~allowed) != 0)
+        return -EINVAL;
 
     if (ring_query(&query))
         known &= (uint32_t)query.ring_setup_flags;

@@ -35,46 +35,11 @@ uint64_t uring_now_ns(struct kernel *kernel)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static struct ring_timespec timespec_of(uint64_t ns)
-{
-    return (struct ring_timespec){
-        .tv_sec = (int64_t)(ns / NS_PER_S),
-        .tv_nsec = (int64_t)(ns % NS_PER_S),
-    };
-}
-
-/* Never inline: what they keep on the stack would keep enter_linux() from
- * ending in a jump. */
-static int enter_until(struct uring *uring, unsigned submit, unsigned want,
-                       uint64_t deadline_ns) __attribute__((noinline));
+/* Never inline: what it keeps on the stack would keep enter_linux() from ending
+ * in a jump. */
 static int enter_patiently(struct uring *uring, unsigned submit, unsigned want,
                            uint64_t deadline_ns)
     __attribute__((noinline, cold));
-
-/* Submit, and wait for `want` CQEs until the deadline. */
-static int enter_until(struct uring *uring, unsigned submit, unsigned want,
-                       uint64_t deadline_ns)
-{
-    unsigned flags = uring->enter_flags | IORING_ENTER_GETEVENTS |
-                     IORING_ENTER_EXT_ARG;
-    uint64_t ns = deadline_ns;
-
-    /* ABS_TIMER (6.12): the deadline as it is. Without it the wait is
-     * relative, at the price of a clock reading. */
-    if (uring->ring.absolute_wait) {
-        flags |= IORING_ENTER_ABS_TIMER;
-    } else {
-        uint64_t now_ns = uring_now_ns(&uring->kernel);
-
-        ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-    }
-
-    struct ring_timespec timespec = timespec_of(ns);
-    struct io_uring_getevents_arg argument = { .ts = (uintptr_t)&timespec };
-
-    return ring_sys_enter(uring->enter_fd, submit, want, flags, &argument,
-                          sizeof argument);
-}
 
 /*
  * valgrind lets one thread run at a time, and up to 3.19 at least does not know
@@ -110,8 +75,8 @@ static int enter_linux(struct uring *uring, unsigned submit, unsigned want,
         want = 0;
     else if (UNLIKELY(uring->patient))
         return enter_patiently(uring, submit, want, deadline_ns);
-    else if (deadline_ns != KERNEL_FOREVER)
-        return enter_until(uring, submit, want, deadline_ns);
+    else if (deadline_ns != KERNEL_FOREVER || UNLIKELY(uring->batches))
+        return uring_enter_until(uring, submit, want, deadline_ns);
     return ring_sys_enter(uring->enter_fd, submit, want,
                           uring->enter_flags | IORING_ENTER_GETEVENTS, NULL, 0);
 }

@@ -237,6 +237,7 @@ static void uring_destroy(struct kernel *kernel)
     if (uring->side != NULL)
         uring->side->class->destroy(uring->side);
     ring_close(&uring->ring);
+    uring_waits_free(uring);
     close_if_open(atomic_load(&uring->host_fd));
     close_if_open(uring->event_fd);
     close_if_open(uring->wake_fd);
@@ -287,6 +288,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
     }
     if (err < 0) {
         ring_close(&uring->ring);
+        uring_waits_free(uring);
         alloc_free(uring);
         return err;
     }

@@ -4,6 +4,7 @@
  *
  *   uring.c   open, attach, destroy, and the short calls
  *   enter.c   the one io_uring_enter of a turn
+ *   wait.c    its wait with a deadline, or for several at a time
  *   route.c   where a request goes: to Linux, or to the co-processor
  *   watch.c   the requests of its own: wakes, and the co-processor
  *   mail.c    CQEs that others send to it
@@ -46,8 +47,11 @@ struct uring {
 
     const void *owner; /* identifies the thread; NULL before attach() */
     int enter_fd;      /* the ring's descriptor, or its index if registered */
-    unsigned enter_flags; /* of each io_uring_enter */
-    bool patient;         /* wait elsewhere: see enter_patiently() */
+    unsigned enter_flags;            /* of each io_uring_enter */
+    bool patient;                    /* wait elsewhere: see enter_patiently() */
+    bool batches;                    /* min_wait_us is set: see wait.c */
+    uint32_t batch_head;             /* of the CQ, when it was entered last */
+    struct io_uring_reg_wait *waits; /* a page that Linux knows, or NULL */
 
     int wake_fd;         /* eventfd; written by any thread, never read */
     bool settles;        /* one of the next two is there */
@@ -77,6 +81,13 @@ bool uring_is_owner(const struct uring *uring);
 int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
                 uint64_t deadline_ns);
 uint64_t uring_now_ns(struct kernel *kernel);
+
+/* Submit, and wait for `want` CQEs until the deadline, which may be FOREVER. */
+int uring_enter_until(struct uring *uring, unsigned submit, unsigned want,
+                      uint64_t deadline_ns);
+/* For options of the ring: the wait's arguments in a page that Linux knows. */
+int uring_waits_register(struct uring *uring);
+void uring_waits_free(struct uring *uring);
 
 /* Submit one request of our own: 0, or a negative errno and it never was. The
  * SQ must be empty. */

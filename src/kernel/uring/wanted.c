@@ -10,6 +10,8 @@
 
 #include <errno.h>
 
+#include "ring/syscalls.h"
+
 struct option {
     bool (*is_asked)(const gyre_ring_options *asked);
     void (*drop)(gyre_ring_options *asked);
@@ -59,6 +61,69 @@ static void sqpoll_bound_want(const gyre_ring_options *asked,
     wanted->sq_thread_cpu = asked->sqpoll_cpu;
 }
 
+/* ---- waits --------------------------------------------------------------- */
+
+static bool min_wait_is_asked(const gyre_ring_options *asked)
+{
+    return asked->min_wait_us != 0;
+}
+
+static void min_wait_drop(gyre_ring_options *asked)
+{
+    asked->min_wait_us = 0;
+}
+
+static int min_wait_apply(struct uring *uring)
+{
+    if ((uring->ring.features & IORING_FEAT_MIN_TIMEOUT) == 0)
+        return -EOPNOTSUPP;
+    uring->batches = true;
+    return 0;
+}
+
+static bool registered_waits_is_asked(const gyre_ring_options *asked)
+{
+    return asked->registered_waits;
+}
+
+static void registered_waits_drop(gyre_ring_options *asked)
+{
+    asked->registered_waits = false;
+}
+
+/* Linux takes the page only of a ring that is not enabled yet. */
+static void registered_waits_want(const gyre_ring_options *asked,
+                                  struct ring_wanted *wanted)
+{
+    (void)asked;
+    wanted->flags |= IORING_SETUP_R_DISABLED;
+}
+
+/* ---- napi ---------------------------------------------------------------- */
+
+static bool napi_is_asked(const gyre_ring_options *asked)
+{
+    return asked->napi_us != 0 || asked->napi_prefer;
+}
+
+static void napi_drop(gyre_ring_options *asked)
+{
+    asked->napi_us = 0;
+    asked->napi_prefer = false;
+}
+
+static int napi_apply(struct uring *uring)
+{
+    struct io_uring_napi napi = {
+        .busy_poll_to = uring->kernel.ring.napi_us,
+        .prefer_busy_poll = uring->kernel.ring.napi_prefer,
+    };
+
+    if (!ring_feature_allowed(RING_NAPI) || napi.busy_poll_to == 0)
+        return -EOPNOTSUPP;
+    return ring_sys_register(uring->ring.fd, IORING_REGISTER_NAPI, &napi, 1);
+}
+
 /* ---- the table ----------------------------------------------------------- */
 
 /* A member that needs another comes after it. */
@@ -69,6 +134,15 @@ static const struct option options[] = {
     { sqpoll_bound_is_asked, sqpoll_bound_drop, sqpoll_bound_want, NULL,
       "sqpoll_bound: needs sqpoll, and sqpoll_cpu the number of a processor "
       "that this process may use" },
+    { min_wait_is_asked, min_wait_drop, NULL, min_wait_apply,
+      "min_wait_us: needs Linux 6.12: leave it out, or set best_effort" },
+    { registered_waits_is_asked, registered_waits_drop, registered_waits_want,
+      uring_waits_register,
+      "registered_waits: needs Linux 6.13: leave it out, or set best_effort" },
+    { napi_is_asked, napi_drop, NULL, napi_apply,
+      "napi_us: needs Linux 6.9 with CONFIG_NET_RX_BUSY_POLL, and a number of "
+      "microseconds that it takes (from 7.1 at most 10000); napi_prefer needs "
+      "napi_us" },
 };
 
 /* What to ask of Linux for the first `count` members of those asked for. */
