@@ -21,6 +21,7 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
+#include <gyre/loop.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -55,6 +56,7 @@ struct contender {
     const char *peer;
     const char *test;
     const char *kernel; /* GYRE_KERNEL for it; NULL: as it comes */
+    const char *loop;   /* options of its loops (--loop), or NULL */
     bool is_limit;
 };
 
@@ -98,6 +100,9 @@ struct series {
 };
 
 int bench_main(int argc, char **argv);
+
+/* The options of the loops of gyre's contenders, in a sample's process. */
+extern gyre_loop_options bench_loop;
 
 /* ---- run.c -------------------------------------------------------------- */
 

@@ -78,7 +78,7 @@ static int serve_by_callbacks(struct echo_job *job, bool slots)
     struct connection *all;
     char *buffers;
     gyre_loop *loop;
-    int err = gyre_loop_create(&loop, NULL);
+    int err = gyre_loop_create(&loop, &bench_loop);
 
     if (err < 0)
         return err;
@@ -144,7 +144,7 @@ int serve_tasks(struct echo_job *job)
 {
     struct client *all = calloc(job->count, sizeof *all);
     gyre_loop *loop;
-    int err = gyre_loop_create(&loop, NULL);
+    int err = gyre_loop_create(&loop, &bench_loop);
 
     if (err < 0 || all == NULL) {
         free(all);

@@ -27,7 +27,7 @@ static int pooled_open(struct pooled *pooled, struct echo_job *job,
     gyre_pool_options pool = { .pages = pages };
     gyre_buffer_group_options group = { .count = BUFFERS_LEAST,
                                         .buffer_size = BUFFER };
-    int err = gyre_loop_create(&pooled->loop, NULL);
+    int err = gyre_loop_create(&pooled->loop, &bench_loop);
 
     pooled->job = job;
     if (err < 0)

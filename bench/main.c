@@ -3,7 +3,7 @@
  * main.c - gyre bench: the command line
  *
  *     gyre bench [NAME] [--json] [--time S] [--rounds N] [--case TEXT]
- *                [--instructions]
+ *                [--instructions] [--loop OPTIONS]
  *
  * Without a name all benches run. `--take` is for callgrind's sake, which runs
  * this program again for a single sample.
@@ -31,6 +31,7 @@ struct options {
     double seconds; /* 0: the bench's own */
     unsigned rounds;
     const char *only; /* cases whose name has this */
+    const char *loop; /* NULL: no contenders with options */
     const char *take;
 };
 
@@ -42,6 +43,8 @@ static const char usage[] =
     "  --time S        seconds of one sample\n"
     "  --rounds N      samples of each contender, at most 255\n"
     "  --case TEXT     only cases whose name contains TEXT\n"
+    "  --loop OPTIONS  gyre with options of its loop, too (docs/OPTIONS.md):\n"
+    "                  min_wait_us=20,registered_waits\n"
     "  --instructions  count user-space instructions too (needs valgrind)\n";
 
 static int wrong(const char *what, const char *argument)
@@ -85,6 +88,12 @@ static int parse_value(struct options *o, const char *name, const char *value)
         o->rounds = (unsigned)number;
     } else if (strcmp(name, "--case") == 0) {
         o->only = value;
+    } else if (strcmp(name, "--loop") == 0) {
+        gyre_loop_options unused = { 0 };
+
+        if (gyre_loop_options_set(&unused, value, NULL) < 0)
+            return wrong("--loop takes options of docs/OPTIONS.md, not", value);
+        o->loop = value;
     } else if (strcmp(name, "--take") == 0) {
         o->take = value;
     } else {
@@ -128,10 +137,49 @@ static bool is_empty(const struct bench_case *of, const struct series *series)
     return true;
 }
 
+/* Beside each contender that is gyre on its usual kernel, the same with options
+ * of its loop: its name with a plus. */
+struct with_options {
+    struct bench_case of;
+    struct contender contenders[CONTENDERS_MAX];
+    char names[CONTENDERS_MAX][96];
+};
+
+static const struct bench_case *add_options(const struct bench_case *of,
+                                            const char *loop,
+                                            struct with_options *with)
+{
+    unsigned count = 0;
+
+    if (loop == NULL)
+        return of;
+    with->of = *of;
+    with->of.contenders = with->contenders;
+    for (unsigned i = 0; i < of->count; i++)
+        with->contenders[count++] = of->contenders[i];
+    for (unsigned i = 0; i < of->count && count < CONTENDERS_MAX; i++) {
+        struct contender contender = of->contenders[i];
+
+        if (strncmp(contender.name, "gyre", 4) != 0 ||
+            contender.kernel != NULL || contender.take == NULL)
+            continue;
+        snprintf(with->names[count], sizeof with->names[count], "%s +",
+                 contender.name);
+        contender.name = with->names[count];
+        contender.loop = loop;
+        contender.is_limit = false;
+        with->contenders[count++] = contender;
+    }
+    with->of.count = count;
+    return &with->of;
+}
+
 static int run_one_case(const struct bench *bench, unsigned index,
                         const struct options *o, bool first)
 {
-    const struct bench_case *of = &bench->cases[index];
+    struct with_options with;
+    const struct bench_case *of =
+        add_options(&bench->cases[index], o->loop, &with);
     double seconds = o->seconds > 0 ? o->seconds : bench->seconds;
     unsigned rounds = o->rounds > 0 ? o->rounds : bench->rounds;
     struct series series[CONTENDERS_MAX] = { { 0 } };
@@ -159,6 +207,8 @@ static int run_bench(const struct bench *bench, const struct options *o)
 
     report_begin(bench, o->json, o->rounds > 0 ? o->rounds : bench->rounds,
                  o->seconds > 0 ? o->seconds : bench->seconds);
+    if (o->loop != NULL && !o->json)
+        printf("+: its loop has %s\n", o->loop);
     for (unsigned i = 0; i < bench->count; i++) {
         int err;
 

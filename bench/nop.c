@@ -76,7 +76,7 @@ static int take(const struct bench_case *of, const struct budget *budget,
 {
     struct run run = { .batch = of->n };
     gyre_loop_stats stats = { .size = sizeof stats };
-    int err = gyre_loop_create(&run.loop, NULL);
+    int err = gyre_loop_create(&run.loop, &bench_loop);
 
     if (err < 0)
         return err;

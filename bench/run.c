@@ -18,6 +18,8 @@
 
 #include "bench.h"
 
+gyre_loop_options bench_loop;
+
 static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec now;
@@ -57,6 +59,9 @@ int take_sample(const struct bench_case *of, const struct contender *contender,
 {
     if (contender->kernel != NULL)
         setenv("GYRE_KERNEL", contender->kernel, 1);
+    if (contender->loop != NULL &&
+        gyre_loop_options_set(&bench_loop, contender->loop, NULL) < 0)
+        return -EINVAL;
     return contender->take != NULL ? contender->take(of, budget, sample)
                                    : peer_take(of, contender, budget, sample);
 }

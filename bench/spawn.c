@@ -229,7 +229,7 @@ static int idle_memory(const struct bench_case *of, const struct budget *budget,
                        struct sample *sample)
 {
     struct on_loop on = { .of = of };
-    int err = gyre_loop_create(&on.loop, NULL);
+    int err = gyre_loop_create(&on.loop, &bench_loop);
     uint64_t before;
 
     (void)budget;

@@ -24,7 +24,7 @@ int on_loop(const struct bench_case *of, const struct budget *budget,
             uint64_t (*chunk)(struct on_loop *on))
 {
     struct measured measured = { { .of = of, .flags = flags }, chunk };
-    int err = gyre_loop_create(&measured.on.loop, NULL);
+    int err = gyre_loop_create(&measured.on.loop, &bench_loop);
 
     if (err < 0)
         return err;

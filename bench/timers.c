@@ -33,7 +33,7 @@ static int timers_open(struct timers *timers, uint64_t count)
     timers->all = malloc(count * sizeof *timers->all);
     if (timers->all == NULL)
         return -ENOMEM;
-    err = gyre_loop_create(&timers->loop, NULL);
+    err = gyre_loop_create(&timers->loop, &bench_loop);
     if (err < 0) {
         free(timers->all);
         return err;
