@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 
 #include "base/assert.h"
 #include "kernel/choose.h"
 #include "kernel/proc.h"
+#include "ring/advice.h"
 #include "ring/feature.h"
 
 #define ENTRIES 64
@@ -36,11 +36,8 @@ static struct facts_limit limit_of(__rlimit_resource_t resource)
 
 static void collect_system(struct facts *facts)
 {
-    struct utsname system;
-
-    uname(&system);
-    snprintf(facts->release, sizeof facts->release, "%s", system.release);
-    snprintf(facts->machine, sizeof facts->machine, "%s", system.machine);
+    facts->release = release_here()->name;
+    facts->machine = release_here()->machine;
     facts->libc = gnu_get_libc_version();
     facts->memlock = limit_of(RLIMIT_MEMLOCK);
     facts->nofile = limit_of(RLIMIT_NOFILE);

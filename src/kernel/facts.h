@@ -2,8 +2,8 @@
 /*
  * facts.h - what this machine offers, for `gyre doctor`
  *
- * Collected by asking, never by comparing version numbers. GYRE_WITHOUT and
- * GYRE_KERNEL have their effect, since the report is about what a program
+ * Collected by asking, but for advice (ring/advice.h). GYRE_WITHOUT, GYRE_WITH
+ * and GYRE_KERNEL have their effect, since the report is about what a program
  * started in this environment would get.
  */
 #ifndef KERNEL_FACTS_H
@@ -22,8 +22,8 @@ struct facts_limit {
 };
 
 struct facts {
-    char release[65]; /* uname -r */
-    char machine[65];
+    const char *release; /* uname -r, or as GYRE_LINUX_RELEASE says */
+    const char *machine;
     const char *libc; /* glibc's version: "2.36" */
 
     const char *kernel;  /* "uring" or "emu"; "none" if GYRE_KERNEL is wrong */

@@ -25,13 +25,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include <gyre/error.h>
 
 #include "base/assert.h"
 #include "kernel/proc.h"
+#include "ring/advice.h"
 #include "ring/ring.h"
 #include "ring/syscalls.h"
 
@@ -231,13 +231,11 @@ static void explain(const struct attempt *attempt, char *text, size_t size)
 
 static void describe(const struct attempt *attempt, char *reason, size_t size)
 {
-    struct utsname system;
     char why[160];
 
     if (attempt->stage == STAGE_OLD) {
-        uname(&system);
         snprintf(reason, size, "the io_uring of Linux %s is too old (%s)",
-                 system.release, attempt->lacks);
+                 release_here()->name, attempt->lacks);
         return;
     }
     explain(attempt, why, sizeof why);
@@ -255,10 +253,23 @@ static bool is_temporary(int error)
            error == -EAGAIN || error == -EINTR || error == -EBUSY;
 }
 
+/* A fault that is known of this Linux: what is done about it is not to try. */
+static bool is_advised(char *reason, size_t size)
+{
+    const struct advice *advice = advice_against_rings();
+
+    if (advice != NULL)
+        snprintf(reason, size, "not used on Linux %s: %s (%s)",
+                 release_here()->name, advice->trouble, advice->source);
+    return advice != NULL;
+}
+
 bool refusal_find(char *reason, size_t size)
 {
     ASSERT(size > 1);
     reason[0] = '\0';
+    if (is_advised(reason, size))
+        return true;
     if (proc_seccomp() != 0) {
         int stage = send_scout();
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * feature.c - GYRE_WITHOUT
+ * feature.c - GYRE_WITHOUT, advice, and GYRE_WITH
  *
- * The list is parsed once, before the first ring is made, into two bit sets
- * that are only read afterwards. A program that gained privileges does not
- * listen to its environment (secure_getenv).
+ * The lists are parsed once, before the first ring is made, into two sets that
+ * are only read afterwards: what the environment takes away, and what the
+ * advice for this Linux does. A program that gained privileges does not listen
+ * to its environment (secure_getenv).
  */
 #include "ring/feature.h"
 
@@ -16,6 +17,7 @@
 
 #include "base/assert.h"
 #include "ring/abi.h"
+#include "ring/advice.h"
 
 struct feature {
     const char *name;
@@ -46,6 +48,8 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_QUERY] = { "query", 0, 0 },
     [RING_CLONE_BUFFERS] = { "clone_buffers", 0, 0 },
     [RING_SEND_MSG_RING] = { "send_msg_ring", 0, 0 },
+    [RING_SQPOLL] = { "sqpoll", IORING_SETUP_SQPOLL, 0 },
+    [RING_TIMED_WAIT] = { "timed_wait", 0, 0 },
     [RING_FUTEX_VECTORS] = { "futex_vectors", 0, 0 },
     [RING_TIMEOUT_CLOCKS] = { "timeout_clocks", .witness = IORING_OP_MKDIRAT },
     [RING_TIMEOUT_ETIME_SUCCESS] = { "timeout_etime_success", 0,
@@ -73,11 +77,18 @@ static const struct feature table[RING_FEATURE_COUNT] = {
                             .sign = IORING_FEAT_RECVSEND_BUNDLE },
     [RING_SOCKET_BUFFERS] = { "socket_buffers", 0, 0 },
     [RING_GETSOCKNAME] = { "getsockname", .witness = IORING_OP_NOP128 },
+    [RING_STREAM_READS] = { "stream_reads", .sign = IORING_FEAT_RW_CUR_POS },
+};
+
+/* Features that are not to be used. */
+struct mask {
+    bool feature[RING_FEATURE_COUNT];
+    bool opcode[IORING_OP_LAST];
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool feature_masked[RING_FEATURE_COUNT];
-static bool opcode_masked[IORING_OP_LAST];
+static struct mask masked;  /* as GYRE_WITHOUT says */
+static struct mask advised; /* as the advice for this Linux says */
 
 /* "op_statx" is STATX. */
 static bool names_opcode(const char *name, size_t length, unsigned opcode)
@@ -93,33 +104,36 @@ static bool names_opcode(const char *name, size_t length, unsigned opcode)
     return true;
 }
 
-static bool mask(const char *name, size_t length)
+/* Mark the feature of that name: false if there is none. */
+static bool mark(struct mask *mask, const char *name, size_t length, bool value)
 {
     for (size_t i = 0; i < RING_FEATURE_COUNT; i++) {
         if (strlen(table[i].name) == length &&
             memcmp(name, table[i].name, length) == 0) {
-            feature_masked[i] = true;
+            mask->feature[i] = value;
             return true;
         }
     }
     for (unsigned opcode = 0; opcode < IORING_OP_LAST; opcode++) {
         if (names_opcode(name, length, opcode)) {
-            opcode_masked[opcode] = true;
+            mask->opcode[opcode] = value;
             return true;
         }
     }
     return false;
 }
 
-static unsigned mask_list(const char *names)
+/* Returns how many names nobody knows, having said so of each. */
+static unsigned mark_list(struct mask *mask, const char *names, bool value,
+                          const char *whose)
 {
     unsigned unknown = 0;
 
     while (*names != '\0') {
         size_t length = strcspn(names, ", ");
 
-        if (length > 0 && !mask(names, length)) {
-            fprintf(stderr, "gyre: GYRE_WITHOUT: no feature named '%.*s'\n",
+        if (length > 0 && !mark(mask, names, length, value)) {
+            fprintf(stderr, "gyre: %s: no feature named '%.*s'\n", whose,
                     (int)length, names);
             unknown++;
         }
@@ -129,33 +143,66 @@ static unsigned mask_list(const char *names)
     return unknown;
 }
 
+static void take_advice(void)
+{
+    const char *anyway = secure_getenv("GYRE_WITH");
+
+    for (unsigned i = 0; i < advice_count; i++) {
+        const struct advice *advice = &advice_table[i];
+
+        if (advice->without != NULL && advice_is_for(advice, release_here())) {
+            unsigned unknown =
+                mark_list(&advised, advice->without, true, advice->name);
+
+            ASSERT(unknown == 0);
+        }
+    }
+    if (anyway != NULL)
+        mark_list(&advised, anyway, false, "GYRE_WITH");
+}
+
 static void read_environment(void)
 {
     const char *names = secure_getenv("GYRE_WITHOUT");
 
     if (names != NULL)
-        mask_list(names);
+        mark_list(&masked, names, true, "GYRE_WITHOUT");
+    take_advice();
 }
 
 unsigned ring_features_restrict(const char *names)
 {
     pthread_once(&once, read_environment);
-    memset(feature_masked, 0, sizeof feature_masked);
-    memset(opcode_masked, 0, sizeof opcode_masked);
-    return names == NULL ? 0 : mask_list(names);
+    masked = (struct mask){ 0 };
+    return names == NULL ? 0 : mark_list(&masked, names, true, "GYRE_WITHOUT");
+}
+
+bool ring_advice_is_taken(const char *names)
+{
+    struct mask named = { 0 };
+    bool taken = true;
+
+    pthread_once(&once, read_environment);
+    mark_list(&named, names, true, "advice");
+    for (size_t i = 0; i < RING_FEATURE_COUNT; i++)
+        taken &= advised.feature[i] || !named.feature[i];
+    for (size_t i = 0; i < IORING_OP_LAST; i++)
+        taken &= advised.opcode[i] || !named.opcode[i];
+    return taken;
 }
 
 bool ring_feature_allowed(enum ring_feature feature)
 {
     ASSERT(feature < RING_FEATURE_COUNT);
     pthread_once(&once, read_environment);
-    return !feature_masked[feature];
+    return !masked.feature[feature] && !advised.feature[feature];
 }
 
 bool ring_opcode_allowed(unsigned opcode)
 {
     pthread_once(&once, read_environment);
-    return opcode >= IORING_OP_LAST || !opcode_masked[opcode];
+    return opcode >= IORING_OP_LAST ||
+           (!masked.opcode[opcode] && !advised.opcode[opcode]);
 }
 
 bool ring_feature_found(enum ring_feature feature, uint32_t features,

@@ -6,8 +6,12 @@
  * a feature with a name. GYRE_WITHOUT=name,... takes features away: what is
  * masked behaves exactly as on a Linux that lacks it, so every rung of every
  * ladder can be stood on by every program, on any Linux. An opcode is a feature
- * too: op_statx, op_shutdown, ... Read once per process by secure_getenv();
- * names that nobody knows are reported once on standard error.
+ * too: op_statx, op_shutdown, ...
+ *
+ * What this Linux has, but with a fault (ring/advice.h), is taken away
+ * likewise, unless GYRE_WITH=name,... names it. Both variables are read once
+ * per process by secure_getenv(); names that nobody knows are reported once on
+ * standard error.
  *
  *   name                 first  without it
  *   single_mmap           5.4   no ring (too old)
@@ -29,6 +33,8 @@
  *   probe                 5.6   the opcodes of 5.5
  *   query                 6.18  flags are found by trial
  *   clone_buffers         6.12  each loop registers shared memory by itself
+ *   sqpoll                5.11  no ring that Linux itself looks at
+ *   timed_wait            5.11  the limit of a wait is a request of its own
  *   send_msg_ring         6.13  a message needs a ring, or waits for the turn
  *   futex_vectors         5.16  (of the emulator: futex_waitv) a futex's wait
  *                               is cancelled by waking all on its word
@@ -57,6 +63,7 @@
  *   buf_ring_inc          6.12
  *   getsockname           6.19  the command
  *   socket_buffers        7.2   SEND and RECV of registered memory
+ *   stream_reads          5.6   reads at no offset are done beside the ring
  */
 #ifndef RING_FEATURE_H
 #define RING_FEATURE_H
@@ -85,6 +92,8 @@ enum ring_feature {
     RING_QUERY,
     RING_CLONE_BUFFERS,
     RING_SEND_MSG_RING,
+    RING_SQPOLL,
+    RING_TIMED_WAIT,
     RING_FUTEX_VECTORS,
     RING_TIMEOUT_CLOCKS,
     RING_TIMEOUT_ETIME_SUCCESS,
@@ -105,13 +114,18 @@ enum ring_feature {
     RING_ACCEPT_FLAGS,
     RING_GETSOCKNAME,
     RING_SOCKET_BUFFERS,
+    RING_STREAM_READS,
     RING_FEATURE_COUNT,
     RING_OP_FEATURE_FIRST = RING_ACCEPT_MULTISHOT, /* those of opcodes */
 };
 
-/* False if GYRE_WITHOUT names it. Says nothing about Linux. */
+/* False if GYRE_WITHOUT names it, or advice is against it. Says nothing about
+ * what Linux has. */
 bool ring_feature_allowed(enum ring_feature feature);
 bool ring_opcode_allowed(unsigned opcode);
+
+/* Is advice, and not overruled by GYRE_WITH, against each of the names? */
+bool ring_advice_is_taken(const char *names);
 
 /* Has a ring with these params.features, on a Linux that has these opcodes (not
  * less what is masked), the feature of an opcode? */
@@ -121,7 +135,7 @@ bool ring_feature_found(enum ring_feature feature, uint32_t features,
 /* "defer_taskrun" */
 const char *ring_feature_name(enum ring_feature feature);
 
-/* Of setup flags and of params.features: those that GYRE_WITHOUT leaves. */
+/* Of setup flags and of params.features: those that are left. */
 uint32_t ring_setup_flags_allowed(void);
 uint32_t ring_features_allowed(void);
 

@@ -83,6 +83,8 @@ static int setup(struct io_uring_params *params,
     if ((wanted->flags & ~allowed) != 0)
         return -EINVAL;
 
+    if ((wanted->flags & ~ring_setup_flags_allowed()) != 0)
+        return -EINVAL; /* as a Linux that lacks it */
     if (ring_query(&query))
         known &= (uint32_t)query.ring_setup_flags;
     for (;;) {

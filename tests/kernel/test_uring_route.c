@@ -3,7 +3,6 @@
  * Where requests go whose opcode Linux has, but not every flag of it: each such
  * feature can be taken away by name, so both ways are tested on any Linux.
  */
-#include "kernel/uring/bugs.h"
 #include "kernel/uring_test.h"
 #include "ring/feature.h"
 
@@ -49,17 +48,6 @@ RING_TEST(S2_S4_C2_B6_what_has_many_results_may_be_repeated)
     CHECK_EQ(read.opcode, IORING_OP_READ);
     CHECK_GT(read.len, 0u);
     kernel->class->destroy(kernel);
-}
-
-TEST(S3_B6_C7_releases_are_known_by_their_numbers)
-{
-    CHECK_EQ(bugs_release("6.8.0-94-generic"), 6008u);
-    CHECK_EQ(bugs_release("6.12.107+deb13-cloud-amd64"), 6012u);
-    CHECK_EQ(bugs_release("5.10"), 5010u);
-    CHECK_EQ(bugs_release("6"), 0u);
-    CHECK_EQ(bugs_release("6.x"), 0u);
-    CHECK_EQ(bugs_release("linux"), 0u);
-    CHECK_EQ(bugs_release(""), 0u);
 }
 
 RING_TEST(S2_S4_a_hint_that_is_missing_is_left_out)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "advice.h"
 #include "base/assert.h"
 #include "commands.h"
 #include "json.h"
@@ -21,6 +22,7 @@
 #include "loop_options.h"
 #include "operations.h"
 #include "options.h"
+#include "ring/advice.h"
 #include "ring/feature.h"
 #include "task/stack.h"
 #include "text.h"
@@ -31,19 +33,26 @@
 #define INDENT 14
 
 static const char HELP[] =
-    "usage: gyre doctor [--json] [--loop OPTIONS] | --operations | --options\n"
+    "usage: gyre doctor [--json] [--loop OPTIONS] |\n"
+    "                   --operations | --options | --advice\n"
     "\n"
     "Tells what this machine's kernel offers, what gyre will use and what it\n"
     "will do without, and why. GYRE_KERNEL=uring|emu and "
     "GYRE_WITHOUT=FEATURE,...\n"
-    "have their effect.\n"
+    "have their effect; so has GYRE_LINUX_RELEASE=6.14.7, for what is known "
+    "of single\n"
+    "releases, and GYRE_WITH=FEATURE,..., which uses features in spite of "
+    "that.\n"
     "\n"
     "  --json          the same for programs\n"
     "  --loop OPTIONS  ask for a loop with these: sqpoll,entries=64\n"
     "  --operations    instead, the page of all operations, "
     "docs/OPERATIONS.md\n"
     "  --options       instead, the page of a loop's options, "
-    "docs/OPTIONS.md\n";
+    "docs/OPTIONS.md\n"
+    "  --advice        instead, what is known of single releases of Linux, as "
+    "in\n"
+    "                  docs/KERNELS.md\n";
 
 /* How a stack is guarded here. */
 static const char *guard_name(void)
@@ -78,6 +87,9 @@ static const char *cmark_version(void)
 /* What to do about io_uring being refused. */
 static const char *remedy_of(const struct facts *facts)
 {
+    if (advice_against_rings() != NULL)
+        return "use a release of Linux without this fault, or, if it does not "
+               "matter to you, GYRE_KERNEL=uring";
     if (facts->io_uring_disabled == 1)
         return "an administrator can allow it: sysctl "
                "kernel.io_uring_disabled=0"
@@ -198,6 +210,7 @@ static bool report_json(struct text *out, const struct facts *facts,
         json_bool(&json, ring_feature_name((enum ring_feature)i),
                   facts->opcodes.feature[i]);
     json_object_end(&json);
+    advice_json(&json, facts->kernel);
     json_limits(&json, facts);
     json_versions(&json, facts);
     bool is_well = loop_options_report(&json, asked);
@@ -378,6 +391,14 @@ static void put_versions(struct text *out, const struct facts *facts)
     put_line(out, "dumps", line);
 }
 
+static void put_advice(struct text *out, const char *kernel)
+{
+    char line[512];
+
+    for (unsigned n = 0; advice_line(n, kernel, line, sizeof line); n++)
+        put_line(out, n == 0 ? "known faults" : "", line);
+}
+
 /* False: no loop could be made with `asked`. */
 static bool report_text(struct text *out, const struct facts *facts,
                         const gyre_loop_options *asked)
@@ -418,6 +439,7 @@ static bool report_text(struct text *out, const struct facts *facts,
     }
     put_emulated(out, facts);
     text_puts(out, "\n");
+    put_advice(out, facts->kernel);
     put_limits(out, facts);
     return is_well;
 }
@@ -457,6 +479,8 @@ int doctor_main(int argc, char **argv)
             page = operations_page;
         else if (options_is(&options, "--options"))
             page = loop_options_page;
+        else if (options_is(&options, "--advice"))
+            page = advice_page;
         else if (options_is(&options, "--loop"))
             loop_options_read(&options, &loop);
         else

@@ -51,9 +51,7 @@ static int enter_patiently(struct uring *uring, unsigned submit, unsigned want,
                            uint64_t deadline_ns)
 {
     int saved = errno;
-    int result = ring_sys_enter(uring->enter_fd, submit, 0,
-                                uring->enter_flags | IORING_ENTER_GETEVENTS,
-                                NULL, 0);
+    int result = uring_enter_plain(uring, submit, 0);
 
     if (result != 0 || cq_ready(&uring->kernel.cq) >= want)
         return result;
@@ -63,6 +61,12 @@ static int enter_patiently(struct uring *uring, unsigned submit, unsigned want,
         result = -errno;
     errno = saved;
     return result;
+}
+
+int uring_enter_plain(const struct uring *uring, unsigned submit, unsigned want)
+{
+    return ring_sys_enter(uring->enter_fd, submit, want,
+                          uring->enter_flags | IORING_ENTER_GETEVENTS, NULL, 0);
 }
 
 /* Submit, and unless deadline_ns is KERNEL_NO_WAIT sleep until the CQ holds
@@ -77,8 +81,7 @@ static int enter_linux(struct uring *uring, unsigned submit, unsigned want,
         return enter_patiently(uring, submit, want, deadline_ns);
     else if (deadline_ns != KERNEL_FOREVER || UNLIKELY(uring->batches))
         return uring_enter_until(uring, submit, want, deadline_ns);
-    return ring_sys_enter(uring->enter_fd, submit, want,
-                          uring->enter_flags | IORING_ENTER_GETEVENTS, NULL, 0);
+    return uring_enter_plain(uring, submit, want);
 }
 
 int uring_submit_own(struct uring *uring, const struct io_uring_sqe *sqe)

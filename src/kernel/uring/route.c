@@ -11,13 +11,11 @@
  * files. If the ring lacks some of what their users need, they belong to the
  * emulator, and every request that names one goes there.
  *
- * A ring that has groups and no READ_MULTISHOT to trust reads once for each
- * result.
+ * A ring that has groups and no READ_MULTISHOT reads once for each result.
  */
 #include <sys/socket.h>
 
 #include "kernel/emu/emu.h"
-#include "kernel/uring/bugs.h"
 #include "kernel/uring/uring.h"
 
 enum field {
@@ -27,7 +25,8 @@ enum field {
     FIELD_COMMAND,   /* of a socket: one bit each */
     FIELD_LONG_FILE, /* 1: advice on 4 GiB of it and more */
     FIELD_LONG_MEMORY,
-    FIELD_LEVEL, /* 1: options of a level that Linux's command refuses */
+    FIELD_NOWHERE, /* 1: a read at no offset, of what is nobody's but its own */
+    FIELD_LEVEL,   /* 1: options of a level that Linux's command refuses */
 };
 
 #define COMMAND_BIT(command) RING_BIT(SOCKET_URING_OP_##command)
@@ -62,6 +61,8 @@ static const struct need needs[] = {
       RING_TIMEOUT_MULTISHOT, BESIDE },
     { IORING_OP_FADVISE, FIELD_LONG_FILE, 1, RING_LONG_ADVICE, BESIDE },
     { IORING_OP_MADVISE, FIELD_LONG_MEMORY, 1, RING_LONG_ADVICE, BESIDE },
+    { IORING_OP_READ, FIELD_NOWHERE, 1, RING_STREAM_READS, BESIDE },
+    { IORING_OP_READV, FIELD_NOWHERE, 1, RING_STREAM_READS, BESIDE },
     { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_MULTISHOT,
       RING_ACCEPT_MULTISHOT, REPEATED },
     { IORING_OP_ACCEPT, FIELD_IOPRIO, IORING_ACCEPT_DONTWAIT, RING_ACCEPT_FLAGS,
@@ -113,6 +114,10 @@ static uint32_t field_of(const struct io_uring_sqe *sqe, enum field field)
     case FIELD_LEVEL:
         return sqe->cmd_op == SOCKET_URING_OP_GETSOCKOPT &&
                sqe->level != SOL_SOCKET;
+    case FIELD_NOWHERE:
+        /* A buffer or a file that is the ring's, the emulator cannot have. */
+        return sqe->off == UINT64_MAX &&
+               (sqe->flags & (IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE)) == 0;
     case FIELD_LONG_FILE:
         return sqe->addr != 0;
     case FIELD_LONG_MEMORY:
@@ -134,6 +139,7 @@ static void leave_out(struct io_uring_sqe *sqe, const struct need *need)
     case FIELD_ADDRESS:
     case FIELD_COMMAND:
     case FIELD_LEVEL:
+    case FIELD_NOWHERE:
     case FIELD_LONG_FILE:
     case FIELD_LONG_MEMORY:
         ASSERT(false); /* no hints */
@@ -297,8 +303,6 @@ void uring_fill_routes(struct uring *uring)
     uint8_t *route = uring->kernel.route;
     bool look = flags_beside(uring) != 0;
 
-    if (bugs_of_bundles())
-        uring->opcodes.feature[RING_RECV_BUNDLE] = false;
     uring->kernel.files_emulated = files_are_beside(uring);
 
     static_assert((int)IORING_OP_LAST <= (int)KERNEL_OP_GETDENTS,
@@ -311,8 +315,7 @@ void uring_fill_routes(struct uring *uring)
             route[i] = KERNEL_ROUTE_SIDE;
     }
     uring->reads_again = !groups_are_beside(uring) &&
-                         (!uring->opcodes.has[IORING_OP_READ_MULTISHOT] ||
-                          bugs_of_read_multishot());
+                         !uring->opcodes.has[IORING_OP_READ_MULTISHOT];
     if (uring->reads_again)
         route[IORING_OP_READ_MULTISHOT] = KERNEL_ROUTE_LOOK;
     /* What the loop has not made plain is out of bounds. */

@@ -295,6 +295,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
     uring->register_opcodes = ring_register_opcodes();
     uring->enter_fd = uring->ring.fd;
     uring->patient = RUNNING_ON_VALGRIND != 0;
+    uring->limits = !ring_feature_allowed(RING_TIMED_WAIT);
     if ((uring->ring.features & IORING_FEAT_NO_IOWAIT) != 0)
         uring->enter_flags = IORING_ENTER_NO_IOWAIT;
     uring->kernel = (struct kernel){

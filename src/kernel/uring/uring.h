@@ -5,6 +5,7 @@
  *   uring.c   open, attach, destroy, and the short calls
  *   enter.c   the one io_uring_enter of a turn
  *   wait.c    its wait with a deadline, or for several at a time
+ *   limit.c   the limit of a wait, where Linux's own is not to be trusted
  *   route.c   where a request goes: to Linux, or to the co-processor
  *   watch.c   the requests of its own: wakes, and the co-processor
  *   mail.c    CQEs that others send to it
@@ -12,9 +13,9 @@
  *   host.c    the descriptor by which another loop can wait for this one
  *
  * Requests of its own ("watches") are multishot polls on descriptors that
- * another party makes readable. They carry KERNEL_TAG_INTERNAL, so that the
- * loop hands their CQEs back unseen, and they cost no system call while they
- * last: a poll that ended is armed again by the next enter().
+ * another party makes readable, and a timeout. They carry KERNEL_TAG_INTERNAL,
+ * so that the loop hands their CQEs back unseen, and they cost no system call
+ * while they last: a poll that ended is armed again by the next enter().
  */
 #ifndef KERNEL_URING_URING_H
 #define KERNEL_URING_URING_H
@@ -28,8 +29,9 @@
 #include "ring/ring.h"
 
 enum uring_watch {
-    URING_WATCH_WAKE, /* wake() wrote to wake_fd */
-    URING_WATCH_SIDE, /* the co-processor has results */
+    URING_WATCH_WAKE,  /* wake() wrote to wake_fd */
+    URING_WATCH_SIDE,  /* the co-processor has results */
+    URING_WATCH_LIMIT, /* a wait has lasted long enough; armed by limit.c */
     URING_WATCHES,
 };
 
@@ -52,6 +54,9 @@ struct uring {
     bool batches;                    /* min_wait_us is set: see wait.c */
     uint32_t batch_head;             /* of the CQ, when it was entered last */
     struct io_uring_reg_wait *waits; /* a page that Linux knows, or NULL */
+
+    bool limits;       /* waits end by URING_WATCH_LIMIT */
+    uint64_t limit_ns; /* when that fires, if it is armed */
 
     int wake_fd;         /* eventfd; written by any thread, never read */
     bool settles;        /* one of the next two is there */
@@ -88,6 +93,18 @@ int uring_enter_until(struct uring *uring, unsigned submit, unsigned want,
 /* For options of the ring: the wait's arguments in a page that Linux knows. */
 int uring_waits_register(struct uring *uring);
 void uring_waits_free(struct uring *uring);
+
+/* Submit, and wait for `want` CQEs of Linux's until a deadline that is kept by
+ * a request. As enter(). */
+int uring_enter_limited(struct uring *uring, unsigned submit, unsigned want,
+                        uint64_t deadline_ns);
+
+/* io_uring_enter without a limit; `want` 0 does not wait. */
+int uring_enter_plain(const struct uring *uring, unsigned submit,
+                      unsigned want);
+
+/* A watch's user_data. */
+uint64_t uring_watch_user_data(unsigned watch);
 
 /* Submit one request of our own: 0, or a negative errno and it never was. The
  * SQ must be empty. */

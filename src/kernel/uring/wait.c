@@ -75,6 +75,9 @@ static int enter_registered(struct uring *uring, unsigned submit, unsigned want,
 int uring_enter_until(struct uring *uring, unsigned submit, unsigned want,
                       uint64_t deadline_ns)
 {
+    if (UNLIKELY(uring->limits) && deadline_ns != KERNEL_FOREVER)
+        return uring_enter_limited(uring, submit, want, deadline_ns);
+
     unsigned flags = uring->enter_flags | IORING_ENTER_GETEVENTS |
                      IORING_ENTER_EXT_ARG;
     uint32_t min_wait_us = batch_wait_us(uring, &want);

@@ -130,7 +130,8 @@ static int napi_apply(struct uring *uring)
 static const struct option options[] = {
     { sqpoll_is_asked, sqpoll_drop, sqpoll_want, NULL,
       "sqpoll: this Linux gives no thread that polls the queue (5.11 does to "
-      "root, 5.13 to all): leave it out, or set best_effort" },
+      "root, 5.13 to all), or one with a fault (gyre doctor names it): leave "
+      "it out, or set best_effort" },
     { sqpoll_bound_is_asked, sqpoll_bound_drop, sqpoll_bound_want, NULL,
       "sqpoll_bound: needs sqpoll, and sqpoll_cpu the number of a processor "
       "that this process may use" },

@@ -23,7 +23,7 @@
 /* user_data above the tag: a watch, or the cancelling of watches. */
 #define WATCH_CANCEL URING_WATCHES
 
-static uint64_t user_data_of(unsigned watch)
+uint64_t uring_watch_user_data(unsigned watch)
 {
     return ((uint64_t)watch << 4) | KERNEL_TAG_INTERNAL;
 }
@@ -54,7 +54,7 @@ static int arm(struct uring *uring, unsigned watch)
         .fd = descriptor_of(uring, watch),
         .poll32_events = poll_word(POLLIN),
         .len = IORING_POLL_ADD_MULTI,
-        .user_data = user_data_of(watch),
+        .user_data = uring_watch_user_data(watch),
     };
 
     return uring_submit_own(uring, &sqe);
@@ -62,7 +62,7 @@ static int arm(struct uring *uring, unsigned watch)
 
 bool uring_watch_is_wanted(const struct uring *uring)
 {
-    static_assert(URING_WATCHES == 2, "all watches are looked at");
+    static_assert(URING_WATCHES == 3, "all that are polls are looked at");
     return uring->watch[URING_WATCH_WAKE] == WATCH_WANTED ||
            uring->watch[URING_WATCH_SIDE] == WATCH_WANTED;
 }
@@ -72,6 +72,7 @@ int uring_watch_arm(struct uring *uring)
     for (unsigned i = 0; i < URING_WATCHES; i++) {
         if (uring->watch[i] != WATCH_WANTED)
             continue;
+        ASSERT(i != URING_WATCH_LIMIT);
         int err = arm(uring, i);
 
         if (err != 0)
@@ -93,7 +94,9 @@ void uring_watch_event(struct uring *uring, const struct io_uring_cqe *cqe)
     ASSERT(uring->watch[watch] == WATCH_ARMED);
     /* The request is ours to the last field: these would be our bug. */
     ASSERT(cqe->res != -EINVAL && cqe->res != -EBADF);
-    if ((cqe->flags & IORING_CQE_F_MORE) == 0)
+    if (watch == URING_WATCH_LIMIT)
+        uring->watch[watch] = WATCH_OFF;
+    else if ((cqe->flags & IORING_CQE_F_MORE) == 0)
         uring->watch[watch] = WATCH_WANTED;
     if (watch == URING_WATCH_WAKE && UNLIKELY(!post_box_is_empty(&uring->mail)))
         uring_mail_collect(uring);
@@ -146,12 +149,13 @@ void uring_watch_stop(struct uring *uring)
     uint64_t deadline_ns = uring_now_ns(kernel) + STOP_NS;
     struct io_uring_cqe cqe;
 
+    uring->limits = false; /* no new one for the waits below */
     for (unsigned i = 0; i < URING_WATCHES; i++) {
         struct io_uring_sqe sqe = {
             .opcode = IORING_OP_ASYNC_CANCEL,
             .fd = -1,
-            .addr = user_data_of(i),
-            .user_data = user_data_of(WATCH_CANCEL),
+            .addr = uring_watch_user_data(i),
+            .user_data = uring_watch_user_data(WATCH_CANCEL),
         };
 
         if (uring->watch[i] == WATCH_WANTED)
