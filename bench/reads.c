@@ -128,7 +128,8 @@ static int take(const struct bench_case *of, const struct budget *budget,
     if (run.fd < 0)
         return run.fd;
     run.buffers = aligned_alloc(READS_SIZE, (size_t)of->n * READS_SIZE);
-    err = run.buffers == NULL ? -ENOMEM : gyre_loop_create(&run.loop, &bench_loop);
+    err = run.buffers == NULL ? -ENOMEM
+                              : gyre_loop_create(&run.loop, &bench_loop);
     if (err == 0) {
         measure(budget, chunk, &run, sample);
         gyre_loop_get_stats(run.loop, &stats);
