@@ -39,6 +39,11 @@ typedef struct gyre_ring_options {
     bool sqpoll_bound;
     unsigned sqpoll_cpu;
 
+    /* Before more completions can come than the completion queue holds, double
+     * it, up to so many entries (a power of two, at most 65536); 0: let Linux
+     * keep what does not fit. since 6.13 */
+    unsigned cq_entries_max;
+
     /* Under load, wait so many microseconds for as many completions as the
      * turn before had, instead of for the first; 0: for the first. A loop with
      * less than four a turn never waits longer than it must. since 6.12 */

@@ -167,6 +167,11 @@ struct kernel_class {
     uint64_t (*coarse_ns)(struct kernel *kernel);
     uint64_t (*random)(struct kernel *kernel);
 
+    /* Make the CQ hold `wanted` CQEs, if it may grow so much. The number of
+     * them from which this is to be called again. Not inside enter(). NULL: it
+     * does not grow. */
+    uint64_t (*grow)(struct kernel *kernel, uint64_t wanted);
+
     /* How busy the blocking pool is; NULL: there is none. */
     void (*pool)(struct kernel *kernel, struct kernel_pool *pool);
 

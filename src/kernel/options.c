@@ -36,6 +36,9 @@ static const char *objection(const struct kernel_options *asked)
         round_up(asked->cq_entries) < round_up(asked->entries))
         return "the CQ must have as many entries as the SQ or more; 0 stands "
                "for twice as many";
+    if (asked->ring.cq_entries_max > CQ_ENTRIES_MAX ||
+        (asked->ring.cq_entries_max & (asked->ring.cq_entries_max - 1)) != 0)
+        return "cq_entries_max is to be a power of two, at most 65536";
     return NULL;
 }
 
@@ -76,6 +79,10 @@ static const char *asked_of_linux(const gyre_ring_options *asked)
     if (asked->sqpoll || asked->sqpoll_bound)
         return "sqpoll: io_uring is not used here (gyre doctor says why), and "
                "no thread of Linux's polls an emulated queue: leave it out, or "
+               "set best_effort";
+    if (asked->cq_entries_max != 0)
+        return "cq_entries_max: io_uring is not used here (gyre doctor says "
+               "why), and an emulated queue does not grow: leave it out, or "
                "set best_effort";
     if (asked->min_wait_us != 0)
         return "min_wait_us: io_uring is not used here (gyre doctor says why), "

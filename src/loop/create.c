@@ -65,6 +65,8 @@ int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
                                               : READY_DEFAULT;
     loop->in_flight_max = options->in_flight_max != 0 ? options->in_flight_max
                                                       : UINT64_MAX;
+    loop->grow_at = kernel->ring.cq_entries_max != 0 ? kernel->cq.entries
+                                                     : UINT64_MAX;
     loop->clamp = options->clamp;
     loop->queue_max = options->backlog_max != 0 ? options->backlog_max
                                                 : UINT64_MAX;

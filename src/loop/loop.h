@@ -121,6 +121,7 @@ struct gyre_loop {
     unsigned ready_max;
     uint64_t in_flight_max; /* UINT64_MAX: no limit */
     uint64_t queue_max;     /* of the backlog; likewise */
+    uint64_t grow_at;       /* with more in flight, the CQ is to grow */
     unsigned ready_left;    /* pieces of work that phase one may yet run */
     uint64_t called;        /* callbacks made */
     uint64_t called_before; /* the present run: for run-once */
@@ -139,7 +140,7 @@ struct gyre_loop {
     void *registered;
     void (*registered_end)(gyre_loop *loop);
     void (*after_batch)(gyre_loop *loop); /* of completions; mostly NULL */
-    uint16_t groups_made; /* mem/group.c: numbers used */
+    uint16_t groups_made;                 /* mem/group.c: numbers used */
 
     struct receivers *receivers; /* message.c; NULL until there is one */
 
@@ -194,6 +195,8 @@ int loop_create_on(gyre_loop **loop, struct kernel *kernel,
 
 void loop_enqueue(gyre_loop *loop, gyre_op *op);
 void loop_flush(gyre_loop *loop); /* cancels and backlog into the SQ */
+/* Let the CQ hold so many completions, if it may grow. */
+void loop_grow(gyre_loop *loop, uint64_t wanted);
 void loop_end_op(gyre_loop *loop, gyre_op *op, int result); /* QUEUED, HELD */
 void loop_release(gyre_loop *loop, gyre_op *op);            /* HELD */
 

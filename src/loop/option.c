@@ -62,6 +62,12 @@ const struct option_row option_table[] = {
       "Refused without `sqpoll`, and for a processor that is not there.", "–" },
     { "sqpoll_cpu", NUMBER(ring.sqpoll_cpu), "0", "5.11",
       "The number of that processor.", "–", "–" },
+    { "cq_entries_max", NUMBER(ring.cq_entries_max), "no growth", "6.13",
+      "The completion queue doubles, up to so many places, before more "
+      "completions can come than it holds.",
+      "A power of two, at most 65536. Refused without `DEFER_TASKRUN` (so with "
+      "`sqpoll`), and by the emulator.",
+      "–" },
     { "min_wait_us", NUMBER(ring.min_wait_us), "no", "6.12",
       "Under load, wait so long for as many completions as the turn before "
       "had, instead of for the first.",

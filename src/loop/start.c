@@ -410,6 +410,14 @@ static inline uint32_t loop_plain_room(const gyre_loop *loop, uint32_t room)
     return left < room ? (uint32_t)left : room;
 }
 
+void loop_grow(gyre_loop *loop, uint64_t wanted)
+{
+    struct kernel *kernel = loop->kernel;
+
+    if (loop->grow_at != UINT64_MAX)
+        loop->grow_at = kernel->class->grow(kernel, wanted);
+}
+
 void loop_flush(gyre_loop *loop)
 {
     struct kernel *kernel = loop->kernel;
@@ -448,4 +456,6 @@ void loop_flush(gyre_loop *loop)
         plain_room = loop_plain_room(loop, room);
     }
     loop_count_flying(loop, taken);
+    if (UNLIKELY(counter_get(&loop->in_flight) > loop->grow_at))
+        loop_grow(loop, counter_get(&loop->in_flight));
 }

@@ -246,8 +246,10 @@ static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
     uint64_t enters = counter_get(&loop->enters);
     int err;
 
-    if (UNLIKELY((sq_flags(&kernel->sq) & IORING_SQ_CQ_OVERFLOW) != 0))
+    if (UNLIKELY((sq_flags(&kernel->sq) & IORING_SQ_CQ_OVERFLOW) != 0)) {
         counter_add(&loop->overflows, 1);
+        loop_grow(loop, 2 * (uint64_t)kernel->cq.entries);
+    }
     if (loop_wants_sleep(loop, mode))
         deadline = loop_sleep_until(loop);
     if (deadline == KERNEL_NO_WAIT && submit == 0 && mode != GYRE_RUN_NOWAIT &&

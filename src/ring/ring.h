@@ -88,6 +88,13 @@ static inline int ring_open_plain(struct ring *ring, unsigned entries,
 /* Make the calling thread the one that uses the ring. */
 int ring_enable(struct ring *ring);
 
+/*
+ * Give a deferring ring queues of these sizes (powers of two), with what lies in
+ * them and the same counters; what is written of the SQ must be published. 0,
+ * or a negative errno, and nothing has changed: -EINVAL before Linux 6.13.
+ */
+int ring_resize(struct ring *ring, unsigned entries, unsigned cq_entries);
+
 /* Give everything back; a closed ring is allowed. */
 void ring_close(struct ring *ring);
 

@@ -286,16 +286,51 @@ int ring_enable(struct ring *ring)
     return ring_sys_register(ring->fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
+static void unmap_ring(struct ring *ring)
+{
+    if (ring->sqes != NULL)
+        munmap(ring->sqes, ring->sqes_size);
+    if (ring->memory != NULL)
+        munmap(ring->memory, ring->memory_size);
+    ring->sqes = ring->memory = NULL;
+}
+
+int ring_resize(struct ring *ring, unsigned entries, unsigned cq_entries)
+{
+    struct io_uring_params params = {
+        .flags = IORING_SETUP_CQSIZE,
+        .sq_entries = entries,
+        .cq_entries = cq_entries,
+    };
+    struct ring old = *ring;
+    int err =
+        ring_sys_register(ring->fd, IORING_REGISTER_RESIZE_RINGS, &params, 1);
+
+    if (err < 0)
+        return err;
+    params.flags |= ring->setup_flags;
+    ring->memory = ring->sqes = NULL;
+    err = map_ring(ring, &params);
+    if (err < 0) {
+        /* Linux has moved, and so must we: in the place of the old ones. */
+        unmap_ring(ring);
+        unmap_ring(&old);
+        err = map_ring(ring, &params);
+        ASSERT_API(err == 0, "no memory to map a ring that has grown: leave "
+                             "cq_entries_max out, or raise ulimit -v");
+    }
+    ring->sq.filled = old.sq.filled;
+    unmap_ring(&old);
+    return 0;
+}
+
 void ring_close(struct ring *ring)
 {
     int saved = errno;
 
     if (ring->fd < 0)
         return;
-    if (ring->sqes != NULL)
-        munmap(ring->sqes, ring->sqes_size);
-    if (ring->memory != NULL)
-        munmap(ring->memory, ring->memory_size);
+    unmap_ring(ring);
     close(ring->fd);
     *ring = (struct ring){ .fd = -1 };
     errno = saved;

@@ -68,6 +68,7 @@ A4 sqpoll_bound 1 sqpoll
 A4 sqpoll_cpu 0 sqpoll,sqpoll_bound
 A15 min_wait_us 30
 A15 registered_waits 1
+A17 cq_entries_max 8192
 A17 napi_us 40
 A17 napi_prefer 1 napi_us=40
 END

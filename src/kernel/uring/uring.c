@@ -264,6 +264,7 @@ static const struct kernel_class uring_class = {
     .now_ns = uring_now_ns,
     .coarse_ns = uring_coarse_ns,
     .random = uring_random,
+    .grow = uring_grow,
     .pool = uring_pool,
     .destroy = uring_destroy,
 };

@@ -4,6 +4,7 @@
  *
  *   uring.c   open, attach, destroy, and the short calls
  *   enter.c   the one io_uring_enter of a turn
+ *   grow.c    a CQ that becomes larger
  *   wait.c    its wait with a deadline, or for several at a time
  *   limit.c   the limit of a wait, where Linux's own is not to be trusted
  *   route.c   where a request goes: to Linux, or to the co-processor
@@ -90,6 +91,10 @@ uint64_t uring_now_ns(struct kernel *kernel);
 /* Submit, and wait for `want` CQEs until the deadline, which may be FOREVER. */
 int uring_enter_until(struct uring *uring, unsigned submit, unsigned want,
                       uint64_t deadline_ns);
+/* For options of the ring: can it grow? 0 or a negative errno. */
+int uring_grow_try(struct uring *uring);
+uint64_t uring_grow(struct kernel *kernel, uint64_t wanted);
+
 /* For options of the ring: the wait's arguments in a page that Linux knows. */
 int uring_waits_register(struct uring *uring);
 void uring_waits_free(struct uring *uring);

@@ -61,6 +61,18 @@ static void sqpoll_bound_want(const gyre_ring_options *asked,
     wanted->sq_thread_cpu = asked->sqpoll_cpu;
 }
 
+/* ---- cq_entries_max ------------------------------------------------------ */
+
+static bool growth_is_asked(const gyre_ring_options *asked)
+{
+    return asked->cq_entries_max != 0;
+}
+
+static void growth_drop(gyre_ring_options *asked)
+{
+    asked->cq_entries_max = 0;
+}
+
 /* ---- waits --------------------------------------------------------------- */
 
 static bool min_wait_is_asked(const gyre_ring_options *asked)
@@ -135,6 +147,9 @@ static const struct option options[] = {
     { sqpoll_bound_is_asked, sqpoll_bound_drop, sqpoll_bound_want, NULL,
       "sqpoll_bound: needs sqpoll, and sqpoll_cpu the number of a processor "
       "that this process may use" },
+    { growth_is_asked, growth_drop, NULL, uring_grow_try,
+      "cq_entries_max: needs Linux 6.13 and DEFER_TASKRUN (not with sqpoll): "
+      "leave it out, or set best_effort" },
     { min_wait_is_asked, min_wait_drop, NULL, min_wait_apply,
       "min_wait_us: needs Linux 6.12: leave it out, or set best_effort" },
     { registered_waits_is_asked, registered_waits_drop, registered_waits_want,
