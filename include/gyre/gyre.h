@@ -15,7 +15,7 @@
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
  *                gyre/blocking.h,
  *                gyre/detached.h
- *   both         gyre/dump.h, gyre/message.h
+ *   both         gyre/dump.h, gyre/message.h, gyre/trace.h
  */
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
@@ -68,6 +68,7 @@
 #include <gyre/sync.h>
 #include <gyre/task.h>
 #include <gyre/timer.h>
+#include <gyre/trace.h>
 #include <gyre/types.h>
 #include <gyre/write_queue.h>
 

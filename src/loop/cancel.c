@@ -25,6 +25,7 @@ int gyre_op_cancel(gyre_op *op)
     if ((op->flags_ & OP_CANCEL_ASKED) != 0 || op->state_ == OP_ENDED)
         return -EALREADY;
     op->flags_ |= OP_CANCEL_ASKED;
+    loop_tell(loop, STEP_CANCEL, op, 0, 0);
     if (op->state_ == OP_FLYING)
         op_to_cancels(loop, op);
     else if ((op->flags_ & OP_CHAINED) != 0)

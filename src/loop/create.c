@@ -19,8 +19,10 @@
 
 static _Atomic uint64_t last_id;
 
-/* Kept for debuggers, which find tasks and ops from here, also in a core. */
+/* Kept for debuggers, which find tasks and ops from here, also in a core. It
+ * can be walked forward at any moment: fork() may come at any. */
 gyre_loop *loop_all_first;
+void (*loop_made)(gyre_loop *loop);
 static pthread_mutex_t loop_all_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void loop_all_add(gyre_loop *loop)
@@ -77,6 +79,8 @@ int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
     wheel_init(&loop->wheel, loop->now_ns);
     loop->on_valgrind = loop_on_valgrind();
     loop_all_add(loop);
+    if (UNLIKELY(loop_made != NULL))
+        loop_made(loop);
     *loop_out = loop;
     return 0;
 
@@ -147,6 +151,8 @@ void gyre_loop_destroy(gyre_loop *loop)
     loop_await_callers(loop);
     ASSERT(counter_get(&loop->in_flight) == 0); /* I7 */
     loop_all_remove(loop);
+    if (loop->tracer_end != NULL)
+        loop->tracer_end(loop);
     loop->kernel->class->destroy(loop->kernel);
     live_destroy(loop);
     table_free(loop);

@@ -200,6 +200,18 @@ static int32_t op_reveal(gyre_loop *loop, gyre_op *op, int32_t res, bool last)
     return res;
 }
 
+/* The loop is traced. */
+static __attribute__((noinline)) void op_finish_told(gyre_loop *loop,
+                                                     gyre_op *op,
+                                                     gyre_result result)
+{
+    uint64_t name = op_user_data(op);
+
+    loop_tell(loop, STEP_ENDED, op, result.res, result.flags);
+    op->done_(op, result);
+    loop_tell(loop, STEP_RETURNED, NULL, 0, name);
+}
+
 /* The last completion: books first, callback last. */
 static inline void op_finish(gyre_loop *loop, gyre_op *op, int32_t res,
                              uint32_t flags)
@@ -215,6 +227,10 @@ static inline void op_finish(gyre_loop *loop, gyre_op *op, int32_t res,
         res = deadline_finish(op, res);
     loop->called++;
     result = (gyre_result){ res, flags };
+    if (UNLIKELY(loop->tell != NULL)) {
+        op_finish_told(loop, op, result);
+        return;
+    }
     op->done_(op, result); /* I3: the op may be gone */
 }
 
@@ -228,6 +244,7 @@ static void op_continue(gyre_loop *loop, gyre_op *op, int32_t res,
         loop_disown(loop, op);
     if (UNLIKELY(op->deadline_ != NULL))
         res = deadline_result(op, res);
+    loop_tell(loop, STEP_MORE, op, res, flags);
     loop->called++;
     op->done_(op, (gyre_result){ res, flags });
 }
@@ -256,6 +273,7 @@ static void op_retry(gyre_loop *loop, gyre_op *op)
     counter_add(&loop->retried, 1);
     op_requeue(loop, op);
     op_list_prepend(&loop->backlog, op);
+    loop_tell(loop, STEP_AGAIN, op, 0, 0);
 }
 
 /* A result of a request that the kernel has not got with many results: tell it
@@ -276,6 +294,7 @@ static void op_repeat(gyre_loop *loop, gyre_op *op, int32_t res, uint32_t flags)
     op_list_append(&loop->backlog, op); /* others have their turn, too */
     if (UNLIKELY(loop->counted != NULL))
         count_event(loop, op);
+    loop_tell(loop, STEP_MORE, op, res, flags | IORING_CQE_F_MORE);
     loop->called++;
     op->done_(op, (gyre_result){ res, flags | IORING_CQE_F_MORE });
 }

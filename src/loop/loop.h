@@ -31,6 +31,7 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "kernel/kernel.h"
+#include "loop/tell.h"
 
 enum op_state { OP_IDLE, OP_QUEUED, OP_FLYING, OP_ENDED, OP_HELD };
 
@@ -88,6 +89,7 @@ struct gyre_loop {
     struct op_list ended;
     struct op_list held;
     gyre_op *cancels;
+    loop_tell_fn *tell; /* NULL: nobody traces the loop */
     struct fd_slot *slots;
     uint32_t slot_count;
     uint32_t strays;     /* ops on a descriptor that has no slot */
@@ -151,6 +153,9 @@ struct gyre_loop {
     /* Likewise for dumps on a signal; ended after all else. */
     void *watch;
     void (*watch_end)(gyre_loop *loop);
+    /* And for who traces; ended last. */
+    struct tracer *tracer;
+    void (*tracer_end)(gyre_loop *loop);
 
     /* From other threads; on a line of their own. */
     _Alignas(64) _Atomic(gyre_work *) posted; /* newest first */
@@ -183,9 +188,13 @@ struct gyre_loop {
 
 /* ---- create.c ----------------------------------------------------------- */
 
-/* All loops of the process, for debuggers (packaging/gdb/gyre.py): nothing here
- * reads it. */
+/* All loops of the process, for debuggers (packaging/gdb/gyre.py) and for what
+ * a child of fork() has to put right: nothing here reads it. */
 extern gyre_loop *loop_all_first;
+
+/* Called with each loop that was made; NULL: nobody wants to know. Set before
+ * there is a loop. */
+extern void (*loop_made)(gyre_loop *loop);
 
 /* A loop over a kernel of the caller's, which it owns if this succeeds. */
 int loop_create_on(gyre_loop **loop, struct kernel *kernel,
@@ -452,6 +461,14 @@ static inline const void *loop_thread(void)
 static inline const void *loop_owner(const gyre_loop *loop)
 {
     return atomic_load_explicit(&loop->owner, memory_order_relaxed);
+}
+
+/* Tell who traces the loop, if anybody does: see tell.h. */
+static inline void loop_tell(gyre_loop *loop, enum loop_step step,
+                             const gyre_op *op, int32_t value, uint64_t detail)
+{
+    if (UNLIKELY(loop->tell != NULL))
+        loop->tell(loop, step, op, value, detail);
 }
 
 static inline void loop_assert_owner(const gyre_loop *loop)

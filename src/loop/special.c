@@ -64,6 +64,7 @@ static void chain_start_beside(struct chain *chain)
     for (uint32_t i = 0; i < chain->count; i++) {
         chain->members[i].op->flags_ |= OP_SIDE;
         op_take_off(loop, chain->members[i].op);
+        loop_tell(loop, STEP_SUBMITTED, chain->members[i].op, 0, 0);
     }
     counter_add(&loop->emulated, chain->count);
     loop_count_flying(loop, chain->count);
@@ -77,8 +78,10 @@ static void chain_start_here(struct chain *chain)
     chain->position = sq->filled;
     for (uint32_t i = 0; i < chain->count; i++)
         chain_copy(chain, sq_next(sq), i);
-    for (uint32_t i = 0; i < chain->count; i++)
+    for (uint32_t i = 0; i < chain->count; i++) {
         op_take_off(chain->loop, chain->members[i].op);
+        loop_tell(chain->loop, STEP_SUBMITTED, chain->members[i].op, 0, 0);
+    }
 }
 
 static bool chain_flush(gyre_loop *loop, gyre_op *op, uint32_t room,

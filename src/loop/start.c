@@ -40,6 +40,7 @@ static void op_hold(gyre_loop *loop, gyre_op *op)
     slot_cancel(loop, op_slot(op));
     op->state_ = OP_HELD;
     op_list_append(&loop->held, op);
+    loop_tell(loop, STEP_HELD, op, 0, 0);
     loop->slots[op->slot_].held++;
     counter_add(&loop->queued, 1);
 }
@@ -111,6 +112,7 @@ static inline void op_enlist_inline(gyre_loop *loop, gyre_op *op)
     if (UNLIKELY((gyre_op_sqe(op)->flags & IOSQE_FIXED_FILE) != 0))
         table_count_op(loop);
     live_add(loop, op);
+    loop_tell(loop, STEP_STARTED, op, 0, 0);
 }
 
 void op_enlist(gyre_loop *loop, gyre_op *op)
@@ -290,6 +292,7 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
             sqe_fill_cancel(sq_next(&loop->kernel->sq), op);
         }
         counter_add(&loop->cancel_requests, 1);
+        loop_tell(loop, STEP_ASKED, op, 0, 0);
         if (UNLIKELY((op->flags_ & OP_CHAINED) != 0))
             chain_cancel_sent(op);
         op_head_remove(&loop->cancels, op);
@@ -392,21 +395,29 @@ static __attribute__((noinline)) bool op_flush_any(gyre_loop *loop, gyre_op *op,
                                                    uint32_t room,
                                                    uint32_t *taken)
 {
+    bool alone = (op->flags_ & OP_CHAINED) == 0; /* chains tell of theirs */
+    bool went;
+
     if (counter_get(&loop->in_flight) + *taken >= loop->in_flight_max)
         return false;
-    return (gyre_op_sqe(op)->flags & SPECIAL_FLAGS) != 0
+    went = (gyre_op_sqe(op)->flags & SPECIAL_FLAGS) != 0
                ? special_flush(loop, op, room, taken)
                : op_flush(loop, op, room, taken);
+    if (alone && op->state_ == OP_FLYING)
+        loop_tell(loop, STEP_SUBMITTED, op, 0, 0);
+    return went;
 }
 
 /* How many of those that need nothing but the SQ may go there; once it is less,
- * each is looked at by op_flush_any(). */
+ * each is looked at by op_flush_any(). So is each while the loop is traced. */
 static inline uint32_t loop_plain_room(const gyre_loop *loop, uint32_t room)
 {
     uint64_t flying = counter_get(&loop->in_flight);
     uint64_t left = flying < loop->in_flight_max ? loop->in_flight_max - flying
                                                  : 0;
 
+    if (UNLIKELY(loop->tell != NULL))
+        return 0;
     return left < room ? (uint32_t)left : room;
 }
 

@@ -221,6 +221,7 @@ static void deadline_passed(gyre_timer *timer, int status)
 
     ASSERT(status == 0);
     ASSERT(deadline->op_->deadline_ == deadline);
+    loop_tell(timer->loop_, STEP_EXPIRED, deadline->op_, 0, 0);
     /* Who was asked to end before keeps that reason. */
     deadline->fired_ = gyre_op_cancel(deadline->op_) == 0;
 }
@@ -236,6 +237,7 @@ void gyre_op_set_deadline(gyre_op *op, gyre_deadline *deadline,
     if (deadline_ns != GYRE_NEVER)
         gyre_timer_start(&deadline->timer_, deadline_ns);
     op->deadline_ = deadline;
+    loop_tell(op->loop_, STEP_DEADLINE, op, 0, deadline_ns);
 }
 
 int32_t deadline_result(const gyre_op *op, int32_t result)

@@ -22,5 +22,8 @@ int gyre_op_try(gyre_loop *loop, gyre_op *op)
         return -EAGAIN;
     result = loop_try(loop, op);
     /* Interrupted: as with a started op, nobody hears of it. */
-    return result == -EINTR ? -EAGAIN : result;
+    if (result == -EINTR)
+        result = -EAGAIN;
+    loop_tell(loop, STEP_TRIED, op, result, 0);
+    return result;
 }

@@ -136,6 +136,19 @@ static int loop_enter_failed(gyre_loop *loop, int err)
     }
 }
 
+/* The loop is traced. */
+static __attribute__((noinline)) int enter_told(gyre_loop *loop,
+                                                unsigned submit, unsigned want,
+                                                uint64_t deadline_ns)
+{
+    int taken;
+
+    loop_tell(loop, STEP_ENTER, NULL, (int32_t)submit, deadline_ns);
+    taken = loop->kernel->class->enter(loop->kernel, submit, want, deadline_ns);
+    loop_tell(loop, STEP_ENTERED, NULL, taken, 0);
+    return taken;
+}
+
 static inline int loop_enter(gyre_loop *loop, unsigned submit, unsigned want,
                              uint64_t deadline_ns)
 {
@@ -144,7 +157,10 @@ static inline int loop_enter(gyre_loop *loop, unsigned submit, unsigned want,
     counter_add(&loop->enters, 1);
     loop->starved = false;
     sq_publish(&loop->kernel->sq);
-    taken = loop->kernel->class->enter(loop->kernel, submit, want, deadline_ns);
+    taken = LIKELY(loop->tell == NULL)
+                ? loop->kernel->class->enter(loop->kernel, submit, want,
+                                             deadline_ns)
+                : enter_told(loop, submit, want, deadline_ns);
     loop->now_is_old = true;
     if (taken < 0)
         return loop_enter_failed(loop, taken);
@@ -275,12 +291,19 @@ static bool loop_was_given(gyre_loop *loop)
                NULL;
 }
 
+static __attribute__((noinline)) void turn_told(gyre_loop *loop)
+{
+    loop_tell(loop, STEP_TURN, NULL, 0, counter_get(&loop->turns));
+}
+
 /* Phases with nothing to do are not even called: a turn is 30 ns in all. */
 static int loop_turn(gyre_loop *loop, gyre_run_mode mode)
 {
     int err;
 
     counter_add(&loop->turns, 1);
+    if (UNLIKELY(loop->tell != NULL))
+        turn_told(loop);
     if (UNLIKELY(loop_was_given(loop)))
         loop_take_posted(loop);
     if (loop->ready_first != NULL)

@@ -15,6 +15,7 @@
 #include "loop/loop.h"
 #include "task/measure.h"
 #include "task/paint.h"
+#include "watch/trace.h"
 
 _Thread_local gyre_task *task_self;
 
@@ -92,16 +93,43 @@ static void task_leave(gyre_task *task)
     task_bury(task->tasks);
 }
 
+/* The trace may begin or end meanwhile. */
+static void task_tell(const gyre_task *task, enum loop_step step,
+                      const void *on, const char *text, unsigned flags)
+{
+    gyre_loop *loop = task->tasks->loop;
+
+    if (loop->tell != NULL)
+        trace_task(loop, step, task, on, text,
+                   step == STEP_RETURNS ? task->result : 0, flags);
+}
+
+/* The loop is traced, at least so far. */
+static __attribute__((noinline)) void task_leave_told(gyre_task *task,
+                                                      const char *reason,
+                                                      const void *on,
+                                                      unsigned flags)
+{
+    task_tell(task, STEP_WAITS, on, reason, flags);
+    task_leave(task);
+    task_tell(task, STEP_RUNS, NULL, task->name, 0);
+}
+
 void task_wait(gyre_task *task, void (*cancel_wait)(gyre_task *task),
                const char *reason, const void *on)
 {
+    gyre_loop *loop = task->tasks->loop;
+
     ASSERT(task == task_self && !task->waiting);
     task->waiting = true;
     task->cancel_wait = cancel_wait;
     task->wait_reason = reason;
     task->waits_on = on;
-    task->since_ns = task->tasks->loop->now_ns;
-    task_leave(task);
+    task->since_ns = loop->now_ns;
+    if (UNLIKELY(loop->tell != NULL))
+        task_leave_told(task, reason, on, 0);
+    else
+        task_leave(task);
     ASSERT(task == task_self && !task->waiting);
 }
 
@@ -145,6 +173,8 @@ static _Noreturn void task_main(void *arg)
 
     task_bury(task->tasks);
     task->result = task->fn(task->arg);
+    if (UNLIKELY(task->tasks->loop->tell != NULL))
+        task_tell(task, STEP_RETURNS, NULL, task->name, 0);
     if (UNLIKELY(task->memory != NULL))
         task_free_memory(task);
     if (UNLIKELY(stack_is_painted(task->stack)))
@@ -162,6 +192,23 @@ static _Noreturn void task_main(void *arg)
     next = task_next(task);
     context_exit(&task->context,
                  next != NULL ? &next->context : &task->tasks->host);
+}
+
+/* It was spawned while the loop was traced: its first moment is told of here,
+ * so that the others do not have to ask. */
+static void task_begin_told(gyre_work *work)
+{
+    gyre_task *task = CONTAINER_OF(work, gyre_task, work);
+
+    work->run_ = task_resume;
+    task_tell(task, STEP_RUNS, NULL, task->name, TRACE_FIRST);
+    task_resume(work);
+}
+
+static __attribute__((noinline)) void task_tell_spawned(gyre_task *task)
+{
+    task->work.run_ = task_begin_told;
+    task_tell(task, STEP_SPAWNED, task_self, task->name, 0);
 }
 
 void task_free(gyre_task *task)
@@ -295,6 +342,8 @@ static inline __attribute__((always_inline)) int spawn_from(
     scope_add_member(scope, task);
     context_make(&task->context, stack, task_main, task);
     loop_make_ready(tasks->loop, &task->work);
+    if (UNLIKELY(tasks->loop->tell != NULL))
+        task_tell_spawned(task);
     if (handle != NULL) {
         task->has_handle = true;
         *handle = task;
@@ -383,11 +432,15 @@ int gyre_cancelled(void)
 int gyre_yield(void)
 {
     gyre_task *task = task_running();
+    gyre_loop *loop = task->tasks->loop;
 
     task->wait_reason = "yield";
-    task->since_ns = task->tasks->loop->now_ns;
-    loop_make_ready(task->tasks->loop, &task->work);
-    task_leave(task);
+    task->since_ns = loop->now_ns;
+    loop_make_ready(loop, &task->work);
+    if (UNLIKELY(loop->tell != NULL))
+        task_leave_told(task, task->wait_reason, NULL, TRACE_READY);
+    else
+        task_leave(task);
     return task_cancelled(task);
 }
 
