@@ -7,7 +7,10 @@ if(TARGET gyre_tool)
     set_property(TARGET ${program} PROPERTY SOURCES
       ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_json.c
       ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_options.c
-      ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_text.c)
+      ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_text.c
+      ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_trace.c
+      ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_trace_file.c
+      ${CMAKE_CURRENT_SOURCE_DIR}/tools/trace_stage.c)
   endif()
   target_link_libraries(${program} PRIVATE gyre_tool)
 endif()

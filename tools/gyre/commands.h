@@ -14,5 +14,6 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int bench_main(int argc, char **argv); /* in bench/ */
 int doctor_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
+int trace_main(int argc, char **argv);
 
 #endif

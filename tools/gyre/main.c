@@ -25,6 +25,7 @@ static const struct command COMMANDS[] = {
 #ifdef GYRE_HAVE_LLHTTP
     { "serve", "serve a directory over HTTP", serve_main },
 #endif
+    { "trace", "run a program and show the life of each op", trace_main },
 };
 
 static void print_help(FILE *out)
