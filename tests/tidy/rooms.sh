@@ -46,7 +46,7 @@ public_includes_point_down()
             split("base ring kernel loop mem watch task sync engine io", rooms, " ")
             for (i in rooms)
                 rank[rooms[i]] = i + 0
-            home["dump"] = "watch"
+            home["dump"] = home["trace"] = "watch"
             home["op"] = home["loop"] = home["timer"] = home["write_queue"] = "loop"
             home["task"] = home["scope"] = "task"
             home["sync"] = home["channel"] = home["select"] = "sync"

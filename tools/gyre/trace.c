@@ -182,6 +182,15 @@ static int show_trace(const struct trace *trace,
     return EXIT_FAILED;
 }
 
+static void tell_of_nothing(const char *program)
+{
+    fprintf(stderr,
+            "gyre trace: nothing was traced: '%s' made no gyre loop. Does it "
+            "use gyre, of this version or later? Did it gain privileges "
+            "(setuid)?\n",
+            program);
+}
+
 static int show_file(int fd, const char *name, const struct settings *settings,
                      FILE *out)
 {
@@ -196,11 +205,7 @@ static int show_file(int fd, const char *name, const struct settings *settings,
         return EXIT_FAILED;
     }
     if (trace.source_count == 0)
-        fprintf(stderr,
-                "gyre trace: nothing was traced: '%s' made no gyre loop. Does "
-                "it use gyre, of this version or later? Did it gain "
-                "privileges (setuid)?\n",
-                trace.program[0] != '\0' ? trace.program : name);
+        tell_of_nothing(trace.program[0] != '\0' ? trace.program : name);
     code = trace.source_count == 0 && settings->json == NULL
                ? EXIT_OK
                : show_trace(&trace, settings, out);
@@ -215,6 +220,7 @@ static int run(const struct settings *settings)
     int fd = trace_make(settings->record, settings->bytes, settings->words[0]);
     int code;
     int shown = EXIT_OK;
+    bool ran;
 
     if (fd < 0) {
         fprintf(stderr, "gyre trace: cannot make %s: %s\n",
@@ -222,10 +228,11 @@ static int run(const struct settings *settings)
                 strerror(-fd));
         return EXIT_FAILED;
     }
-    code = trace_run(settings->words, fd);
-    if (code != EXIT_NOT_FOUND && code != EXIT_NOT_EXECUTABLE &&
-        settings->record == NULL)
+    ran = trace_run(settings->words, fd, &code);
+    if (ran && settings->record == NULL)
         shown = show_file(fd, "the buffer", settings, stderr);
+    else if (ran && trace_is_empty(fd))
+        tell_of_nothing(settings->words[0]);
     (void)close(fd);
     return code != EXIT_OK ? code : shown;
 }

@@ -34,6 +34,13 @@ bool trace_is_one(int fd)
     return read_at(fd, &magic, sizeof magic, 0) == 0 && magic == TRACE_MAGIC;
 }
 
+bool trace_is_empty(int fd)
+{
+    struct trace_file file;
+
+    return read_at(fd, &file, sizeof file, 0) == 0 && file.taken == 0;
+}
+
 static bool header_is_good(const struct trace_file *file)
 {
     return file->magic == TRACE_MAGIC && file->version == TRACE_VERSION &&

@@ -43,6 +43,9 @@ struct trace {
 /* Is it a file of a trace, of whatever version? */
 bool trace_is_one(int fd);
 
+/* Has nobody written into it? */
+bool trace_is_empty(int fd);
+
 /* 0; -EINVAL: it is none, or of another version; or an error of reading it. */
 int trace_read(struct trace *trace, int fd);
 void trace_free(struct trace *trace);

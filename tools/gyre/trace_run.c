@@ -113,16 +113,17 @@ static int exit_code(pid_t pid)
                                : WEXITSTATUS(status);
 }
 
-int trace_run(char **argv, int trace_fd)
+bool trace_run(char **argv, int trace_fd, int *code)
 {
     int fd = publish(trace_fd);
     pid_t pid;
     int err;
 
+    *code = EXIT_NOT_EXECUTABLE;
     if (fd < 0) {
         fprintf(stderr, "gyre trace: no descriptor for the program: %s\n",
                 strerror(-fd));
-        return EXIT_NOT_EXECUTABLE;
+        return false;
     }
     take_signals();
     err = spawn(&pid, argv);
@@ -130,10 +131,12 @@ int trace_run(char **argv, int trace_fd)
     if (err != 0) {
         fprintf(stderr, "gyre trace: cannot run '%s': %s\n", argv[0],
                 err == ENOENT ? "there is no such program" : strerror(err));
-        return err == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+        if (err == ENOENT)
+            *code = EXIT_NOT_FOUND;
+        return false;
     }
     child = pid;
-    err = exit_code(pid);
+    *code = exit_code(pid);
     child = 0;
-    return err;
+    return true;
 }

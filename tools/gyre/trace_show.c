@@ -227,6 +227,7 @@ static void put_loop_step(const struct view *view,
 {
     const struct trace_op *record = trace_op_of(event);
     const struct trace_loop *opened = (const void *)record;
+    char result[24];
 
     switch (record->head.step) {
     case STEP_OPENED:
@@ -241,7 +242,8 @@ static void put_loop_step(const struct view *view,
                 record->detail == 0 ? "does not sleep" : "may sleep");
         break;
     case STEP_ENTERED:
-        fprintf(view->out, "= %" PRId32, record->head.value);
+        result_word(result, sizeof result, record->head.value);
+        fprintf(view->out, "= %s", result);
         break;
     default:
         break;
