@@ -202,7 +202,7 @@ struct kernel {
     uint32_t setup_flags;
     uint32_t features;
     int ring_fd;
-    const char *reason; /* why this kernel was chosen, one line */
+    const char *reason;     /* why this kernel was chosen, one line */
     gyre_ring_options ring; /* of what was asked for, what is in force */
 
     /* post.c: by which number others send CQEs to it. */
@@ -218,6 +218,7 @@ struct kernel_options {
     unsigned threads_max; /* of the blocking pool; 0: KERNEL_THREADS_DEFAULT */
     gyre_ring_options ring; /* what is asked of Linux's ring */
     const char **why; /* or NULL; set to a sentence if `ring` is refused */
+    int fd_first; /* the emulator's own descriptors begin there, if it can be */
 };
 
 #define KERNEL_ENTRIES_MAX 32768U

@@ -11,6 +11,7 @@
 #include "kernel/emu/emu.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -48,6 +49,34 @@ void emu_signal(int event_fd)
 bool emu_has_opcode(unsigned opcode)
 {
     return op_find(opcode) != NULL;
+}
+
+void emu_disown(struct kernel *kernel)
+{
+    emu_of(kernel)->owner = NULL;
+}
+
+uint32_t emu_expired(struct kernel *kernel)
+{
+    return emu_of(kernel)->expired;
+}
+
+void emu_ring_event(struct kernel *kernel)
+{
+    const struct emu *emu = emu_of(kernel);
+
+    if (emu->cq_event.fd >= 0)
+        emu_signal(emu->cq_event.fd);
+}
+
+bool emu_is_busy(struct kernel *kernel)
+{
+    return emu_of(kernel)->held_count != 0;
+}
+
+int emu_check(const struct io_uring_sqe *sqe)
+{
+    return request_refusal(sqe);
 }
 
 bool emu_names_slot(const struct io_uring_sqe *sqe)
@@ -302,15 +331,30 @@ static int emu_init_queues(struct emu *emu,
     return sq->sqes == NULL || cq->cqes == NULL ? -ENOMEM : 0;
 }
 
+/* Move a descriptor of ours to where it is in nobody's way. */
+int emu_move(const struct emu *emu, int fd)
+{
+    int moved;
+
+    if (fd < 0 || fd >= emu->fd_first)
+        return fd;
+    moved = fcntl(fd, F_DUPFD_CLOEXEC, emu->fd_first);
+    if (moved < 0)
+        return fd; /* so high is more than the process may have */
+    close(fd);
+    return moved;
+}
+
 static int emu_init_descriptors(struct emu *emu)
 {
     struct epoll_event event = { .events = EPOLLIN | EPOLLET,
                                  .data.u64 = EMU_KEY_SIGNAL };
 
-    emu->epoll_fd = emu_result(epoll_create1(EPOLL_CLOEXEC));
+    emu->epoll_fd = emu_move(emu, emu_result(epoll_create1(EPOLL_CLOEXEC)));
     if (emu->epoll_fd < 0)
         return emu->epoll_fd;
-    emu->event_fd = emu_result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    emu->event_fd =
+        emu_move(emu, emu_result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)));
     if (emu->event_fd < 0)
         return emu->event_fd;
     return emu_result(
@@ -326,6 +370,7 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
     emu->timer_fd = emu->sleep_fd = emu->polls_fd = -1;
     emu->cq_event.fd = -1;
     emu->timer_ns = WHEEL_NEVER;
+    emu->fd_first = asked->fd_first;
     list_init(&emu->orphans);
     list_init(&emu->idle_waiters);
     chain_init(emu);

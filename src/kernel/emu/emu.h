@@ -39,6 +39,24 @@ void emu_deliver(struct kernel *emu, struct posted *posted);
 int emu_give(struct kernel *emu, struct kernel *told, const void *from, int fd,
              uint32_t index, uint64_t user_data);
 
+/*
+ * For who guards an emulator with a lock and lets several threads use it in
+ * turns: the next to use it becomes its owner.
+ */
+void emu_disown(struct kernel *emu);
+
+/* How many CQEs there have been of timeouts whose time had come. */
+uint32_t emu_expired(struct kernel *emu);
+
+/* Ring the eventfd that is registered, if one is. */
+void emu_ring_event(struct kernel *emu);
+
+/* Are there requests that have not had their last CQE? */
+bool emu_is_busy(struct kernel *emu);
+
+/* 0, or the error with which a request ends that is wrong in itself. */
+int emu_check(const struct io_uring_sqe *sqe);
+
 /* Move what has finished to emu->cq. */
 void emu_progress(struct kernel *emu);
 

@@ -426,6 +426,9 @@ static int update_one(struct emu *emu, uint32_t slot, int fd, uint64_t tag)
     (void)slot_clear(emu, slot);
     if (fd == -1)
         return 0;
+    /* A table may not hold a ring, which it might be the table of. */
+    if (kernel_kind_at(fd) != KERNEL_NONE)
+        return -EBADF;
     fd = emu_result(fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (fd < 0)
         return fd;

@@ -271,6 +271,7 @@ struct chunk;
 struct emu {
     struct kernel kernel;
     const void *owner; /* identifies the thread */
+    int fd_first;      /* kernel_options.fd_first */
     int epoll_fd;
     int event_fd; /* wakes, and results of the pool; edge-triggered */
     int timer_fd; /* for who polls us; -1 until somebody does */
@@ -318,6 +319,7 @@ struct emu {
     struct emu_clock clocks[EMU_CLOCKS];
     struct list counted; /* by target */
     uint32_t events;     /* CQEs that count for counted timeouts */
+    uint32_t expired;    /* those that do not: of timeouts themselves */
 
     struct emu_files files;
     struct emu_buffers buffers;
@@ -357,6 +359,7 @@ static inline int emu_result(long value)
 
 uint64_t emu_now_ns(void);
 void emu_signal(int event_fd);
+int emu_move(const struct emu *emu, int fd);
 
 /* ops.c: a row without a name is none. */
 extern const struct emu_op emu_ops[256];

@@ -74,10 +74,17 @@ static struct msghdr message_rest(const struct kept_message *kept)
 void message_tell(const struct request *r, const struct msghdr *got)
 {
     struct msghdr *caller = emu_pointer(r->sqe.addr);
+    const struct msghdr *given = &r->kept.message.hdr;
 
-    caller->msg_namelen = got->msg_namelen;
-    caller->msg_controllen = r->kept.message.control_used;
-    caller->msg_flags = got->msg_flags;
+    /* As on Linux: without a place for a name its length is left alone. */
+    if (got->msg_name != NULL)
+        caller->msg_namelen = got->msg_namelen;
+    /* What is as it was given is not written: there are programs whose header
+     * is gone by now, and Linux's write of the same was not noticed. */
+    if (given->msg_controllen != r->kept.message.control_used)
+        caller->msg_controllen = r->kept.message.control_used;
+    if (given->msg_flags != got->msg_flags)
+        caller->msg_flags = got->msg_flags;
 }
 
 static int message_finish(struct request *r, int n)

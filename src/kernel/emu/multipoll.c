@@ -37,7 +37,7 @@ static int multipoll_open(struct emu *emu)
 
     if (emu->polls_fd >= 0)
         return 0;
-    fd = emu_result(epoll_create1(EPOLL_CLOEXEC));
+    fd = emu_move(emu, emu_result(epoll_create1(EPOLL_CLOEXEC)));
     if (fd < 0)
         return fd;
     error = emu_result(epoll_ctl(emu->epoll_fd, EPOLL_CTL_ADD, fd, &event));

@@ -246,6 +246,31 @@ bool request_asks_for_many(const struct io_uring_sqe *sqe)
     }
 }
 
+/* Is there a priority in it, or flags that have its place? */
+static bool request_knows_ioprio(const struct io_uring_sqe *sqe)
+{
+    switch (sqe->opcode) {
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+    case IORING_OP_READ_FIXED:
+    case IORING_OP_WRITE_FIXED:
+    case IORING_OP_READV_FIXED:
+    case IORING_OP_WRITEV_FIXED:
+    case IORING_OP_ACCEPT:
+    case IORING_OP_RECV:
+    case IORING_OP_SEND:
+    case IORING_OP_RECVMSG:
+    case IORING_OP_SENDMSG:
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* 0, or why this request is not even tried. */
 int request_refusal(const struct io_uring_sqe *sqe)
 {
@@ -255,6 +280,8 @@ int request_refusal(const struct io_uring_sqe *sqe)
                      IOSQE_IO_DRAIN;
 
     if (op == NULL || (sqe->flags & ~flags) != 0 || sqe->personality != 0)
+        return -EINVAL;
+    if (UNLIKELY(sqe->ioprio != 0) && !request_knows_ioprio(sqe))
         return -EINVAL;
     if ((sqe->flags & IOSQE_BUFFER_SELECT) != 0 && !op->chooses)
         return -EOPNOTSUPP;
@@ -408,8 +435,12 @@ void request_settle(struct emu *emu, struct request *r, int verdict)
 /* Would a CQE go into the CQ, rather than wait for room? */
 bool request_has_room(const struct emu *emu)
 {
-    return list_is_empty(&emu->overflow) &&
-           cq_ready(&emu->kernel.cq) < emu->kernel.cq.entries;
+    const struct cq *cq = &emu->kernel.cq;
+    /* Who reads CQEs may be another thread, if a lock guards us. */
+    uint32_t head = atomic_load_explicit(cq->head, memory_order_acquire);
+    uint32_t tail = atomic_load_explicit(cq->tail, memory_order_relaxed);
+
+    return list_is_empty(&emu->overflow) && tail - head < cq->entries;
 }
 
 static inline bool cq_push(struct emu *emu, uint64_t user_data, int result,
@@ -501,6 +532,8 @@ static inline void post_inline(struct emu *emu, struct request *r, int result,
     if (LIKELY(counts)) {
         emu->events++;
         timeout_count(emu);
+    } else if (!silent) {
+        emu->expired++;
     }
 }
 

@@ -26,8 +26,20 @@
 
 #define RW_MAX 0x7ffff000U /* Linux moves no more by one request */
 
+/* A class that there is, and no level without one. The request is done at the
+ * thread's own priority. */
+static bool rw_has_priority(unsigned ioprio)
+{
+    enum { CLASS_SHIFT = 13, CLASS_IDLE = 3, LEVELS = 7 };
+    unsigned class = ioprio >> CLASS_SHIFT;
+
+    return class == 0 ? (ioprio & LEVELS) == 0 : class <= CLASS_IDLE;
+}
+
 int rw_check(const struct io_uring_sqe *sqe)
 {
+    if (!rw_has_priority(sqe->ioprio))
+        return -EINVAL;
     /* Of a vector, a buffer of a group takes the place of the only part. */
     if (sqe->opcode == IORING_OP_READV && sqe->len != 1 &&
         (sqe->flags & IOSQE_BUFFER_SELECT) != 0)

@@ -97,7 +97,8 @@ static int turn_submit(struct emu *emu, unsigned submit)
 int turn_timer_open(struct emu *emu, clockid_t clock, uint64_t key)
 {
     struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = key };
-    int fd = emu_result(timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK));
+    int fd = emu_move(
+        emu, emu_result(timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK)));
     int error;
 
     if (fd < 0)
