@@ -41,3 +41,8 @@ gyre_optional(GYRE_UNWIND Libunwind GYRE_HAVE_LIBUNWIND)
 set(LIBUNWIND_VERSION ${Libunwind_VERSION})
 set(LLHTTP_VERSION ${Llhttp_VERSION})
 set(CMARK_VERSION ${Cmark_VERSION})
+
+# For programs of liburing, which is what libgyre-uring is tested by. The
+# library itself needs nothing of liburing's.
+include(CheckIncludeFile)
+check_include_file(liburing.h GYRE_HAVE_LIBURING_H)

@@ -3,13 +3,13 @@
 #
 # The rooms of src/: a file includes from its own room and from those below it,
 # by the form "room/file.h", and never from above. Public headers include only
-# each other and the system's. Linux's three io_uring calls occur in src/ring/
-# alone.
+# each other and the system's. What is in compat/ rests on kernel/ and what is
+# below that. Linux's three io_uring calls occur in src/ring/ alone.
 . "$(dirname "$0")/lib.sh"
 
 includes_point_down()
 {
-    (cd "$1" && find src include tools -name '*.[chS]' | sort |
+    (cd "$1" && find src compat include tools -name '*.[chS]' | sort |
         xargs awk '
         BEGIN {
             count = split("base ring kernel loop mem watch task sync engine io",
@@ -29,7 +29,12 @@ includes_point_down()
             where = FILENAME ":" FNR ": "
             if (room == "include")
                 print where "a public header includes \"" name "\""
-            else if (path[1] != "src")
+            else if (path[1] == "compat") {
+                if (part[2] != "" &&
+                    !(part[1] in rank && rank[part[1]] <= rank["kernel"]))
+                    print where "compat/ includes \"" name \
+                        "\", which is not below it"
+            } else if (path[1] != "src")
                 next
             else if (!(part[1] in rank))
                 print where "\"" name "\" does not begin with a room"
@@ -74,7 +79,7 @@ public_includes_point_down()
 system_calls_of_the_ring_are_in_ring()
 {
     (cd "$1" && grep -rnE \
-        '(__NR|SYS)_io_uring|\b(425|426|427)\b' src include tools |
+        '(__NR|SYS)_io_uring|\b(425|426|427)\b' src compat include tools |
         grep -v '^src/ring/')
 }
 
@@ -91,6 +96,11 @@ plant
 echo '#include "assert.h"' >> "$copy/src/loop/turn.c"
 finds planted_include_without_a_room_is_found includes_point_down \
     'does not begin with a room'
+
+plant
+echo '#include "loop/loop.h"' >> "$copy/compat/liburing/queue.c"
+finds planted_include_of_compat_is_found includes_point_down \
+    'compat/ includes "loop/loop.h"'
 
 plant
 echo '#include <gyre/task.h>' >> "$copy/src/loop/turn.c"

@@ -8,7 +8,7 @@
 
 sources()
 {
-    (cd "$1" && find include src tools examples bench tests \
+    (cd "$1" && find include src compat tools examples bench tests \
         -name '*.[ch]' 2> /dev/null | sort)
 }
 
@@ -115,13 +115,13 @@ no_banned_calls()
             better["atoi"] = "strtol"
             better["rand"] = "a generator with a seed"
         }
-        /^(src|include|tools|examples|bench)\// {
+        /^(src|compat|include|tools|examples|bench)\// {
             for (i in names)
                 if ($0 ~ "(^|[^A-Za-z0-9_.>])" names[i] "\\(")
                     print $1 " " names[i] "() is banned: use " better[names[i]]
         }
         # The heap is reached through base/alloc.h, so that tests can fail it.
-        /^src\// && !/^src\/base\/alloc\.c/ {
+        /^(src|compat)\// && !/^src\/base\/alloc\.c/ {
             if ($0 ~ /(^|[^A-Za-z0-9_.>])(malloc|calloc|realloc|free|strdup|aligned_alloc)\(/)
                 print $1 " the heap without base/alloc.h"
         }')

@@ -15,7 +15,7 @@ shown="$numbers|src/kernel/(facts|refusal)\.c"
 
 code()
 {
-    (cd "$1" && find src tools include -name '*.[ch]' \
+    (cd "$1" && find src compat tools include -name '*.[ch]' \
         -exec grep -nE "$2" {} +) | grep -vE '^[^:]*:[0-9]+: +?\*' # comments
 }
 
