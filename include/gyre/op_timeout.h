@@ -74,6 +74,16 @@ GYRE_API void gyre_op_timeout_update(gyre_op *op, const gyre_op *target,
  * -ECANCELED; -ENOENT: it has ended, or is none. since 5.5 */
 GYRE_API void gyre_op_timeout_remove(gyre_op *op, const gyre_op *target);
 
+/*
+ * The same, with the time in the request itself, in nanoseconds: nothing is to
+ * be held. since 7.1; below, the timeout is emulated, and so its update must be
+ * of this form (-EOPNOTSUPP: of another's timeout).
+ */
+GYRE_API void gyre_op_timeout_ns(gyre_op *op, uint64_t ns, uint32_t count,
+                                 unsigned flags);
+GYRE_API void gyre_op_timeout_update_ns(gyre_op *op, const gyre_op *target,
+                                        uint64_t ns, unsigned flags);
+
 /* ---- with copies of the time ---------------------------------------------
  *
  * Start, cancel and receive them by their member `op`, which comes first.

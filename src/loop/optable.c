@@ -82,12 +82,13 @@ const struct op_info op_table[256] = {
                                    "recvmsg, when there is data",
                                    "C5 C6 C14 C15") },
     [IORING_OP_TIMEOUT] = { "TIMEOUT", .begin = count_begin,
-                            MANUAL("gyre_op_timeout",
+                            MANUAL("gyre_op_timeout, gyre_op_timeout_ns",
                                    "gyre_sleep, gyre_sleep_until_clock",
                                    "the emulator's timers",
                                    "F1 F2 F4 F5 F6 F7") },
     [IORING_OP_TIMEOUT_REMOVE] = { "TIMEOUT_REMOVE", .begin = reclock_begin,
                                    MANUAL("gyre_op_timeout_update, "
+                                          "gyre_op_timeout_update_ns, "
                                           "gyre_op_timeout_remove",
                                           "none: a task sleeps and cannot "
                                           "change it",

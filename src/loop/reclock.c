@@ -14,7 +14,7 @@
 #include "loop/loop.h"
 
 #define CLOCKS ((uint32_t)IORING_TIMEOUT_CLOCK_MASK)
-#define CHANGED (CLOCKS | IORING_TIMEOUT_ABS)
+#define CHANGED (CLOCKS | IORING_TIMEOUT_ABS | IORING_TIMEOUT_IMMEDIATE_ARG)
 #define WORD_TIME 4 /* of the target: the new time */
 
 static bool is_pending(gyre_op *op)

@@ -78,6 +78,7 @@ static const struct feature table[RING_FEATURE_COUNT] = {
                             .sign = IORING_FEAT_RECVSEND_BUNDLE },
     [RING_SOCKET_BUFFERS] = { "socket_buffers", 0, 0 },
     [RING_GETSOCKNAME] = { "getsockname", .witness = IORING_OP_NOP128 },
+    [RING_INLINE_TIMEOUTS] = { "inline_timeouts", 0, 0 },
     [RING_STREAM_READS] = { "stream_reads", .sign = IORING_FEAT_RW_CUR_POS },
 };
 

@@ -63,6 +63,7 @@
  *   long_advice           6.11  FADVISE and MADVISE of 4 GiB and more
  *   buf_ring_inc          6.12
  *   getsockname           6.19  the command
+ *   inline_timeouts       7.1   times that lie in the request
  *   socket_buffers        7.2   SEND and RECV of registered memory
  *   stream_reads          5.6   reads at no offset are done beside the ring
  */
@@ -115,6 +116,7 @@ enum ring_feature {
     RING_SOCKET_COMMANDS,
     RING_ACCEPT_FLAGS,
     RING_GETSOCKNAME,
+    RING_INLINE_TIMEOUTS,
     RING_SOCKET_BUFFERS,
     RING_STREAM_READS,
     RING_FEATURE_COUNT,

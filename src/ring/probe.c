@@ -86,6 +86,26 @@ static bool has_socket_buffers(void)
            (answer.features & ZCRX_FEATURE_NOTIFICATION) != 0;
 }
 
+/* Likewise, in 7.1. */
+static bool has_inline_timeouts(void)
+{
+    struct io_uring_query_zcrx answer;
+
+    return ring_feature_allowed(RING_INLINE_TIMEOUTS) &&
+           ring_query_zcrx(&answer) &&
+           (answer.register_flags & ZCRX_REG_NODEV) != 0;
+}
+
+static bool find(enum ring_feature feature, const struct ring *ring,
+                 const struct ring_opcodes *opcodes)
+{
+    if (feature == RING_SOCKET_BUFFERS)
+        return has_socket_buffers();
+    if (feature == RING_INLINE_TIMEOUTS)
+        return has_inline_timeouts();
+    return ring_feature_found(feature, ring->features, opcodes->has);
+}
+
 void ring_probe(const struct ring *ring, struct ring_opcodes *opcodes)
 {
     ASSERT(ring->fd >= 0);
@@ -100,11 +120,7 @@ void ring_probe(const struct ring *ring, struct ring_opcodes *opcodes)
         memset(opcodes->has, true, count);
     }
     for (unsigned i = RING_OP_FEATURE_FIRST; i < RING_FEATURE_COUNT; i++)
-        opcodes->feature[i] = i == RING_SOCKET_BUFFERS
-                                  ? has_socket_buffers()
-                                  : ring_feature_found((enum ring_feature)i,
-                                                       ring->features,
-                                                       opcodes->has);
+        opcodes->feature[i] = find((enum ring_feature)i, ring, opcodes);
     for (unsigned i = 0; i < ARRAY_SIZE(opcodes->has); i++) {
         if (!ring_opcode_allowed(i))
             opcodes->has[i] = false;

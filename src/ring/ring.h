@@ -89,9 +89,9 @@ static inline int ring_open_plain(struct ring *ring, unsigned entries,
 int ring_enable(struct ring *ring);
 
 /*
- * Give a deferring ring queues of these sizes (powers of two), with what lies in
- * them and the same counters; what is written of the SQ must be published. 0,
- * or a negative errno, and nothing has changed: -EINVAL before Linux 6.13.
+ * Give a deferring ring queues of these sizes (powers of two), with what lies
+ * in them and the same counters; what is written of the SQ must be published.
+ * 0, or a negative errno, and nothing has changed: -EINVAL before Linux 6.13.
  */
 int ring_resize(struct ring *ring, unsigned entries, unsigned cq_entries);
 

@@ -183,6 +183,106 @@ KERNEL_TEST(F7_success_of_a_timeout_is_still_ETIME)
     gyre_loop_destroy(loop);
 }
 
+/* ---- times that lie in the request --------------------------------------- */
+
+KERNEL_TEST(F1_F4_a_time_may_lie_in_the_request)
+{
+    gyre_loop *loop = stage_open(8);
+
+    for (size_t i = 0; i < COUNT_OF(clocks); i++) {
+        struct call heard = { .calls = 0 };
+        uint64_t start = clock_ns();
+
+        gyre_op_timeout_ns(&heard.op, 2 * GYRE_MS, 0, clocks[i].flag);
+        CHECK_ERR(call_run(loop, &heard), -ETIME);
+        CHECK_GE(clock_ns(), start + 2 * GYRE_MS);
+        CHECK_EQ(heard.lasts, 1u);
+    }
+    gyre_loop_destroy(loop);
+}
+
+KERNEL_TEST(F2_F6_such_a_timeout_counts_and_repeats)
+{
+    gyre_loop *loop = stage_open(8);
+    struct call counted = { .calls = 0 };
+    struct call again = { .calls = 0 };
+    struct call nop = { .calls = 0 };
+
+    gyre_op_timeout_ns(&counted.op, 3600 * GYRE_SECOND, 1, 0);
+    call_start(loop, &counted);
+    gyre_op_nop(&nop.op);
+    CHECK_OK(call_run(loop, &nop));
+    CHECK_OK(call_wait(loop, &counted));
+
+    gyre_op_timeout_ns(&again.op, GYRE_MS, 3, GYRE_TIMEOUT_MULTISHOT);
+    gyre_op_start(loop, &again.op, call_done, &again);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_EQ(again.calls, 3u);
+    gyre_loop_destroy(loop);
+}
+
+KERNEL_TEST(F8_such_a_timeout_is_given_another_time)
+{
+    gyre_loop *loop = stage_open(8);
+
+    for (size_t i = 0; i < COUNT_OF(clocks); i++) {
+        struct call timeout = { .calls = 0 };
+        gyre_op update;
+        uint64_t until;
+
+        gyre_op_timeout_ns(&timeout.op, 3600 * GYRE_SECOND, 0, 0);
+        call_start(loop, &timeout);
+        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        gyre_op_timeout_update_ns(&update, &timeout.op, 3 * GYRE_MS,
+                                  clocks[i].flag);
+        until = clock_ns() + 3 * GYRE_MS;
+        CHECK_OK(op_run(loop, &update));
+        CHECK_ERR(call_wait(loop, &timeout), -ETIME);
+        CHECK_GE(clock_ns(), until);
+    }
+    gyre_loop_destroy(loop);
+}
+
+KERNEL_TEST(F10_such_a_timeout_is_cancelled)
+{
+    gyre_loop *loop = stage_open(8);
+    struct call timeout = { .calls = 0 };
+
+    gyre_op_timeout_ns(&timeout.op, UINT64_MAX / 8, 0, 0);
+    call_start(loop, &timeout);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    CHECK_OK(gyre_op_cancel(&timeout.op));
+    CHECK_ERR(call_wait(loop, &timeout), -ECANCELED);
+    gyre_loop_destroy(loop);
+}
+
+/* Where Linux does not know such times, one of its timeouts cannot be given
+ * one; it stays as it is. */
+KERNEL_TEST(F8_another_timeout_takes_such_a_time_or_none)
+{
+    gyre_loop *loop = stage_open(8);
+    struct call heard = { .calls = 0 };
+    gyre_timeout_op timeout;
+    gyre_op update;
+    int result;
+
+    gyre_timeout_op_fill(&timeout, 3600 * GYRE_SECOND, 0, 0);
+    gyre_op_start(loop, &timeout.op, call_done, &heard);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    gyre_op_timeout_update_ns(&update, &timeout.op, GYRE_MS, 0);
+    result = op_run(loop, &update);
+    if (result == -EOPNOTSUPP) {
+        CHECK_STR_EQ(gyre_loop_kernel(loop), "uring");
+        CHECK_EQ(heard.calls, 0u);
+        CHECK_OK(gyre_op_cancel(&timeout.op));
+    } else {
+        CHECK_OK(result);
+    }
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_ERR(heard.result.res, result == 0 ? -ETIME : -ECANCELED);
+    gyre_loop_destroy(loop);
+}
+
 KERNEL_TEST(F8_a_timeout_is_given_another_time)
 {
     gyre_loop *loop = stage_open(8);

@@ -22,7 +22,8 @@ int timeout_check(const struct io_uring_sqe *sqe)
     uint32_t flags = sqe->timeout_flags;
     uint32_t clocks = IORING_TIMEOUT_CLOCK_MASK;
     uint32_t known = IORING_TIMEOUT_ABS | clocks |
-                     IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT;
+                     IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT |
+                     IORING_TIMEOUT_IMMEDIATE_ARG;
     uint32_t repeating = IORING_TIMEOUT_ABS | IORING_TIMEOUT_MULTISHOT;
 
     if (sqe->buf_index != 0 || sqe->len != 1 || sqe->splice_fd_in != 0 ||
@@ -33,11 +34,17 @@ int timeout_check(const struct io_uring_sqe *sqe)
     return 0;
 }
 
-static int timeout_read(uint64_t address, uint64_t *time_ns)
+/* `argument` is the address of a time, or the time itself in nanoseconds. */
+static int timeout_read(uint32_t flags, uint64_t argument, uint64_t *time_ns)
 {
     struct ring_timespec time;
-    int error = copy_in(&time, address, sizeof time);
+    int error;
 
+    if ((flags & IORING_TIMEOUT_IMMEDIATE_ARG) != 0) {
+        *time_ns = argument < FAR_NS ? argument : FAR_NS;
+        return 0;
+    }
+    error = copy_in(&time, argument, sizeof time);
     if (error != 0)
         return error;
     if (time.tv_sec < 0 || time.tv_nsec < 0)
@@ -97,7 +104,8 @@ int timeout_keep(struct request *r)
 
     *timing = (struct timing){ .interval_ns = 0 };
     list_init(&timing->counted);
-    return timeout_read(r->sqe.addr, &timing->interval_ns);
+    return timeout_read(r->sqe.timeout_flags, r->sqe.addr,
+                        &timing->interval_ns);
 }
 
 int timeout_begin(struct emu *emu, struct request *r)
@@ -238,7 +246,8 @@ int timeout_remove_check(const struct io_uring_sqe *sqe)
 {
     uint32_t flags = sqe->timeout_flags;
     bool update = (flags & IORING_TIMEOUT_UPDATE) != 0;
-    uint32_t known = update ? IORING_TIMEOUT_UPDATE_MASK | IORING_TIMEOUT_ABS
+    uint32_t known = update ? IORING_TIMEOUT_UPDATE_MASK | IORING_TIMEOUT_ABS |
+                                  IORING_TIMEOUT_IMMEDIATE_ARG
                             : 0;
 
     if (sqe->buf_index != 0 || sqe->len != 0 || sqe->splice_fd_in != 0 ||
@@ -270,7 +279,8 @@ int timeout_remove_keep(struct request *r)
     r->kept.timing.interval_ns = 0;
     if ((r->sqe.timeout_flags & IORING_TIMEOUT_UPDATE) == 0)
         return 0;
-    return timeout_read(r->sqe.addr2, &r->kept.timing.interval_ns);
+    return timeout_read(r->sqe.timeout_flags, r->sqe.addr2,
+                        &r->kept.timing.interval_ns);
 }
 
 int timeout_remove_begin(struct emu *emu, struct request *r)

@@ -3,8 +3,8 @@
  * grow.c - a CQ that becomes larger before it overflows
  *
  * Linux copies what lies in the queues into new ones and takes these from then
- * on, under the same counters (RESIZE_RINGS, of deferring rings alone). It costs
- * a system call, new memory, and two mappings, so the CQ doubles.
+ * on, under the same counters (RESIZE_RINGS, of deferring rings alone). It
+ * costs a system call, new memory, and two mappings, so the CQ doubles.
  */
 #include <errno.h>
 

@@ -40,6 +40,7 @@ enum field {
 /* Where Linux does not know the bit, the request */
 enum without {
     BESIDE,   /* goes to the emulator */
+    REFUSED,  /* is refused, for it is about what Linux has */
     LEFT_OUT, /* goes without it, which is as good */
     REPEATED, /* goes without it, once for each result */
 };
@@ -59,6 +60,12 @@ static const struct need needs[] = {
       RING_TIMEOUT_ETIME_SUCCESS, BESIDE },
     { IORING_OP_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_MULTISHOT,
       RING_TIMEOUT_MULTISHOT, BESIDE },
+    { IORING_OP_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_IMMEDIATE_ARG,
+      RING_INLINE_TIMEOUTS, BESIDE },
+    { IORING_OP_LINK_TIMEOUT, FIELD_FLAGS, IORING_TIMEOUT_IMMEDIATE_ARG,
+      RING_INLINE_TIMEOUTS, BESIDE },
+    { IORING_OP_TIMEOUT_REMOVE, FIELD_FLAGS, IORING_TIMEOUT_IMMEDIATE_ARG,
+      RING_INLINE_TIMEOUTS, REFUSED },
     { IORING_OP_FADVISE, FIELD_LONG_FILE, 1, RING_LONG_ADVICE, BESIDE },
     { IORING_OP_MADVISE, FIELD_LONG_MEMORY, 1, RING_LONG_ADVICE, BESIDE },
     { IORING_OP_READ, FIELD_NOWHERE, 1, RING_STREAM_READS, BESIDE },
@@ -281,6 +288,8 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
             continue;
         if (need->without == BESIDE)
             return beside;
+        if (need->without == REFUSED)
+            return KERNEL_ROUTE_REFUSED;
         if (need->without == REPEATED)
             route = KERNEL_ROUTE_REPEAT;
         leave_out(sqe, need);

@@ -42,6 +42,21 @@ void gyre_op_timeout_remove(gyre_op *op, const gyre_op *target)
     fill_for(op, target);
 }
 
+void gyre_op_timeout_ns(gyre_op *op, uint64_t ns, uint32_t count,
+                        unsigned flags)
+{
+    gyre_op_timeout(op, NULL, count, flags | IORING_TIMEOUT_IMMEDIATE_ARG);
+    gyre_op_sqe(op)->addr = ns;
+}
+
+void gyre_op_timeout_update_ns(gyre_op *op, const gyre_op *target, uint64_t ns,
+                               unsigned flags)
+{
+    gyre_op_timeout_update(op, target, NULL,
+                           flags | IORING_TIMEOUT_IMMEDIATE_ARG);
+    gyre_op_sqe(op)->addr2 = ns;
+}
+
 static void split(int64_t time[2], uint64_t ns)
 {
     time[0] = (int64_t)(ns / GYRE_SECOND);
