@@ -9,6 +9,7 @@
 #include "kernel/facts.h"
 
 #include <gnu/libc-version.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -34,6 +35,22 @@ static struct facts_limit limit_of(__rlimit_resource_t resource)
     };
 }
 
+static void *thread_body(void *argument)
+{
+    return argument;
+}
+
+static int try_thread(void)
+{
+    pthread_t thread;
+
+    int error = pthread_create(&thread, NULL, thread_body, NULL);
+
+    if (error == 0)
+        pthread_join(thread, NULL);
+    return -error;
+}
+
 static void collect_system(struct facts *facts)
 {
     facts->release = release_here()->name;
@@ -41,6 +58,8 @@ static void collect_system(struct facts *facts)
     facts->libc = gnu_get_libc_version();
     facts->memlock = limit_of(RLIMIT_MEMLOCK);
     facts->nofile = limit_of(RLIMIT_NOFILE);
+    facts->nproc = limit_of(RLIMIT_NPROC);
+    facts->threads_error = try_thread();
     facts->max_map_count = proc_number("/proc/sys/vm/max_map_count", -1);
     facts->io_uring_disabled =
         proc_number("/proc/sys/kernel/io_uring_disabled", -1);

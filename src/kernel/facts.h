@@ -44,7 +44,9 @@ struct facts {
     unsigned entries_max;
     struct facts_limit memlock; /* bytes */
     struct facts_limit nofile;
-    long max_map_count; /* these three: -1 if there is no such sysctl */
+    struct facts_limit nproc; /* threads of this user */
+    int threads_error;        /* negative errno of one that was tried, or 0 */
+    long max_map_count;       /* these three: -1 if there is no such sysctl */
     long io_uring_disabled;
     long io_uring_group; /* -1 also if no group is set */
     int seccomp;         /* 0 none, 1 strict, 2 filtered, -1 unknown */

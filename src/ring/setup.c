@@ -13,7 +13,9 @@
  * offset is checked against the mapping's size before it is used.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -21,6 +23,10 @@
 #include "ring/feature.h"
 #include "ring/ring.h"
 #include "ring/syscalls.h"
+
+#define LATE_MS_MAX 64U
+
+static atomic_bool closed_one; /* this process has closed a ring */
 
 static const uint32_t rungs[] = {
     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
@@ -239,10 +245,32 @@ static int map_ring(struct ring *ring, const struct io_uring_params *params)
     return 0;
 }
 
+/*
+ * Linux gives back what a closed ring has locked a little later. Whoever may
+ * lock little, and has closed a ring, waits for that before he is told that
+ * there is no memory: LATE_MS_MAX for the last time, almost twice that in all.
+ */
+static int setup_patiently(struct io_uring_params *params,
+                           const struct ring_wanted *wanted)
+{
+    int saved = errno;
+    int fd = setup(params, wanted);
+
+    for (unsigned ms = 1; fd == -ENOMEM && ms <= LATE_MS_MAX; ms *= 2) {
+        if (wanted->entries > RING_ENTRIES_ENOUGH ||
+            !atomic_load_explicit(&closed_one, memory_order_relaxed))
+            break;
+        nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
+        fd = setup(params, wanted);
+    }
+    errno = saved;
+    return fd;
+}
+
 static int open_once(struct ring *ring, const struct ring_wanted *wanted)
 {
     struct io_uring_params params;
-    int fd = setup(&params, wanted);
+    int fd = setup_patiently(&params, wanted);
 
     if (fd < 0)
         return fd;
@@ -332,6 +360,7 @@ void ring_close(struct ring *ring)
         return;
     unmap_ring(ring);
     close(ring->fd);
+    atomic_store_explicit(&closed_one, true, memory_order_relaxed);
     *ring = (struct ring){ .fd = -1 };
     errno = saved;
 }

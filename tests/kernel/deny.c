@@ -20,19 +20,21 @@ enum { SETUP = 425, ENTER = 426, REGISTER = 427 };
 struct way {
     const char *name;
     unsigned first; /* the first call that the filter concerns */
+    unsigned last;
     unsigned verdict;
 };
 
 static const struct way ways[] = {
-    { "EPERM", SETUP, SECCOMP_RET_ERRNO | EPERM },
-    { "ENOSYS", SETUP, SECCOMP_RET_ERRNO | ENOSYS },
-    { "EACCES", SETUP, SECCOMP_RET_ERRNO | EACCES },
-    { "EINVAL", SETUP, SECCOMP_RET_ERRNO | EINVAL },
-    { "ENOMEM", SETUP, SECCOMP_RET_ERRNO | ENOMEM },
-    { "EMFILE", SETUP, SECCOMP_RET_ERRNO | EMFILE },
-    { "KILL", SETUP, SECCOMP_RET_KILL_PROCESS },
-    { "LATE", ENTER, SECCOMP_RET_ERRNO | EPERM },
-    { "LATEKILL", ENTER, SECCOMP_RET_KILL_PROCESS },
+    { "EPERM", SETUP, REGISTER, SECCOMP_RET_ERRNO | EPERM },
+    { "ENOSYS", SETUP, REGISTER, SECCOMP_RET_ERRNO | ENOSYS },
+    { "EACCES", SETUP, REGISTER, SECCOMP_RET_ERRNO | EACCES },
+    { "EINVAL", SETUP, REGISTER, SECCOMP_RET_ERRNO | EINVAL },
+    { "ENOMEM", SETUP, REGISTER, SECCOMP_RET_ERRNO | ENOMEM },
+    { "EMFILE", SETUP, REGISTER, SECCOMP_RET_ERRNO | EMFILE },
+    { "KILL", SETUP, REGISTER, SECCOMP_RET_KILL_PROCESS },
+    { "LATE", ENTER, REGISTER, SECCOMP_RET_ERRNO | EPERM },
+    { "ENTER", ENTER, ENTER, SECCOMP_RET_ERRNO | EPERM },
+    { "LATEKILL", ENTER, REGISTER, SECCOMP_RET_KILL_PROCESS },
 };
 
 static int install(const struct way *way)
@@ -40,7 +42,7 @@ static int install(const struct way *way)
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, way->first, 0, 2),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, REGISTER, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, way->last, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, way->verdict),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };

@@ -5,8 +5,8 @@
  * By a seccomp filter, which cannot be taken off again and is inherited. Needs
  * no privilege. Ways: an errno's name ("EPERM", "ENOSYS", "EACCES", "EINVAL",
  * "ENOMEM", "EMFILE": all three calls end with it), "KILL" (SIGSYS), "LATE"
- * (only io_uring_enter and io_uring_register end with EPERM), "LATEKILL" (these
- * two kill).
+ * (only io_uring_enter and io_uring_register end with EPERM), "ENTER" (only the
+ * former does), "LATEKILL" (these two kill).
  */
 #ifndef KERNEL_DENY_H
 #define KERNEL_DENY_H

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "kernel/deny.h"
 #include "kernel/facts.h"
 #include "kernel/options.h"
+#include "kernel/proc.h"
 #include "ring/feature.h"
 #include "runner/test.h"
 
@@ -138,6 +140,30 @@ TEST(Q1_Q3_S3_a_filter_that_refuses_late_is_found_by_the_nop)
     need_io_uring_at_first();
     falls_back("LATE", "EPERM (a seccomp filter refuses it, though not");
     CHECK(strstr(kernel_chosen_reason(), "io_uring_setup: ") == NULL);
+}
+
+TEST(Q1_Q3_S3_a_filter_that_refuses_only_to_enter_is_found_by_the_nop)
+{
+    need_io_uring_at_first();
+    falls_back("ENTER", "io_uring_enter: EPERM (a seccomp filter refuses it, "
+                        "though not io_uring_setup");
+}
+
+/* Where a machine is started so; in a guest, with
+ * `tests/guest/run -a sysctl.kernel.io_uring_disabled=2`. */
+TEST(Q1_Q3_S3_a_sysctl_that_forbids_it_is_named)
+{
+    struct facts facts;
+
+    if (proc_number("/proc/sys/kernel/io_uring_disabled", 0) != 2)
+        TEST_SKIP("kernel.io_uring_disabled is not 2 here");
+    CHECK_STR_EQ(kernel_chosen_name(), "emu");
+    CHECK_STR_EQ(kernel_chosen_reason(),
+                 "io_uring_setup: EPERM (kernel.io_uring_disabled=2)");
+    facts_collect(&facts);
+    CHECK_EQ(facts.io_uring_disabled, 2);
+    CHECK_STR_EQ(facts.refusal, facts.reason);
+    round_trip("emu");
 }
 
 TEST(Q1_Q3_a_filter_that_kills_late_kills_only_the_scout)
@@ -264,6 +290,60 @@ KERNEL_TEST2(A1_A2_entries_are_rounded_up_and_clamped_on_request)
         CHECK_EQ(kernel->cq.entries, cases[i].cq);
         kernel->class->destroy(kernel);
     }
+}
+
+/* ---- without privileges -------------------------------------------------- */
+
+/* Nobody in particular, who may lock so many bytes. */
+static void lock_at_most(rlim_t bytes)
+{
+    const struct rlimit limit = { bytes, bytes };
+
+    CHECK_OK(setrlimit(RLIMIT_MEMLOCK, &limit));
+    if (getuid() == 0 && (setgid(64331) != 0 || setuid(64331) != 0))
+        TEST_SKIP("cannot stop being root");
+    CHECK_OK(prctl(PR_SET_DUMPABLE, 1)); /* /proc/self stays ours */
+}
+
+/* Linux gives back what a closed ring had locked a little later. */
+TEST(Q10_rings_come_and_go_with_little_lockable_memory)
+{
+    need_io_uring_at_first();
+    lock_at_most(64 * 1024);
+    for (unsigned i = 0; i < 20; i++) {
+        struct kernel_options options = { .entries = 256 };
+        struct kernel *kernel;
+        const char *why = NULL;
+
+        CHECK_OK(kernel_open(&kernel, &options, &why));
+        CHECK_STR_EQ(kernel->class->name, "uring");
+        CHECK_GE(kernel->sq.entries, 64u);
+        kernel->class->destroy(kernel);
+    }
+}
+
+TEST(Q10_nobody_gets_a_ring)
+{
+    need_io_uring_at_first();
+    lock_at_most(8 * 1024 * 1024);
+    round_trip("uring");
+}
+
+TEST(Q10_without_lockable_memory_the_limit_is_named)
+{
+    struct kernel *kernel;
+    const char *why = NULL;
+
+    need_io_uring_at_first();
+    lock_at_most(0);
+    int err = kernel_open(&kernel, &small, &why);
+
+    if (err == 0) { /* no ring of this Linux counts against it */
+        kernel->class->destroy(kernel);
+        TEST_SKIP("this Linux locks nothing for a ring");
+    }
+    CHECK_ERR(err, -ENOMEM);
+    CHECK_STR_HAS(why, "ulimit -l");
 }
 
 TEST(A10_facts_agree_with_what_was_chosen)

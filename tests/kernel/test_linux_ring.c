@@ -8,10 +8,18 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel/proc.h"
 #include "ring/ring.h"
 #include "ring/syscalls.h"
 #include "runner/test.h"
@@ -51,6 +59,67 @@ static void expect(struct ring *ring, uint64_t user_data, int32_t res)
     CHECK(cq_take(&ring->cq, &cqe));
     CHECK_EQ(cqe.user_data, user_data);
     CHECK_ERR(cqe.res, res);
+}
+
+/* A thread that sleeps in epoll_wait(2) on a ring. poll(2) is no better, but
+ * looks once more when its time is over. */
+struct sleeper {
+    int epoll_fd;
+    atomic_int tid;
+    int found; /* how many descriptors were ready */
+};
+
+static void *sleep_in_epoll(void *argument)
+{
+    struct sleeper *sleeper = argument;
+    struct epoll_event event;
+
+    atomic_store(&sleeper->tid, (int)syscall(SYS_gettid));
+    sleeper->found = epoll_wait(sleeper->epoll_fd, &event, 1, 300);
+    return NULL;
+}
+
+static void until_asleep(struct sleeper *sleeper)
+{
+    char path[64], text[256] = "";
+    const char *state = "";
+
+    while (atomic_load(&sleeper->tid) == 0)
+        sched_yield();
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat",
+             atomic_load(&sleeper->tid));
+    while (*state != 'S') {
+        sched_yield();
+        CHECK_OK(proc_read(path, text, sizeof text));
+        state = strrchr(text, ')');
+        CHECK(state != NULL);
+        state += 2;
+    }
+}
+
+/* Why a foreign loop is given an eventfd, and not the ring. */
+KERNEL_TEST_ON(A18_fact_a_ring_that_defers_wakes_nobody_who_polls_it,
+               TEST_URING | TEST_URING_COOP | TEST_URING_PLAIN)
+{
+    struct ring ring = open_bare();
+    struct sleeper sleeper = { .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
+    struct epoll_event event = { .events = EPOLLIN };
+    bool defers = (ring.setup_flags & IORING_SETUP_DEFER_TASKRUN) != 0;
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_t thread;
+
+    CHECK_OK(epoll_ctl(sleeper.epoll_fd, EPOLL_CTL_ADD, ring.fd, &event));
+    submit(&ring, poll_for_ever(fd));
+    CHECK_OK(pthread_create(&thread, NULL, sleep_in_epoll, &sleeper));
+    until_asleep(&sleeper);
+    CHECK_OK(eventfd_write(fd, 1));
+    CHECK_OK(pthread_join(thread, NULL));
+    CHECK_EQ(sleeper.found, defers ? 0 : 1);
+    CHECK_EQ(ring_sys_enter(ring.fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0), 0);
+    expect(&ring, 1, POLLIN);
+    ring_close(&ring);
+    close(sleeper.epoll_fd);
+    close(fd);
 }
 
 /* On the ladder each rung has flags that go together. */

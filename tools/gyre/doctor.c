@@ -142,6 +142,8 @@ static void json_limits(struct json *json, const struct facts *facts)
     json_number(json, "entries_max", facts->entries_max);
     json_limit(json, "memlock", &facts->memlock);
     json_limit(json, "nofile", &facts->nofile);
+    json_limit(json, "nproc", &facts->nproc);
+    json_bool(json, "threads", facts->threads_error == 0);
     json_known(json, "max_map_count", facts->max_map_count);
     json_known(json, "io_uring_disabled", facts->io_uring_disabled);
     json_known(json, "io_uring_group", facts->io_uring_group);
@@ -364,6 +366,8 @@ static void put_limits(struct text *out, const struct facts *facts)
               facts->nofile.soft < facts->nofile.hard
                   ? " (gyre serve raises it by itself)"
                   : "");
+    put_limit(out, "threads", &facts->nproc,
+              facts->threads_error == 0 ? " (of this user's)" : " (reached)");
     if (facts->max_map_count >= 0) {
         snprintf(line, sizeof line,
                  "%ld (where guards of stacks are made by mprotect, half as "
@@ -426,6 +430,10 @@ static bool report_text(struct text *out, const struct facts *facts,
         is_well = true;
     if (is_well)
         gyre_loop_destroy(loop);
+    if (facts->threads_error != 0)
+        put_line(out, "trouble",
+                 "no thread can be made, and what may block ends with EAGAIN: "
+                 "raise ulimit -u");
     text_puts(out, "\n");
     if (facts->setup_flags != 0)
         put_names(out, "setup", names, facts_setup_flag_names(facts, names));

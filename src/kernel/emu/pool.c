@@ -24,6 +24,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/notice.h"
 #include "kernel/emu/internal.h"
 #include "kernel/proc.h"
 
@@ -190,6 +191,16 @@ bool pool_thread(pthread_t *thread, void *(*body)(void *), void *arg)
     return error == 0;
 }
 
+/* Once in a process: whose calls end with EAGAIN may not tell anybody. */
+static void pool_tell(void)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+
+    if (!atomic_flag_test_and_set_explicit(&told, memory_order_relaxed))
+        notice("no thread could be made, and what may block ends with EAGAIN: "
+               "raise ulimit -u, or the machine's limits of threads");
+}
+
 /* Under the lock. */
 static void pool_spawn(struct pool *pool)
 {
@@ -219,6 +230,7 @@ int pool_add(struct pool *pool, struct request *r)
         list_remove(&r->link);
         pool->queued--;
         error = -EAGAIN;
+        pool_tell();
     }
     pthread_cond_signal(&pool->changed);
     pool_unlock(pool);

@@ -2,8 +2,8 @@
 /*
  * deny - run a command without io_uring
  *
- *     deny EPERM|ENOSYS|EACCES|EINVAL|ENOMEM|EMFILE|KILL|LATE|LATEKILL
- *          COMMAND [ARGUMENT...]
+ *     deny EPERM|ENOSYS|EACCES|EINVAL|ENOMEM|EMFILE|KILL|LATE|ENTER|
+ *          LATEKILL COMMAND [ARGUMENT...]
  */
 #include <stdio.h>
 #include <string.h>
