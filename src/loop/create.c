@@ -11,6 +11,8 @@
 #include <pthread.h>
 
 #include "base/alloc.h"
+#include "kernel/fork.h"
+#include "loop/fork.h"
 #include "loop/table.h"
 
 #define DISPATCH_DEFAULT 256U
@@ -47,6 +49,55 @@ static void loop_all_remove(gyre_loop *loop)
     pthread_mutex_unlock(&loop_all_lock);
 }
 
+/* ---- fork() -------------------------------------------------------------- */
+
+static void fork_before(void)
+{
+    pthread_mutex_lock(&loop_all_lock);
+}
+
+static void fork_in_parent(void)
+{
+    pthread_mutex_unlock(&loop_all_lock);
+}
+
+/* What the child has of these loops is for nobody. */
+static void fork_in_child(void)
+{
+    for (gyre_loop *loop = loop_all_first; loop != NULL;
+         loop = loop->all_next) {
+        atomic_store(&loop->owner, &fork_kernel);
+        loop->kernel = &fork_kernel;
+        atomic_store(&loop->sleeping, true); /* so that wakes come there */
+    }
+    loop_all_first = NULL;
+    pthread_mutex_unlock(&loop_all_lock);
+}
+
+/* Once in a process: 0 or -ENOMEM. */
+static int fork_begin_watch(void)
+{
+    static bool watched;
+    int err = 0;
+
+    pthread_mutex_lock(&loop_all_lock);
+    if (!watched)
+        err = fork_watch(fork_before, fork_in_parent, fork_in_child);
+    watched = err == 0;
+    pthread_mutex_unlock(&loop_all_lock);
+    return err;
+}
+
+const char *loop_owner_sentence(const gyre_loop *loop)
+{
+    return loop_owner(loop) == &fork_kernel
+               ? LOOP_FORKED
+               : "this thread does not own the loop: use gyre_loop_post() or "
+                 "gyre_op_start_remote() from other threads";
+}
+
+/* ---- making -------------------------------------------------------------- */
+
 int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
                    const gyre_loop_options *options)
 {
@@ -54,6 +105,8 @@ int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
 
     if (loop == NULL)
         return -ENOMEM;
+    if (fork_begin_watch() < 0)
+        goto free_loop;
     loop->slots = alloc_zeroed(SLOTS_FIRST, sizeof *loop->slots);
     if (loop->slots == NULL)
         goto free_loop;
@@ -90,6 +143,8 @@ free_loop:
     alloc_free(loop);
     return -ENOMEM;
 }
+
+/* ---- ending -------------------------------------------------------------- */
 
 static bool loop_holds_ops(const gyre_loop *loop)
 {

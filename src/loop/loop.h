@@ -471,12 +471,13 @@ static inline void loop_tell(gyre_loop *loop, enum loop_step step,
         loop->tell(loop, step, op, value, detail);
 }
 
+/* Why the calling thread does not own it. */
+const char *loop_owner_sentence(const gyre_loop *loop) __attribute__((cold));
+
 static inline void loop_assert_owner(const gyre_loop *loop)
 {
     ASSERT_API(loop != NULL, "there is no loop (gyre_loop_create() made none)");
-    ASSERT_API(loop_owner(loop) == loop_thread(),
-               "this thread does not own the loop: use gyre_loop_post() or "
-               "gyre_op_start_remote() from other threads");
+    ASSERT_API(loop_owner(loop) == loop_thread(), loop_owner_sentence(loop));
 }
 
 /* ---- verify.c: on in builds with GYRE_VERIFY, else nothing --------------- */
