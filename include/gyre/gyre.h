@@ -15,7 +15,8 @@
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
  *                gyre/blocking.h,
  *                gyre/detached.h
- *   both         gyre/dump.h, gyre/message.h, gyre/trace.h
+ *   both         gyre/dump.h, gyre/message.h, gyre/restrict.h,
+ *                gyre/sandbox.h, gyre/trace.h
  */
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
@@ -61,6 +62,8 @@
 #include <gyre/registered.h>
 #include <gyre/resolve.h>
 #include <gyre/ring.h>
+#include <gyre/restrict.h>
+#include <gyre/sandbox.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>
 #include <gyre/slot.h>

@@ -34,6 +34,8 @@
 extern "C" {
 #endif
 
+struct gyre_restriction;
+
 /* Zero is the default of every member. */
 typedef struct gyre_loop_options {
     size_t size; /* sizeof(gyre_loop_options), or 0 */
@@ -60,6 +62,9 @@ typedef struct gyre_loop_options {
     /* How long the backlog may grow before gyre_op_try_start() refuses; 0: any
      * length. gyre_op_start() and tasks are never refused. */
     unsigned backlog_max;
+    /* What the loop may do, from its beginning: gyre/restrict.h. Borrowed.
+     * NULL: anything. */
+    const struct gyre_restriction *restriction;
     /* How Linux's ring is to be: gyre/ring.h. */
     gyre_ring_options ring;
 } gyre_loop_options;

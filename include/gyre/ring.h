@@ -24,6 +24,11 @@
 extern "C" {
 #endif
 
+/* Processor n is bit n % 64 of bits[n / 64]. */
+typedef struct gyre_cpus {
+    uint64_t bits[16];
+} gyre_cpus;
+
 /* A member of gyre_loop_options. Zero is the default of every member. */
 typedef struct gyre_ring_options {
     /* Make the loop without what is refused, instead of refusing it. */
@@ -59,6 +64,21 @@ typedef struct gyre_ring_options {
     /* And keeps their interrupts off meanwhile: see SO_PREFER_BUSY_POLL in
      * socket(7). */
     bool napi_prefer;
+
+    /* Make the ring so that gyre_loop_restrict() and gyre_sandbox() may
+     * restrict it until it first runs. The best rings, of Linux 6.1 and later,
+     * are made so anyway. since 5.10. */
+    bool restrictable;
+
+    /* At most so many threads of Linux's for what blocks for a bounded time
+     * (files) and for what may block for ever; 0: Linux's choice. They are
+     * shared by all rings of a thread: the last loop that says it decides.
+     * since 5.15. */
+    unsigned iowq_bounded;
+    unsigned iowq_unbounded;
+    /* The processors that those threads may use; all zero: Linux's choice.
+     * Shared likewise. since 5.14. */
+    gyre_cpus iowq_cpus;
 } gyre_ring_options;
 
 #ifdef __cplusplus

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,14 @@ const char *kernel_uring_refusal(void)
 
     pthread_mutex_unlock(&lock);
     return reason;
+}
+
+void kernel_refuse_uring(const char *reason)
+{
+    pthread_mutex_lock(&lock);
+    decided = true;
+    snprintf(refusal, sizeof refusal, "%s", reason);
+    pthread_mutex_unlock(&lock);
 }
 
 /* GYRE_KERNEL, or "" if it says nothing. */

@@ -26,6 +26,10 @@ int kernel_open(struct kernel **kernel, const struct kernel_options *options,
  * "io_uring_setup: EPERM (kernel.io_uring_disabled=2)", ... */
 const char *kernel_uring_refusal(void);
 
+/* From now on io_uring is refused to this process, for that reason (a line in
+ * static storage), whatever it is worth here. */
+void kernel_refuse_uring(const char *reason);
+
 /* "uring" or "emu", and one line with the reason for that choice. */
 const char *kernel_chosen_name(void);
 const char *kernel_chosen_reason(void);

@@ -37,6 +37,7 @@
 #include "ring/queue.h"
 
 struct kernel;
+struct restriction;
 
 /* Requests that Linux has no opcode for. Never shown to Linux. */
 enum kernel_private_op {
@@ -175,6 +176,13 @@ struct kernel_class {
     /* How busy the blocking pool is; NULL: there is none. */
     void (*pool)(struct kernel *kernel, struct kernel_pool *pool);
 
+    /* Before attach(), and once: refuse what is not permitted (restrict.h; the
+     * kernel keeps a copy, in `restriction`). 0; -EBUSY: it is too late, or was
+     * done; -EOPNOTSUPP: this Linux cannot hold a ring to it; -ENOMEM. NULL: it
+     * cannot. */
+    int (*restrict_to)(struct kernel *kernel,
+                       const struct restriction *restriction);
+
     /* Free everything. The loop has reaped every last CQE before. */
     void (*destroy)(struct kernel *kernel);
 };
@@ -196,6 +204,9 @@ struct kernel {
 
     /* By opcode. */
     uint8_t route[256];
+
+    /* What it may be asked for; NULL: anything. */
+    struct restriction *restriction;
 
     /* For reports: what the ring was set up with, and the descriptor of the
      * ring (-1 if there is none). */

@@ -73,6 +73,14 @@ int kernel_options_resolve(struct kernel_options *result,
     return 0;
 }
 
+bool options_name_cpus(const gyre_ring_options *asked)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(asked->iowq_cpus.bits); i++)
+        if (asked->iowq_cpus.bits[i] != 0)
+            return true;
+    return false;
+}
+
 /* What only Linux's own ring can give. */
 static const char *asked_of_linux(const gyre_ring_options *asked)
 {
@@ -94,6 +102,14 @@ static const char *asked_of_linux(const gyre_ring_options *asked)
     if (asked->napi_us != 0 || asked->napi_prefer)
         return "napi_us: io_uring is not used here (gyre doctor says why): "
                "leave it out, set best_effort, or set SO_BUSY_POLL on sockets";
+    if (asked->iowq_bounded != 0 || asked->iowq_unbounded != 0)
+        return "iowq_bounded, iowq_unbounded: io_uring is not used here (gyre "
+               "doctor says why): blocking_threads_max is for the threads of "
+               "the emulator; leave them out, or set best_effort";
+    if (options_name_cpus(asked))
+        return "iowq_cpus: io_uring is not used here (gyre doctor says why), "
+               "and the threads of the emulator are not bound: leave it out, "
+               "or set best_effort";
     return NULL;
 }
 

@@ -25,4 +25,7 @@ int kernel_options_resolve(struct kernel_options *result,
  */
 int kernel_options_refuse_ring(const struct kernel_options *options);
 
+/* Is a processor named for Linux's workers? */
+bool options_name_cpus(const gyre_ring_options *asked);
+
 #endif

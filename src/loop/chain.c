@@ -26,6 +26,7 @@
 
 #include "base/alloc.h"
 #include "base/fault.h"
+#include "kernel/restrict.h"
 #include "loop/start.h"
 #include "loop/table.h"
 
@@ -474,6 +475,25 @@ static int links_check_closes(gyre_loop *loop, const gyre_chain_link *links,
     return 0;
 }
 
+static uint8_t link_flag(const gyre_chain_link *links, unsigned i,
+                         unsigned count)
+{
+    if (i + 1 == count)
+        return 0;
+    return links[i].hard ? IOSQE_IO_HARDLINK : IOSQE_IO_LINK;
+}
+
+/* 0, or why the kernel may not be asked for a member with its link. */
+static int links_permitted(const struct kernel *kernel,
+                           const gyre_chain_link *links, unsigned i,
+                           unsigned count)
+{
+    struct io_uring_sqe sqe = *gyre_op_sqe(links[i].op);
+
+    sqe.flags |= link_flag(links, i, count);
+    return restriction_refuses(kernel->restriction, &sqe);
+}
+
 /* Who executes it, the ring or the co-processor? */
 static int links_route(gyre_loop *loop, const gyre_chain_link *links,
                        unsigned count, bool *side)
@@ -489,6 +509,12 @@ static int links_route(gyre_loop *loop, const gyre_chain_link *links,
             route = (uint8_t)kernel->class->look(kernel, &sqe);
         if (route == KERNEL_ROUTE_REFUSED)
             return -EOPNOTSUPP;
+        if (UNLIKELY(kernel->restriction != NULL)) {
+            int err = links_permitted(kernel, links, i, count);
+
+            if (err != 0)
+                return err;
+        }
         *side |= route == KERNEL_ROUTE_SIDE || route == KERNEL_ROUTE_REPEAT ||
                  route == KERNEL_ROUTE_EXPORT;
     }
@@ -513,14 +539,6 @@ static int links_refusal(gyre_loop *loop, const gyre_chain_link *links,
     if (err == 0)
         err = fault_take(FAULT_OP);
     return err == -EINTR ? 0 : err; /* the fault that is no error here */
-}
-
-static uint8_t link_flag(const gyre_chain_link *links, unsigned i,
-                         unsigned count)
-{
-    if (i + 1 == count)
-        return 0;
-    return links[i].hard ? IOSQE_IO_HARDLINK : IOSQE_IO_LINK;
 }
 
 static void chain_fill(struct chain *chain, const gyre_chain_link *links)

@@ -11,6 +11,7 @@
 
 #include "kernel/choose.h"
 #include "loop/loop.h"
+#include "loop/restrict.h"
 
 #define ENTRIES_DEFAULT 256U
 #define CQ_ENTRIES_MIN 1024U
@@ -63,6 +64,8 @@ int gyre_loop_create(gyre_loop **loop, const gyre_loop_options *options)
         .threads_max = o.blocking_threads_max,
         .ring = o.ring,
     };
+    if (o.restriction != NULL)
+        kernel_options.ring.restrictable = true;
     if (o.cq_entries == 0 && o.entries < CQ_ENTRIES_MIN / 2)
         kernel_options.cq_entries = CQ_ENTRIES_MIN;
     err = kernel_open(&kernel, &kernel_options, &why);
@@ -74,6 +77,13 @@ int gyre_loop_create(gyre_loop **loop, const gyre_loop_options *options)
     if (err < 0) {
         create_error = "no memory for the loop";
         kernel->class->destroy(kernel);
+        return err;
+    }
+    if (o.restriction != NULL)
+        err = gyre_loop_restrict(*loop, o.restriction);
+    if (err < 0) {
+        create_error = gyre_restrict_error();
+        gyre_loop_destroy(*loop);
     }
     return err;
 }

@@ -45,6 +45,13 @@ const struct option_row option_table[] = {
       "Length of the backlog from which `gyre_op_try_start()` refuses.",
       "`-EAGAIN` from it; `gyre_op_start()` and tasks are never refused.",
       "–" },
+    { "restriction", OPTION_OTHER, 0, "anything", "5.10",
+      "What the loop may do: ops, flags, registrations, what opens and sockets "
+      "may say (`gyre_restriction`). Makes the ring `restrictable`.",
+      "What is not permitted ends with `-EACCES`. What ops say Linux itself "
+      "looks at from 7.0 on (CONNECT 7.2), gyre always; with `strict` an older "
+      "Linux is refused.",
+      "–" },
     { "best_effort", FLAG(ring.best_effort), "no", "any",
       "Make the loop without those of the following that are refused.", "–",
       "–" },
@@ -86,6 +93,24 @@ const struct option_row option_table[] = {
     { "napi_prefer", FLAG(ring.napi_prefer), "no", "6.9",
       "And keeps the devices' interrupts off meanwhile.",
       "Refused without `napi_us`.", "–" },
+    { "restrictable", FLAG(ring.restrictable), "no", "5.10",
+      "The ring may be restricted until it first runs: "
+      "`gyre_loop_restrict()`, `gyre_sandbox()`.",
+      "Rings with deferred work (6.1) may be in any case; emulated ones, too.",
+      "–" },
+    { "iowq_bounded", NUMBER(ring.iowq_bounded), "Linux's choice", "5.15",
+      "Linux's threads for requests that block for a bounded time: files.",
+      "Further requests queue. Shared by all rings of the thread. Refused by "
+      "the emulator, which has `blocking_threads_max`.",
+      "–" },
+    { "iowq_unbounded", NUMBER(ring.iowq_unbounded), "Linux's choice", "5.15",
+      "Linux's threads for requests that may block for ever: terminals, "
+      "sockets.",
+      "Likewise.", "–" },
+    { "iowq_cpus", OPTION_OTHER, 0, "Linux's choice", "5.14",
+      "The processors that those threads may use.",
+      "Refused if this process may use none of them, and by the emulator.",
+      "–" },
 };
 const size_t option_count = ARRAY_SIZE(option_table);
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "kernel/restrict.h"
 #include "loop/chain.h"
 #include "loop/fixed.h"
 #include "loop/start.h"
@@ -390,6 +391,17 @@ bool op_flush(gyre_loop *loop, gyre_op *op, uint32_t room, uint32_t *taken)
     return true;
 }
 
+/* May the kernel be asked for it? If not, it ends here, on every kernel. */
+static bool op_is_permitted(gyre_loop *loop, gyre_op *op)
+{
+    const struct restriction *restriction = loop->kernel->restriction;
+    int err = restriction_refuses(restriction, gyre_op_sqe(op));
+
+    if (err != 0)
+        loop_end_op(loop, op, err);
+    return err == 0;
+}
+
 /* The first op of the backlog, whatever it is; false if it stays there. */
 static __attribute__((noinline)) bool op_flush_any(gyre_loop *loop, gyre_op *op,
                                                    uint32_t room,
@@ -400,6 +412,9 @@ static __attribute__((noinline)) bool op_flush_any(gyre_loop *loop, gyre_op *op,
 
     if (counter_get(&loop->in_flight) + *taken >= loop->in_flight_max)
         return false;
+    if (UNLIKELY(loop->kernel->restriction != NULL) && alone &&
+        !op_is_permitted(loop, op))
+        return true; /* chains were looked at when they were started */
     went = (gyre_op_sqe(op)->flags & SPECIAL_FLAGS) != 0
                ? special_flush(loop, op, room, taken)
                : op_flush(loop, op, room, taken);
@@ -409,14 +424,15 @@ static __attribute__((noinline)) bool op_flush_any(gyre_loop *loop, gyre_op *op,
 }
 
 /* How many of those that need nothing but the SQ may go there; once it is less,
- * each is looked at by op_flush_any(). So is each while the loop is traced. */
+ * each is looked at by op_flush_any(). So is each of a loop that is traced or
+ * restricted. */
 static inline uint32_t loop_plain_room(const gyre_loop *loop, uint32_t room)
 {
     uint64_t flying = counter_get(&loop->in_flight);
     uint64_t left = flying < loop->in_flight_max ? loop->in_flight_max - flying
                                                  : 0;
 
-    if (UNLIKELY(loop->tell != NULL))
+    if (UNLIKELY(loop->tell != NULL || loop->kernel->restriction != NULL))
         return 0;
     return left < room ? (uint32_t)left : room;
 }

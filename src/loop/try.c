@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "kernel/restrict.h"
 #include "loop/loop.h"
 #include "loop/optable.h"
 
@@ -14,11 +15,16 @@ int loop_try(gyre_loop *loop, gyre_op *op)
 
 int gyre_op_try(gyre_loop *loop, gyre_op *op)
 {
+    const struct restriction *restriction = loop->kernel->restriction;
     int result;
 
     loop_assert_owner(loop);
     ASSERT_API(op->state_ == OP_IDLE, "only an idle op can be tried");
     if (!op_table[gyre_op_sqe(op)->opcode].tried)
+        return -EAGAIN;
+    /* Starting it says why not. */
+    if (UNLIKELY(restriction != NULL) &&
+        restriction_refuses(restriction, gyre_op_sqe(op)) != 0)
         return -EAGAIN;
     result = loop_try(loop, op);
     /* Interrupted: as with a started op, nobody hears of it. */

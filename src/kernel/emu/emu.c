@@ -23,6 +23,7 @@
 #include "kernel/emu/waiter.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
+#include "kernel/restrict.h"
 #include "kernel/thread.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -191,6 +192,8 @@ static int emu_reg(struct kernel *kernel, unsigned opcode, void *arg,
     int result;
 
     turn_own(emu);
+    if (!restriction_registers(kernel->restriction, opcode))
+        return -EACCES;
     result = register_call(emu, opcode, arg, count);
     errno = saved;
     return result;
@@ -247,6 +250,18 @@ static void emu_pool(struct kernel *kernel, struct kernel_pool *pool)
     pool_look(emu_of(kernel)->pool, pool);
 }
 
+static int emu_restrict(struct kernel *kernel,
+                        const struct restriction *restriction)
+{
+    if (emu_of(kernel)->owner != NULL || kernel->restriction != NULL)
+        return -EBUSY;
+    kernel->restriction = alloc_zeroed(1, sizeof *restriction);
+    if (kernel->restriction == NULL)
+        return -ENOMEM;
+    *kernel->restriction = *restriction;
+    return 0;
+}
+
 static void emu_free(struct emu *emu)
 {
     if (emu->kernel.class != NULL)
@@ -274,6 +289,7 @@ static void emu_free(struct emu *emu)
         close(emu->epoll_fd);
     alloc_free(emu->kernel.sq.sqes);
     alloc_free(emu->kernel.cq.cqes);
+    alloc_free(emu->kernel.restriction);
     alloc_free(emu);
 }
 
@@ -306,6 +322,7 @@ static const struct kernel_class emu_class = {
     .coarse_ns = emu_coarse_ns,
     .random = emu_random,
     .pool = emu_pool,
+    .restrict_to = emu_restrict,
     .destroy = emu_destroy,
 };
 
@@ -417,6 +434,7 @@ int emu_open(struct kernel **kernel, const struct kernel_options *options)
                            IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL |
                            IORING_FEAT_POLL_32BITS | IORING_FEAT_EXT_ARG |
                            IORING_FEAT_CQE_SKIP;
+    emu->kernel.ring.restrictable = options->ring.restrictable;
     emu->kernel.files_emulated = true;
     emu->kernel.ring_fd = -1;
     emu->kernel.reason = "requests are executed in user space";

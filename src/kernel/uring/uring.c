@@ -22,9 +22,11 @@
 #include "kernel/emu/emu.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
+#include "kernel/restrict.h"
 #include "kernel/thread.h"
 #include "kernel/uring/uring.h"
 #include "kernel/uring/wanted.h"
+#include "kernel/uring/workers.h"
 #include "ring/feature.h"
 #include "ring/syscalls.h"
 
@@ -91,6 +93,7 @@ static int uring_attach(struct kernel *kernel)
     /* If it fails, the first enter() tries again before it sleeps, and says
      * so. The ring has its owner, so this must not fail any more. */
     (void)uring_watch_arm(uring);
+    workers_bind(uring);
     return 0;
 }
 
@@ -107,9 +110,10 @@ static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqes,
     ASSERT(uring_is_owner(uring));
     ASSERT(kernel->route[sqes->opcode] == KERNEL_ROUTE_SIDE ||
            emu_has_opcode(sqes->opcode));
-    /* Only Linux can reach into its table. */
+    /* Only Linux can reach into its table, or be somebody else. */
     for (unsigned i = 0; i < count; i++)
-        if (UNLIKELY(emu_names_slot(&sqes[i])) && !kernel->files_emulated)
+        if (UNLIKELY(sqes[i].personality != 0) ||
+            (UNLIKELY(emu_names_slot(&sqes[i])) && !kernel->files_emulated))
             return -EOPNOTSUPP;
     int err = uring_side_need(uring);
 
@@ -133,6 +137,8 @@ static int uring_register(struct kernel *kernel, unsigned opcode, void *arg,
 {
     struct uring *uring = uring_of(kernel);
 
+    if (!restriction_registers(kernel->restriction, opcode))
+        return -EACCES;
     if (uring_registers_beside(uring, opcode)) {
         int err = uring_side_need(uring);
 
@@ -241,6 +247,7 @@ static void uring_destroy(struct kernel *kernel)
     close_if_open(atomic_load(&uring->host_fd));
     close_if_open(uring->event_fd);
     close_if_open(uring->wake_fd);
+    alloc_free(kernel->restriction);
     alloc_free(uring);
     errno = saved;
 }
@@ -266,6 +273,7 @@ static const struct kernel_class uring_class = {
     .random = uring_random,
     .grow = uring_grow,
     .pool = uring_pool,
+    .restrict_to = uring_restrict,
     .destroy = uring_destroy,
 };
 

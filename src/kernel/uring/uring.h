@@ -10,7 +10,9 @@
  *   route.c   where a request goes: to Linux, or to the co-processor
  *   watch.c   the requests of its own: wakes, and the co-processor
  *   mail.c    CQEs that others send to it
+ *   workers.c Linux's threads: workers.h
  *   wanted.c  what a program asks of the ring: wanted.h
+ *   restrict.c, filter.c  what the ring may be asked for
  *   host.c    the descriptor by which another loop can wait for this one
  *
  * Requests of its own ("watches") are multishot polls on descriptors that
@@ -127,6 +129,10 @@ bool uring_lacks_of_group(const struct uring *uring,
                           const struct io_uring_buf_reg *reg);
 enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe);
 bool uring_side_has(struct kernel *kernel, const struct io_uring_sqe *sqe);
+
+/* kernel_class.restrict_to */
+int uring_restrict(struct kernel *kernel,
+                   const struct restriction *restriction);
 
 /* An eventfd, or a negative errno. */
 int uring_eventfd(void);

@@ -10,6 +10,8 @@
 
 #include <errno.h>
 
+#include "kernel/options.h"
+#include "kernel/uring/workers.h"
 #include "ring/syscalls.h"
 
 struct option {
@@ -136,6 +138,40 @@ static int napi_apply(struct uring *uring)
     return ring_sys_register(uring->ring.fd, IORING_REGISTER_NAPI, &napi, 1);
 }
 
+/* ---- restrictions and workers -------------------------------------------- */
+
+static bool restrictable_is_asked(const gyre_ring_options *asked)
+{
+    return asked->restrictable;
+}
+
+static void restrictable_drop(gyre_ring_options *asked)
+{
+    asked->restrictable = false;
+}
+
+static void restrictable_want(const gyre_ring_options *asked,
+                              struct ring_wanted *wanted)
+{
+    (void)asked;
+    wanted->flags |= IORING_SETUP_R_DISABLED;
+}
+
+static bool iowq_is_asked(const gyre_ring_options *asked)
+{
+    return asked->iowq_bounded != 0 || asked->iowq_unbounded != 0;
+}
+
+static void iowq_drop(gyre_ring_options *asked)
+{
+    asked->iowq_bounded = asked->iowq_unbounded = 0;
+}
+
+static void iowq_cpus_drop(gyre_ring_options *asked)
+{
+    asked->iowq_cpus = (gyre_cpus){ { 0 } };
+}
+
 /* ---- the table ----------------------------------------------------------- */
 
 /* A member that needs another comes after it. */
@@ -159,6 +195,14 @@ static const struct option options[] = {
       "napi_us: needs Linux 6.9 with CONFIG_NET_RX_BUSY_POLL, and a number of "
       "microseconds that it takes (from 7.1 at most 10000); napi_prefer needs "
       "napi_us" },
+    { restrictable_is_asked, restrictable_drop, restrictable_want, NULL,
+      "restrictable: this Linux makes no ring that can be restricted (5.10 "
+      "does): leave it out, or set best_effort" },
+    { iowq_is_asked, iowq_drop, NULL, workers_limit,
+      "iowq_bounded, iowq_unbounded: numbers below 2^31, and a Linux that "
+      "takes them (5.15): leave them out, or set best_effort" },
+    { options_name_cpus, iowq_cpus_drop, NULL, workers_check_cpus,
+      "iowq_cpus: this process may use none of these processors" },
 };
 
 /* What to ask of Linux for the first `count` members of those asked for. */
