@@ -150,7 +150,7 @@ static void look_at_limits(struct code *code)
 /* Sockets of the families that are in the sets. */
 static void look_at_sockets(struct code *code, unsigned sets)
 {
-    uint32_t families[3];
+    uint32_t families[3] = { 0 };
     uint32_t local = AF_UNIX;
     size_t count = 0;
 
