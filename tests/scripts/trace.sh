@@ -60,7 +60,7 @@ names = {}
 slices = {}
 stacks = {}
 for e in events:
-    assert e["ph"] in "MXben", e
+    assert e["ph"] in "MXben" and 0 < e["tid"] < 2 ** 31, e
     if e["ph"] == "M":
         names[e["pid"], e["tid"]] = e["args"]["name"]
         continue
@@ -145,7 +145,7 @@ check W8_the_exit_code_is_the_programs '*made no gyre loop*ended with 3' \
 check W8_a_signal_is_told_as_a_shell_does 'ended with 137' \
     "$(errors_of "$gyre" trace --record file sh -c 'kill -9 $$' | tail -n 1)"
 check W8_a_request_to_end_is_passed_on '*ended with 5' \
-    "$(errors_of "$gyre" trace sh -c \
+    "$(errors_of timeout 20 "$gyre" trace sh -c \
         'trap "exit 5" TERM; kill -TERM $PPID; while :; do :; done')"
 check W8_no_program '*there is no such program*ended with 127' \
     "$(errors_of "$gyre" trace "$work/nobody")"

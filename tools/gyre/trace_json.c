@@ -15,8 +15,9 @@
 #include "text.h"
 #include "trace_show.h"
 
-/* Tracks are numbered: loops, then far above each its tasks. */
-#define LOOP_TRACKS 10000000U
+/* Tracks are numbered in 32 bits: loops as in their process, far above them the
+ * tasks. */
+#define TASK_TRACKS 1000000U
 
 struct slice {
     uint64_t since_ns; /* 0: none is open */
@@ -72,6 +73,7 @@ static uint64_t since_begin(const struct writer *writer, uint64_t ns)
     return ns > writer->trace->begun_ns ? ns - writer->trace->begun_ns : 0;
 }
 
+/* On the track of a task, or of the loop: 0. */
 static void begin_event(const struct writer *writer, const char *phase,
                         unsigned source, uint64_t track)
 {
@@ -80,7 +82,8 @@ static void begin_event(const struct writer *writer, const char *phase,
     *writer->any = true;
     fprintf(writer->out, "{\"ph\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu64,
             phase, writer->trace->sources[source].process,
-            (source + 1) * (uint64_t)LOOP_TRACKS + track);
+            track == 0 ? writer->trace->sources[source].loop
+                       : TASK_TRACKS + track);
 }
 
 static void put_name(const struct writer *writer, const char *name)

@@ -84,7 +84,7 @@ static int publish(int trace_fd)
 }
 
 /* A positive errno, or 0. What this process ignores the program does not. */
-static int spawn(pid_t *pid, char **argv)
+static int spawn(pid_t *pid, char **argv, const sigset_t *mask)
 {
     posix_spawnattr_t attributes;
     sigset_t defaults;
@@ -96,9 +96,31 @@ static int spawn(pid_t *pid, char **argv)
     sigaddset(&defaults, SIGINT);
     sigaddset(&defaults, SIGQUIT);
     (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    (void)posix_spawnattr_setsigmask(&attributes, mask);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF |
+                                                    POSIX_SPAWN_SETSIGMASK);
     err = posix_spawnp(pid, argv[0], NULL, &attributes, argv, environ);
     (void)posix_spawnattr_destroy(&attributes);
+    return err;
+}
+
+/* Signals to be passed on wait until it is known to whom. */
+static int spawn_child(char **argv)
+{
+    sigset_t passed;
+    sigset_t before;
+    pid_t pid;
+    int err;
+
+    sigemptyset(&passed);
+    sigaddset(&passed, SIGTERM);
+    sigaddset(&passed, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &passed, &before);
+    take_signals();
+    err = spawn(&pid, argv, &before);
+    if (err == 0)
+        child = pid;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     return err;
 }
 
@@ -116,7 +138,6 @@ static int exit_code(pid_t pid)
 bool trace_run(char **argv, int trace_fd, int *code)
 {
     int fd = publish(trace_fd);
-    pid_t pid;
     int err;
 
     *code = EXIT_NOT_EXECUTABLE;
@@ -125,8 +146,7 @@ bool trace_run(char **argv, int trace_fd, int *code)
                 strerror(-fd));
         return false;
     }
-    take_signals();
-    err = spawn(&pid, argv);
+    err = spawn_child(argv);
     (void)close(fd);
     if (err != 0) {
         fprintf(stderr, "gyre trace: cannot run '%s': %s\n", argv[0],
@@ -135,8 +155,7 @@ bool trace_run(char **argv, int trace_fd, int *code)
             *code = EXIT_NOT_FOUND;
         return false;
     }
-    child = pid;
-    *code = exit_code(pid);
+    *code = exit_code((pid_t)child);
     child = 0;
     return true;
 }

@@ -158,7 +158,7 @@ static void put_life(void *user, const struct life *life)
         result_word(result, sizeof result, life->result);
     put_time(view, life->started_ns);
     put_source(view, life->source);
-    fprintf(view->out, "  %-16s %-14s %-8s %10s", task,
+    fprintf(view->out, "  %-16s %-16s %-8s %10s", task,
             trace_op_name(life->opcode), fd, result);
     if (!life->tried) {
         put_duration(view, life->started_ns, life->submitted_ns);
@@ -175,7 +175,7 @@ int trace_show_ops(FILE *out, const struct trace *trace,
     struct view view = { out, trace, filter };
     const struct life_listener listener = { .user = &view, .life = put_life };
 
-    fprintf(out, "%12s%s  %-16s %-14s %-8s %10s %9s %9s %9s\n", "started",
+    fprintf(out, "%12s%s  %-16s %-16s %-8s %10s %9s %9s %9s\n", "started",
             trace->source_count > 1 ? " [pid/loop]" : "", "task", "op", "on",
             "result", "queued", "kernel", "resume");
     return trace_live(trace, &listener);

@@ -119,9 +119,9 @@ int trace_show_summary(FILE *out, const struct trace *trace,
     const struct life_listener listener = { .user = &sums, .life = add_life };
     int err = trace_live(trace, &listener);
 
-    fprintf(out, "%-14s %9s %9s %9s %19s %19s %19s\n", "", "", "", "further",
+    fprintf(out, "%-16s %9s %9s %9s %19s %19s %19s\n", "", "", "", "further",
             "queued", "kernel", "resume");
-    fprintf(out, "%-14s %9s %9s %9s", "op", "count", "errors", "results");
+    fprintf(out, "%-16s %9s %9s %9s", "op", "count", "errors", "results");
     for (unsigned i = 0; i < 3; i++)
         fprintf(out, " %9s %9s", "p50", "p99");
     fputc('\n', out);
@@ -130,7 +130,7 @@ int trace_show_summary(FILE *out, const struct trace *trace,
 
         if (sum == NULL)
             continue;
-        fprintf(out, "%-14s %9" PRIu64 " %9" PRIu64 " %9" PRIu64,
+        fprintf(out, "%-16s %9" PRIu64 " %9" PRIu64 " %9" PRIu64,
                 trace_op_name((uint8_t)opcode), sum->count, sum->errors,
                 sum->results);
         put_spread(out, &sum->queued);
