@@ -7,13 +7,14 @@
  *   completions  gyre/op.h, gyre/loop.h, gyre/timer.h, and what fills an op:
  *                gyre/op_file.h, gyre/op_path.h, gyre/op_splice.h,
  *                gyre/op_socket.h, gyre/op_poll.h,
- *                gyre/op_epoll.h, gyre/op_process.h, gyre/op_futex.h
+ *                gyre/op_epoll.h, gyre/op_process.h, gyre/op_futex.h,
+ *                gyre/op_command.h
  *   tasks        gyre/task.h, gyre/scope.h, gyre/stack.h,
  *                gyre/sync.h, gyre/channel.h, gyre/select.h, and the calls:
  *                gyre/file.h, gyre/direct.h, gyre/path.h, gyre/splice.h,
  *                gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
- *                gyre/blocking.h,
+ *                gyre/blocking.h, gyre/command.h,
  *                gyre/detached.h
  *   both         gyre/dump.h, gyre/message.h, gyre/restrict.h,
  *                gyre/sandbox.h, gyre/trace.h
@@ -29,6 +30,7 @@
 #include <gyre/chain.h>
 #include <gyre/channel.h>
 #include <gyre/clock.h>
+#include <gyre/command.h>
 #include <gyre/detached.h>
 #include <gyre/dial.h>
 #include <gyre/direct.h>
@@ -43,6 +45,7 @@
 #include <gyre/op.h>
 #include <gyre/op_cancel.h>
 #include <gyre/op_chain.h>
+#include <gyre/op_command.h>
 #include <gyre/op_epoll.h>
 #include <gyre/op_file.h>
 #include <gyre/op_futex.h>

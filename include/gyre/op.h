@@ -74,6 +74,13 @@ struct gyre_op {
     uint32_t position_; /* in the submission queue */
 } __attribute__((aligned(16)));
 
+/* An op whose request is of 128 bytes: gyre/op_command.h. Start, cancel and
+ * receive it by its member `op`. */
+typedef struct gyre_op128 {
+    gyre_op op;
+    gyre_sqe_word more_[8]; /* what follows the first 64 */
+} gyre_op128;
+
 typedef enum gyre_op_status {
     GYRE_OP_IDLE = 0,
     GYRE_OP_QUEUED = 1,    /* started, the kernel has not seen it */
@@ -137,6 +144,15 @@ GYRE_API int gyre_op_try(gyre_loop *loop, gyre_op *op);
  * true for recvmsg, where 0 is an empty datagram or the end, as the socket's
  * type says. */
 GYRE_API bool gyre_op_is_eof(const gyre_op *op, gyre_result result);
+
+/*
+ * What a completion of 32 bytes brought beside its result, in `done`, before
+ * the op is started again: true. False, and zeros: it was none. There are such
+ * on loops with gyre_ring_options.big_cqes or mixed_cqes alone, and what the
+ * words mean is the matter of the request (gyre/op_command.h). Tasks have
+ * gyre_await_extra().
+ */
+GYRE_API bool gyre_op_extra(const gyre_op *op, uint64_t extra[2]);
 
 /* The memory that the op was filled with: its buffer, of vectors the iovec, of
  * messages the msghdr, of names the path; NULL if it has none. So a callback

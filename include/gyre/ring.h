@@ -79,6 +79,17 @@ typedef struct gyre_ring_options {
     /* The processors that those threads may use; all zero: Linux's choice.
      * Shared likewise. since 5.14. */
     gyre_cpus iowq_cpus;
+    /* Completions of 32 bytes in place of 16, for requests whose result is more
+     * than a number: gyre_op_extra(). since 5.19 */
+    bool big_cqes;
+    /* Completions of 16 bytes, and of 32 where a request wants it: what most
+     * programs want that need any. Not both of them. since 6.18 */
+    bool mixed_cqes;
+    /* Requests of 128 bytes in place of 64, for gyre_op128. since 5.19 */
+    bool big_sqes;
+    /* Requests of 64 bytes, and of 128 where an op is a gyre_op128. Not both of
+     * them. since 6.19 */
+    bool mixed_sqes;
 } gyre_ring_options;
 
 #ifdef __cplusplus

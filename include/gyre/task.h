@@ -163,6 +163,11 @@ GYRE_API int gyre_cancelled(void);
  * callbacks. */
 GYRE_API gyre_result gyre_await(gyre_op *op) GYRE_WAITS;
 
+/* The same, and `extra` becomes what that completion brought beside its result
+ * (gyre_op_extra()); zeros if it brought nothing. */
+GYRE_API gyre_result gyre_await_extra(gyre_op *op,
+                                      uint64_t extra[2]) GYRE_WAITS;
+
 /* Bytes left on the running task's stack (SIZE_MAX outside of tasks). */
 GYRE_API size_t gyre_stack_left(void);
 

@@ -74,6 +74,8 @@ enum kernel_route {
     /* look() only: SQ, by a request whose result is a descriptor of the file
      * that is to be passed. The result is what kernel_give_to() makes of it. */
     KERNEL_ROUTE_EXPORT = 5,
+    /* look() only: SQ, by a request of 128 bytes. */
+    KERNEL_ROUTE_BIG = 6,
 };
 
 /* enter(): wait for ever, or not at all. */

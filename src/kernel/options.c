@@ -80,6 +80,10 @@ bool options_name_cpus(const gyre_ring_options *asked)
             return true;
     return false;
 }
+#define NO_RING                                                                \
+    ": io_uring is not used here (gyre doctor says why), and the emulator "    \
+    "has "                                                                     \
+    "no requests that need it: leave it out, or set best_effort"
 
 /* What only Linux's own ring can give. */
 static const char *asked_of_linux(const gyre_ring_options *asked)
@@ -110,6 +114,10 @@ static const char *asked_of_linux(const gyre_ring_options *asked)
         return "iowq_cpus: io_uring is not used here (gyre doctor says why), "
                "and the threads of the emulator are not bound: leave it out, "
                "or set best_effort";
+    if (asked->big_cqes || asked->mixed_cqes)
+        return asked->big_cqes ? "big_cqes" NO_RING : "mixed_cqes" NO_RING;
+    if (asked->big_sqes || asked->mixed_sqes)
+        return asked->big_sqes ? "big_sqes" NO_RING : "mixed_sqes" NO_RING;
     return NULL;
 }
 

@@ -290,7 +290,7 @@ static void chain_mend(struct chain *chain, uint32_t head)
         taken == 0 || taken >= chain->count)
         return;
     for (uint32_t i = taken; i < chain->count; i++) {
-        sq->sqes[(chain->position + i) & sq->mask] = (struct io_uring_sqe){
+        *sq_at(sq, chain->position + i) = (struct io_uring_sqe){
             .opcode = IORING_OP_NOP,
             .fd = -1,
             .user_data = KERNEL_TAG_CANCEL,
@@ -507,7 +507,7 @@ static int links_route(gyre_loop *loop, const gyre_chain_link *links,
 
         if (route == KERNEL_ROUTE_LOOK)
             route = (uint8_t)kernel->class->look(kernel, &sqe);
-        if (route == KERNEL_ROUTE_REFUSED)
+        if (route == KERNEL_ROUTE_REFUSED || route == KERNEL_ROUTE_BIG)
             return -EOPNOTSUPP;
         if (UNLIKELY(kernel->restriction != NULL)) {
             int err = links_permitted(kernel, links, i, count);

@@ -458,6 +458,16 @@ unsigned loop_dispatch(gyre_loop *loop, unsigned limit)
     return ended + taken;
 }
 
+bool gyre_op_extra(const gyre_op *op, uint64_t extra[2])
+{
+    const struct cq *cq = &op->loop_->kernel->cq;
+    bool brought = cq->extra_of == op_user_data(op); /* I11 */
+
+    extra[0] = brought ? cq->extra[0] : 0;
+    extra[1] = brought ? cq->extra[1] : 0;
+    return brought;
+}
+
 bool gyre_op_is_eof(const gyre_op *op, gyre_result result)
 {
     const struct io_uring_sqe *sqe = gyre_op_sqe((gyre_op *)(uintptr_t)op);

@@ -216,11 +216,15 @@ const struct op_info op_table[256] = {
                               MANUAL("gyre_op_setsockopt, gyre_op_getsockopt, "
                                      "gyre_op_getsockname, "
                                      "gyre_op_getpeername, gyre_op_inq, "
-                                     "gyre_op_outq",
+                                     "gyre_op_outq, gyre_op_command, "
+                                     "gyre_op_discard",
                                      "gyre_setsockopt, gyre_getsockopt, "
                                      "gyre_getsockname, gyre_getpeername, "
-                                     "gyre_inq, gyre_outq",
-                                     "the system call", "C12") },
+                                     "gyre_inq, gyre_outq, gyre_command, "
+                                     "gyre_discard",
+                                     "the system call; of commands only those "
+                                     "of sockets and the discard",
+                                     "B18 C12") },
     [IORING_OP_SEND_ZC] = { "SEND_ZC", FD, RETRY, NOTIFIES, .fixed_flag = true,
                             MANUAL("gyre_op_send_zc, gyre_op_sendto_zc",
                                    "gyre_send_zc, gyre_sendto_zc",
@@ -297,13 +301,15 @@ const struct op_info op_table[256] = {
                                         "pwritev2, at once or on the pool",
                                         "B5") },
     [IORING_OP_NOP128] = { "NOP128",
-                           MANUAL("gyre_op_raw", "none: it does nothing",
-                                  "refused: -EOPNOTSUPP", "E8") },
+                           MANUAL("gyre_op128_nop", "none: it does nothing",
+                                  "refused: -EOPNOTSUPP, unless big_sqes make "
+                                  "each request so large",
+                                  "A8") },
     [IORING_OP_URING_CMD128] = { "URING_CMD128", FD,
-                                 MANUAL(
-                                     "gyre_op_raw",
-                                     "none: no call needs so large a request",
-                                     "refused: -EOPNOTSUPP", "E8") },
+                                 MANUAL("gyre_op128_command", "gyre_command",
+                                        "refused: -EOPNOTSUPP, unless big_sqes "
+                                        "make each request so large",
+                                        "B18") },
     [KERNEL_OP_GETDENTS] = { "GETDENTS", FD, RETRY, .output = OP_OUTPUT_BYTES,
                              MANUAL("gyre_op_getdents", "gyre_getdents",
                                     "getdents64 on the pool, always",

@@ -111,6 +111,27 @@ const struct option_row option_table[] = {
       "The processors that those threads may use.",
       "Refused if this process may use none of them, and by the emulator.",
       "–" },
+    { "big_cqes", FLAG(ring.big_cqes), "no", "5.19",
+      "Completions of 32 bytes, for `gyre_op_extra()`.",
+      "Refused beside `mixed_cqes`, and by the emulator.", "–" },
+    { "mixed_cqes", FLAG(ring.mixed_cqes), "no", "6.18",
+      "Completions of 16 bytes, and of 32 where a request wants it.",
+      "Refused beside `big_cqes`, and by the emulator. A large one takes "
+      "two "
+      "places of `cq_entries`.",
+      "–" },
+    { "big_sqes", FLAG(ring.big_sqes), "no", "5.19",
+      "Requests of 128 bytes, for a `gyre_op128`.",
+      "Refused beside `mixed_sqes`, and by the emulator. Without either "
+      "such "
+      "an op ends with `-EOPNOTSUPP`.",
+      "–" },
+    { "mixed_sqes", FLAG(ring.mixed_sqes), "no", "6.19",
+      "Requests of 64 bytes, and of 128 where an op is a `gyre_op128`.",
+      "Refused beside `big_sqes`, and by the emulator. A large one takes "
+      "two "
+      "places of `entries`, of which there are at least two.",
+      "–" },
 };
 const size_t option_count = ARRAY_SIZE(option_table);
 

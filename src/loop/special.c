@@ -77,7 +77,7 @@ static void chain_start_here(struct chain *chain)
 
     chain->position = sq->filled;
     for (uint32_t i = 0; i < chain->count; i++)
-        chain_copy(chain, sq_next(sq), i);
+        chain_copy(chain, sq_next_clear(sq), i);
     for (uint32_t i = 0; i < chain->count; i++) {
         op_take_off(chain->loop, chain->members[i].op);
         loop_tell(chain->loop, STEP_SUBMITTED, chain->members[i].op, 0, 0);

@@ -317,9 +317,43 @@ uint8_t op_route(const struct kernel *kernel, const gyre_op *op)
     return op_route_inline(kernel, op);
 }
 
+/* In front of a request of 128 bytes that would be cut in two. */
+static void loop_fill_place(gyre_loop *loop)
+{
+    *sq_next(&loop->kernel->sq) = (struct io_uring_sqe){
+        .opcode = IORING_OP_NOP,
+        .flags = IOSQE_CQE_SKIP_SUCCESS,
+        .fd = -1,
+        .user_data = KERNEL_TAG_CANCEL,
+    };
+}
+
+/* A request of 128 bytes: false if there is no room for it. */
+static bool op_write_big(gyre_loop *loop, gyre_op *op,
+                         const struct io_uring_sqe *first, uint32_t room)
+{
+    const gyre_op128 *big = CONTAINER_OF(op, gyre_op128, op);
+    struct sq *sq = &loop->kernel->sq;
+    char *to;
+
+    if (room > 0 && sq_wants_filler(sq)) {
+        loop_fill_place(loop);
+        room--;
+    }
+    if (room < sq_big_places(sq))
+        return false;
+    op->position_ = sq->filled;
+    to = sq_next_big(sq);
+    memcpy(to, first, sizeof *first);
+    memcpy(to + sizeof *first, big->more_, sizeof big->more_);
+    op_take_off(loop, op);
+    return true;
+}
+
 /* A request that is looked at before it goes into the SQ: false if there is no
- * room for it there. The caller counts what went there. */
-static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
+ * room for it there. Adds to *taken if it went there. */
+static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, uint32_t room,
+                               uint32_t *taken)
 {
     struct kernel *kernel = loop->kernel;
     struct io_uring_sqe sqe;
@@ -333,12 +367,18 @@ static bool op_start_looked_at(gyre_loop *loop, gyre_op *op, bool room)
         op->flags_ |= OP_REPEATS;
         /* fall through */
     case KERNEL_ROUTE_SQ:
-        if (!room)
+        if (room == 0)
             return false;
         op->position_ = kernel->sq.filled;
-        *sq_next(&kernel->sq) = sqe;
+        *sq_next_clear(&kernel->sq) = sqe;
         op_take_off(loop, op);
         counter_add(&loop->fixed_ops, fixed);
+        ++*taken;
+        return true;
+    case KERNEL_ROUTE_BIG:
+        if (!op_write_big(loop, op, &sqe, room))
+            return false;
+        ++*taken;
         return true;
     case KERNEL_ROUTE_SIDE:
         op_start_beside(loop, op);
@@ -378,11 +418,7 @@ bool op_flush(gyre_loop *loop, gyre_op *op, uint32_t room, uint32_t *taken)
     } else if (route == KERNEL_ROUTE_SIDE) {
         op_start_beside(loop, op);
     } else if (route == KERNEL_ROUTE_LOOK) {
-        uint32_t filled = kernel->sq.filled;
-
-        if (!op_start_looked_at(loop, op, *taken < room))
-            return false;
-        *taken += kernel->sq.filled - filled;
+        return op_start_looked_at(loop, op, room - *taken, taken);
     } else if (route == ROUTE_CHAIN) {
         return special_flush(loop, op, room, taken);
     } else {
@@ -480,6 +516,7 @@ void loop_flush(gyre_loop *loop)
         taken = so_far;
         if (!go_on)
             break;
+        room = taken + sq_room(&kernel->sq); /* some take more than a place */
         plain_room = loop_plain_room(loop, room);
     }
     loop_count_flying(loop, taken);

@@ -41,7 +41,8 @@ static inline void sqe_copy(struct io_uring_sqe *to, const gyre_op *op)
 }
 
 /* The first op of the backlog goes where its request's opcode goes; false if
- * there is no room. Adds to *taken what went into the SQ. */
+ * there is no room: `room` is how many places there were when *taken was 0.
+ * Adds to *taken if it went into the SQ. */
 bool op_flush(gyre_loop *loop, gyre_op *op, uint32_t room, uint32_t *taken);
 
 /* The first part of every start: the op is the loop's, and on no list. */

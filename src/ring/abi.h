@@ -279,6 +279,9 @@ enum io_uring_socket_op {
     SOCKET_URING_OP_GETSOCKNAME = 5,  /* 6.19 */
 };
 
+/* sqe.cmd_op of URING_CMD on a disk: _IO(0x12, 0) */
+#define BLOCK_URING_CMD_DISCARD UINT32_C(0x1200) /* 6.12 */
+
 /* sqe.attr_type_mask */
 #define IORING_RW_ATTR_FLAG_PI RING_BIT(0) /* 6.14 */
 

@@ -80,6 +80,7 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_GETSOCKNAME] = { "getsockname", .witness = IORING_OP_NOP128 },
     [RING_INLINE_TIMEOUTS] = { "inline_timeouts", 0, 0 },
     [RING_STREAM_READS] = { "stream_reads", .sign = IORING_FEAT_RW_CUR_POS },
+    [RING_BLOCK_DISCARD] = { "block_discard", .sign = IORING_FEAT_MIN_TIMEOUT },
 };
 
 /* Features that are not to be used. */

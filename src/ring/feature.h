@@ -66,6 +66,7 @@
  *   inline_timeouts       7.1   times that lie in the request
  *   socket_buffers        7.2   SEND and RECV of registered memory
  *   stream_reads          5.6   reads at no offset are done beside the ring
+ *   block_discard         6.12  the command of disks
  */
 #ifndef RING_FEATURE_H
 #define RING_FEATURE_H
@@ -119,6 +120,7 @@ enum ring_feature {
     RING_INLINE_TIMEOUTS,
     RING_SOCKET_BUFFERS,
     RING_STREAM_READS,
+    RING_BLOCK_DISCARD,
     RING_FEATURE_COUNT,
     RING_OP_FEATURE_FIRST = RING_ACCEPT_MULTISHOT, /* those of opcodes */
 };

@@ -114,10 +114,28 @@ static int setup(struct io_uring_params *params,
     }
 }
 
+static size_t cqe_size(const struct io_uring_params *params)
+{
+    bool big = (params->flags & IORING_SETUP_CQE32) != 0;
+
+    return sizeof(struct io_uring_cqe) << big;
+}
+
+static uint32_t sqe_size(const struct io_uring_params *params)
+{
+    return (params->flags & IORING_SETUP_SQE128) != 0 ? SQE_SIZE_BIG : SQE_SIZE;
+}
+
+static enum cq_form form_of(const struct io_uring_params *params)
+{
+    if ((params->flags & IORING_SETUP_CQE32) != 0)
+        return CQ_BIG;
+    return (params->flags & IORING_SETUP_CQE_MIXED) != 0 ? CQ_MIXED : CQ_SMALL;
+}
+
 size_t ring_memory_size(const struct io_uring_params *params)
 {
-    size_t cq = params->cq_off.cqes +
-                params->cq_entries * sizeof(struct io_uring_cqe);
+    size_t cq = params->cq_off.cqes + params->cq_entries * cqe_size(params);
     size_t sq = params->sq_off.array + params->sq_entries * sizeof(uint32_t);
 
     if ((params->flags & IORING_SETUP_NO_SQARRAY) != 0)
@@ -201,6 +219,7 @@ static void point_queues(struct ring *ring,
         .sqes = ring->sqes,
         .entries = params->sq_entries,
         .mask = params->sq_entries - 1,
+        .stride = sqe_size(params),
     };
     ring->cq = (struct cq){
         .head = word_at(ring, cq->head),
@@ -209,6 +228,7 @@ static void point_queues(struct ring *ring,
         .cqes = (void *)((char *)ring->memory + cq->cqes),
         .entries = params->cq_entries,
         .mask = params->cq_entries - 1,
+        .form = (uint8_t)form_of(params),
     };
     if ((params->flags & IORING_SETUP_NO_SQARRAY) != 0)
         return;
@@ -228,7 +248,7 @@ static int map_ring(struct ring *ring, const struct io_uring_params *params)
         return -EOPNOTSUPP;
 
     size_t memory_size = ring_memory_size(params);
-    size_t sqes_size = params->sq_entries * sizeof(struct io_uring_sqe);
+    size_t sqes_size = (size_t)params->sq_entries * sqe_size(params);
     int err = ring_layout_check(params, memory_size);
 
     if (err != 0)
@@ -323,6 +343,15 @@ static void unmap_ring(struct ring *ring)
     ring->sqes = ring->memory = NULL;
 }
 
+/* As if the first place had been taken before: see cq_take_sized(). */
+static void mark_first(struct cq *cq)
+{
+    uint32_t head = atomic_load_explicit(cq->head, memory_order_relaxed);
+
+    if (((0 - head) & cq->mask) >= cq_counted(cq))
+        cq->cqes[0].flags = IORING_CQE_F_SKIP;
+}
+
 int ring_resize(struct ring *ring, unsigned entries, unsigned cq_entries)
 {
     struct io_uring_params params = {
@@ -348,6 +377,8 @@ int ring_resize(struct ring *ring, unsigned entries, unsigned cq_entries)
                              "cq_entries_max out, or raise ulimit -v");
     }
     ring->sq.filled = old.sq.filled;
+    if (ring->cq.form == CQ_MIXED)
+        mark_first(&ring->cq);
     unmap_ring(&old);
     return 0;
 }

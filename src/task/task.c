@@ -456,9 +456,18 @@ static void await_done(gyre_op *op, gyre_result result)
     task_wake(task);
 }
 
+static void await_extra_done(gyre_op *op, gyre_result result)
+{
+    gyre_task *task = op->user;
+
+    if (gyre_result_is_last(result))
+        gyre_op_extra(op, task->wait_extra);
+    await_done(op, result);
+}
+
 bool task_owns_op(const gyre_op *op)
 {
-    return op->done_ == await_done;
+    return op->done_ == await_done || op->done_ == await_extra_done;
 }
 
 static void await_cancel(gyre_task *task)
@@ -466,11 +475,12 @@ static void await_cancel(gyre_task *task)
     gyre_op_cancel(task->waits_for);
 }
 
-static gyre_result await_op(gyre_task *task, gyre_op *op,
-                            void (*cancel)(gyre_task *))
+static inline gyre_result await_op(gyre_task *task, gyre_op *op,
+                                   gyre_op_fn *done,
+                                   void (*cancel)(gyre_task *))
 {
     task->waits_for = op;
-    gyre_op_start(task->tasks->loop, op, await_done, task);
+    gyre_op_start(task->tasks->loop, op, done, task);
     task_wait(task, cancel, "op", op);
     /* Notifications have flags there. */
     if (UNLIKELY(task->wait_result.res < 0) &&
@@ -479,22 +489,36 @@ static gyre_result await_op(gyre_task *task, gyre_op *op,
     return task->wait_result;
 }
 
-gyre_result gyre_await(gyre_op *op)
+static inline gyre_result await_unless_cancelled(gyre_task *task, gyre_op *op,
+                                                 gyre_op_fn *done)
 {
-    gyre_task *task = task_running();
     gyre_result result = { .res = task_cancelled(task) };
 
     if (result.res != 0)
         return result;
-    result = await_op(task, op, await_cancel);
+    result = await_op(task, op, done, await_cancel);
     if (result.res == -ECANCELED && task_cancelled(task) != 0)
         result.res = task_cancelled(task);
     return result;
 }
 
+gyre_result gyre_await(gyre_op *op)
+{
+    return await_unless_cancelled(task_running(), op, await_done);
+}
+
+gyre_result gyre_await_extra(gyre_op *op, uint64_t extra[2])
+{
+    gyre_task *task = task_running();
+
+    extra[0] = extra[1] = 0;
+    task->wait_extra = extra;
+    return await_unless_cancelled(task, op, await_extra_done);
+}
+
 gyre_result task_await_shielded(gyre_op *op)
 {
-    return await_op(task_running(), op, NULL);
+    return await_op(task_running(), op, await_done, NULL);
 }
 
 static void sleep_done(gyre_timer *timer, int status)

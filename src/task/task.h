@@ -63,6 +63,7 @@ struct gyre_task {
     struct task_chunk *memory; /* arena.c */
     void *waits_for;           /* what cancel_wait works on */
     gyre_result wait_result;
+    uint64_t *wait_extra;           /* where gyre_await_extra() wants it */
     gyre_result wait_first;         /* a completion of the op before its last */
     void (*ended)(gyre_task *task); /* tells who joins it; NULL: nobody does */
     void *joiner;                   /* for `ended` */

@@ -253,3 +253,23 @@ SCENARIO(gyre_sendmsg_zc) = { .wait = wait_sendmsg_zc,
                               .help = drain_until_done,
                               .set_up = stuffed_up,
                               .result = { 1 } };
+
+/* ---- commands ------------------------------------------------------------ */
+
+static int wait_command(struct scene *scene)
+{
+    uint64_t extra[2];
+
+    return AWAIT(scene, gyre_command(scene->fds[0], 0, NULL, 0, extra));
+}
+
+SCENARIO(gyre_command) = { .wait = wait_command, .set_up = tcp_up };
+
+static int wait_discard(struct scene *scene)
+{
+    return AWAIT(scene, gyre_discard(scene->fds[0], 0, 4096));
+}
+
+SCENARIO(gyre_discard) = { .wait = wait_discard,
+                           .set_up = tcp_up,
+                           .result = { -EOPNOTSUPP } };

@@ -155,6 +155,20 @@ SCENARIO(gyre_await) = {
     .wait = wait_await, .help = send_byte, .set_up = pair_up, .result = { 1 }
 };
 
+static int wait_await_extra(struct scene *scene)
+{
+    uint64_t extra[2];
+    gyre_op op;
+
+    gyre_op_recv(&op, scene->fds[0], scene->bytes, 8, 0);
+    return AWAIT(scene, gyre_await_extra(&op, extra).res);
+}
+
+SCENARIO(gyre_await_extra) = { .wait = wait_await_extra,
+                               .help = send_byte,
+                               .set_up = pair_up,
+                               .result = { 1 } };
+
 /* ---- scopes: a close waits for its children, who hear of the cancel ------ */
 
 static int receive(void *arg)

@@ -336,6 +336,7 @@ static int emu_init_queues(struct emu *emu,
     cq->entries = options->cq_entries != 0 ? options->cq_entries
                                            : 2 * options->entries;
     sq->mask = sq->entries - 1;
+    sq->stride = SQE_SIZE;
     cq->mask = cq->entries - 1;
     sq->head = &emu->sq_head;
     sq->tail = &emu->sq_tail;

@@ -643,6 +643,7 @@ int socket_listen_check(const struct io_uring_sqe *sqe);
 int socket_listen(struct request *r);
 int socket_command_check(const struct io_uring_sqe *sqe);
 int socket_command(struct request *r);
+int socket_discard_work(struct request *r);
 /* An option of SOL_SOCKET: 0, or a negative errno. */
 int socket_option(int fd, int option, int *value);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socket.c - SOCKET, BIND, LISTEN, and URING_CMD on a socket: what makes a
- * socket what it is
+ * socket.c - SOCKET, BIND, LISTEN, and URING_CMD: what makes a socket what it
+ * is, and a disk's discard
  *
  * None of these waits for a peer, so each is one plain call. The commands are
  * those that Linux's ring has; getsockopt does what Linux's command refuses,
  * too: options of every level.
  */
 #include <errno.h>
+#include <linux/fs.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -120,8 +121,11 @@ int socket_command_check(const struct io_uring_sqe *sqe)
 int socket_command(struct request *r)
 {
     uint32_t command = r->sqe.cmd_op;
-    int type, result = socket_option(r->sqe.fd, SO_TYPE, &type);
+    int type, result;
 
+    if (command == BLOCK_URING_CMD_DISCARD)
+        return EMU_POOL;
+    result = socket_option(r->sqe.fd, SO_TYPE, &type);
     /* A file that knows no commands, not one of the wrong kind. */
     if (result == -ENOTSOCK)
         return -EOPNOTSUPP;
@@ -130,4 +134,13 @@ int socket_command(struct request *r)
     if (command >= ARRAY_SIZE(commands) || commands[command] == NULL)
         return -EOPNOTSUPP;
     return commands[command](&r->sqe);
+}
+
+/* The one command of disks. */
+int socket_discard_work(struct request *r)
+{
+    uint64_t range[] = { r->sqe.addr, r->sqe.addr3 };
+    int result = emu_result(ioctl(r->sqe.fd, BLKDISCARD, range));
+
+    return result == -ENOTTY ? -EOPNOTSUPP : result;
 }

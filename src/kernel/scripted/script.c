@@ -75,9 +75,10 @@ static bool scripted_sq_init(struct scripted *s, unsigned entries)
         .head = &s->sq_head,
         .tail = &s->sq_tail,
         .flags = &s->sq_flags,
-        .sqes = alloc_zeroed(entries, sizeof(struct io_uring_sqe)),
+        .sqes = alloc_zeroed(entries, SQE_SIZE),
         .entries = entries,
         .mask = entries - 1,
+        .stride = SQE_SIZE,
     };
     return s->kernel.sq.sqes != NULL;
 }

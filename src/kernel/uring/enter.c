@@ -121,16 +121,18 @@ static int enter_and_arm(struct uring *uring, unsigned submit, unsigned want,
     return taken > 0 ? taken : err;
 }
 
-/* Is there a CQE of ours among the oldest `ready`? */
+/* Is there a CQE of ours in the oldest `ready` places? */
 static bool woken_already(const struct cq *cq, unsigned ready)
 {
     uint32_t head = atomic_load_explicit(cq->head, memory_order_relaxed);
 
-    for (unsigned i = 0; i < ready; i++) {
-        const struct io_uring_cqe *cqe = &cq->cqes[(head + i) & cq->mask];
+    for (unsigned i = 0; i < ready;) {
+        const struct io_uring_cqe *cqe = cq_at(cq, head + i);
 
-        if ((cqe->user_data & KERNEL_TAG_MASK) == KERNEL_TAG_INTERNAL)
+        if (!cqe_is_filler(cqe) &&
+            (cqe->user_data & KERNEL_TAG_MASK) == KERNEL_TAG_INTERNAL)
             return true;
+        i += cq_places(cq, cqe);
     }
     return false;
 }
@@ -144,7 +146,7 @@ static unsigned linux_must_have(const struct uring *uring, unsigned want)
 
     if (ready + side >= want || woken_already(&uring->kernel.cq, ready))
         return 0;
-    return ready + 1;
+    return cq_counted(&uring->kernel.cq) + 1;
 }
 
 static int enter_and_settle(struct uring *uring, unsigned submit, unsigned want,

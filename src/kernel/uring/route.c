@@ -27,6 +27,7 @@ enum field {
     FIELD_LONG_MEMORY,
     FIELD_NOWHERE, /* 1: a read at no offset, of what is nobody's but its own */
     FIELD_LEVEL,   /* 1: options of a level that Linux's command refuses */
+    FIELD_DISCARD, /* 1: that command */
 };
 
 #define COMMAND_BIT(command) RING_BIT(SOCKET_URING_OP_##command)
@@ -98,6 +99,7 @@ static const struct need needs[] = {
     { IORING_OP_URING_CMD, FIELD_COMMAND, COMMAND_BIT(GETSOCKNAME),
       RING_GETSOCKNAME, BESIDE },
     { IORING_OP_URING_CMD, FIELD_LEVEL, 1, NO_LINUX, BESIDE },
+    { IORING_OP_URING_CMD, FIELD_DISCARD, 1, RING_BLOCK_DISCARD, BESIDE },
     { IORING_OP_SEND_ZC, FIELD_IOPRIO, IORING_SEND_ZC_REPORT_USAGE,
       RING_SEND_ZC_REPORT, LEFT_OUT },
     { IORING_OP_SENDMSG_ZC, FIELD_IOPRIO, IORING_SEND_ZC_REPORT_USAGE,
@@ -125,6 +127,8 @@ static uint32_t field_of(const struct io_uring_sqe *sqe, enum field field)
         /* A buffer or a file that is the ring's, the emulator cannot have. */
         return sqe->off == UINT64_MAX &&
                (sqe->flags & (IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE)) == 0;
+    case FIELD_DISCARD:
+        return sqe->cmd_op == BLOCK_URING_CMD_DISCARD;
     case FIELD_LONG_FILE:
         return sqe->addr != 0;
     case FIELD_LONG_MEMORY:
@@ -147,6 +151,7 @@ static void leave_out(struct io_uring_sqe *sqe, const struct need *need)
     case FIELD_COMMAND:
     case FIELD_LEVEL:
     case FIELD_NOWHERE:
+    case FIELD_DISCARD:
     case FIELD_LONG_FILE:
     case FIELD_LONG_MEMORY:
         ASSERT(false); /* no hints */
@@ -264,6 +269,47 @@ static bool is_fixed_vector(uint8_t opcode)
     return opcode == IORING_OP_READV_FIXED || opcode == IORING_OP_WRITEV_FIXED;
 }
 
+static bool is_big(uint8_t opcode)
+{
+    return opcode == IORING_OP_NOP128 || opcode == IORING_OP_URING_CMD128;
+}
+
+static bool has_big_places(const struct uring *uring)
+{
+    return (uring->ring.setup_flags & IORING_SETUP_SQE128) != 0;
+}
+
+/* Where all requests are of 128 bytes, these have no names of their own. */
+static enum kernel_route look_at_big(const struct uring *uring,
+                                     struct io_uring_sqe *sqe)
+{
+    if (has_big_places(uring))
+        sqe->opcode = sqe->opcode == IORING_OP_NOP128 ? IORING_OP_NOP
+                                                      : IORING_OP_URING_CMD;
+    return KERNEL_ROUTE_BIG;
+}
+
+/* Requests of 128 bytes; and in big places commands must not find what was
+ * there before, so the loop is to look at them, too. */
+static void fill_big_routes(struct uring *uring)
+{
+    uint8_t *route = uring->kernel.route;
+    bool mixed = (uring->ring.setup_flags & IORING_SETUP_SQE_MIXED) != 0;
+    const bool *has = uring->opcodes.has;
+
+    route[IORING_OP_NOP128] = has_big_places(uring) ||
+                                      (mixed && has[IORING_OP_NOP128])
+                                  ? KERNEL_ROUTE_LOOK
+                                  : KERNEL_ROUTE_REFUSED;
+    route[IORING_OP_URING_CMD128] =
+        (has_big_places(uring) && has[IORING_OP_URING_CMD]) ||
+                (mixed && has[IORING_OP_URING_CMD128])
+            ? KERNEL_ROUTE_LOOK
+            : KERNEL_ROUTE_REFUSED;
+    if (has_big_places(uring) && route[IORING_OP_URING_CMD] == KERNEL_ROUTE_SQ)
+        route[IORING_OP_URING_CMD] = KERNEL_ROUTE_LOOK;
+}
+
 enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
 {
     struct uring *uring = uring_of(kernel);
@@ -278,6 +324,8 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
         return beside;
     if (sqe->opcode == IORING_OP_MSG_RING)
         return look_at_message(uring, sqe, beside);
+    if (is_big(sqe->opcode))
+        return look_at_big(uring, sqe);
     if (sqe->opcode == IORING_OP_READ_MULTISHOT && uring->reads_again)
         return read_again(sqe) ? KERNEL_ROUTE_REPEAT : beside;
     for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
@@ -343,4 +391,5 @@ void uring_fill_routes(struct uring *uring)
             !has(uring, needs[i].feature))
             route[needs[i].opcode] = KERNEL_ROUTE_LOOK;
     }
+    fill_big_routes(uring);
 }

@@ -14,6 +14,8 @@
 #include "kernel/uring/workers.h"
 #include "ring/syscalls.h"
 
+#define CQ_MIXED_MIN 8U
+
 struct option {
     bool (*is_asked)(const gyre_ring_options *asked);
     void (*drop)(gyre_ring_options *asked);
@@ -172,6 +174,84 @@ static void iowq_cpus_drop(gyre_ring_options *asked)
     asked->iowq_cpus = (gyre_cpus){ { 0 } };
 }
 
+/* ---- sizes --------------------------------------------------------------- */
+
+static bool big_cqes_is_asked(const gyre_ring_options *asked)
+{
+    return asked->big_cqes;
+}
+
+static void big_cqes_drop(gyre_ring_options *asked)
+{
+    asked->big_cqes = false;
+}
+
+static void big_cqes_want(const gyre_ring_options *asked,
+                          struct ring_wanted *wanted)
+{
+    (void)asked;
+    wanted->flags |= IORING_SETUP_CQE32;
+}
+
+static bool mixed_cqes_is_asked(const gyre_ring_options *asked)
+{
+    return asked->mixed_cqes;
+}
+
+static void mixed_cqes_drop(gyre_ring_options *asked)
+{
+    asked->mixed_cqes = false;
+}
+
+static void mixed_cqes_want(const gyre_ring_options *asked,
+                            struct ring_wanted *wanted)
+{
+    unsigned entries = wanted->cq_entries != 0 ? wanted->cq_entries
+                                               : 2 * wanted->entries;
+
+    (void)asked;
+    wanted->flags |= IORING_SETUP_CQE_MIXED;
+    /* Room for two places beside a filler. */
+    if (entries < CQ_MIXED_MIN)
+        wanted->cq_entries = CQ_MIXED_MIN;
+}
+
+static bool big_sqes_is_asked(const gyre_ring_options *asked)
+{
+    return asked->big_sqes;
+}
+
+static void big_sqes_drop(gyre_ring_options *asked)
+{
+    asked->big_sqes = false;
+}
+
+static void big_sqes_want(const gyre_ring_options *asked,
+                          struct ring_wanted *wanted)
+{
+    (void)asked;
+    wanted->flags |= IORING_SETUP_SQE128;
+}
+
+static bool mixed_sqes_is_asked(const gyre_ring_options *asked)
+{
+    return asked->mixed_sqes;
+}
+
+static void mixed_sqes_drop(gyre_ring_options *asked)
+{
+    asked->mixed_sqes = false;
+}
+
+static void mixed_sqes_want(const gyre_ring_options *asked,
+                            struct ring_wanted *wanted)
+{
+    (void)asked;
+    wanted->flags |= IORING_SETUP_SQE_MIXED;
+    if (wanted->entries < SQE_BIG_PLACES)
+        wanted->entries = SQE_BIG_PLACES;
+}
+
 /* ---- the table ----------------------------------------------------------- */
 
 /* A member that needs another comes after it. */
@@ -203,6 +283,19 @@ static const struct option options[] = {
       "takes them (5.15): leave them out, or set best_effort" },
     { options_name_cpus, iowq_cpus_drop, NULL, workers_check_cpus,
       "iowq_cpus: this process may use none of these processors" },
+    { big_cqes_is_asked, big_cqes_drop, big_cqes_want, NULL,
+      "big_cqes: this Linux has no completions of 32 bytes (5.19 has): leave "
+      "it "
+      "out, or set best_effort" },
+    { mixed_cqes_is_asked, mixed_cqes_drop, mixed_cqes_want, NULL,
+      "mixed_cqes: since Linux 6.18, and not beside big_cqes, which serves "
+      "before that" },
+    { big_sqes_is_asked, big_sqes_drop, big_sqes_want, NULL,
+      "big_sqes: this Linux has no requests of 128 bytes (5.19 has): leave it "
+      "out, or set best_effort" },
+    { mixed_sqes_is_asked, mixed_sqes_drop, mixed_sqes_want, NULL,
+      "mixed_sqes: since Linux 6.19, and not beside big_sqes, which serves "
+      "before that" },
 };
 
 /* What to ask of Linux for the first `count` members of those asked for. */
@@ -235,8 +328,8 @@ static const struct option *culprit(const struct uring *uring)
         struct ring_wanted wanted = wanted_of(uring, i);
         struct ring ring;
 
-        wanted.entries = 1;
-        wanted.cq_entries = 0;
+        wanted.entries = SQE_BIG_PLACES;
+        wanted.cq_entries = CQ_MIXED_MIN;
         int err = ring_open(&ring, &wanted);
 
         ring_close(&ring);
