@@ -15,6 +15,14 @@ if(TARGET gyre_static)
           ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
           LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
+if(TARGET gyre_uring_shared)
+  configure_file(packaging/gyre-uring.pc.in gyre-uring.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/gyre-uring.pc
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  install(TARGETS gyre_uring_static gyre_uring_shared
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 # gdb loads it by itself if it looks into this prefix's share/gdb, as it does
 # into its own.
 install(FILES packaging/gdb/gyre.py

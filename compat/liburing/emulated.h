@@ -61,8 +61,9 @@ struct emulated {
     unsigned generation;   /* of the process: a child of fork() has no keeper */
     int fd;                /* the program's; the next is ours, of the same */
     int signal_fd;
-    int kick_fd;  /* wakes the leader */
-    int watch_fd; /* the emulator's */
+    int kick_fd;   /* wakes the leader */
+    long identity; /* of the eventfd, for its duplicates */
+    int watch_fd;  /* the emulator's */
 
     uint32_t setup_flags;
     uint32_t entries;
@@ -93,6 +94,14 @@ struct emulated {
 /* As io_uring_setup(2): the ring's descriptor. */
 int emulated_setup(unsigned entries, struct io_uring_params *params);
 
+/* table.c */
+/* A new ring. The one that had its descriptor before has lost it by a plain
+ * close(), and is `*lost`. 0 or -ENOMEM. */
+int table_add(struct emulated *e, struct emulated **lost);
+void table_remove(struct emulated *e);
+/* Of the process, by forks. */
+unsigned table_generation(void);
+
 /* The ring with this descriptor, or with this index of the thread's registered
  * rings; NULL: there is none. To be given back. */
 struct emulated *emulated_get(int fd);
@@ -104,8 +113,12 @@ void emulated_put(struct emulated *e);
 void emulated_map(struct emulated *e, const struct io_uring_params *params,
                   struct io_uring *ring);
 
-/* No more: what is in flight is cancelled. The descriptor is closed. */
-void emulated_close(struct emulated *e);
+/* No more: what is in flight is cancelled, and `fd` closed, by which it was
+ * known (or -1). */
+void emulated_close(struct emulated *e, int fd);
+
+/* The last reference is gone, or it never had one. */
+void emulated_free(struct emulated *e);
 
 /* IORING_(UN)REGISTER_RING_FDS: the calling thread's. */
 int emulated_register_rings(unsigned opcode,
@@ -126,8 +139,10 @@ int emulated_register(struct emulated *e, unsigned opcode, void *argument,
 int keeper_start(struct emulated *e);
 void *keeper_run(void *ring);
 
-/* For the files that follow: with the lock. */
+/* sleep.c: with the lock, but for the first. */
 void emulated_lock(struct emulated *e);
+/* It is closed: nobody shall sleep on. */
+void emulated_wake_all(struct emulated *e);
 /* Tell whoever is to know of what has changed, and let go of the lock. */
 void emulated_unlock(struct emulated *e);
 uint32_t emulated_ready(const struct emulated *e);

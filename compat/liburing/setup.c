@@ -144,7 +144,7 @@ static void give_back(int fd)
     int saved = errno;
 
     if (e != NULL) {
-        emulated_close(e);
+        emulated_close(e, fd);
         emulated_put(e);
     } else {
         (void)close(fd);

@@ -102,10 +102,12 @@ int library_register(unsigned fd, unsigned opcode, const void *argument,
 
     if (library_is_native())
         return ring_sys_register((int)fd, opcode, shared, count);
+    opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
+    if (opcode >= IORING_REGISTER_LAST)
+        return -EINVAL;
     e = registered ? emulated_get_registered(fd) : emulated_get((int)fd);
     if (e == NULL)
         return registered ? -EBADF : no_ring(fd);
-    opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
     result = emulated_register(e, opcode, shared, count);
     emulated_put(e);
     return result;

@@ -66,6 +66,16 @@ static const char *guard_name(void)
     return name;
 }
 
+/* For programs of liburing. */
+static bool has_uring_library(void)
+{
+#ifdef GYRE_HAVE_URING_LIBRARY
+    return true;
+#else
+    return false;
+#endif
+}
+
 static const char *llhttp_version(void)
 {
 #ifdef LLHTTP_VERSION
@@ -159,6 +169,7 @@ static void json_versions(struct json *json, const struct facts *facts)
     json_string(json, "machine", facts->machine);
     json_string(json, "libc", facts->libc);
     json_string(json, "llhttp", llhttp_version());
+    json_bool(json, "libgyre_uring", has_uring_library());
     json_string(json, "cmark", cmark_version());
     json_string(json, "compiler", GYRE_COMPILER);
     json_string(json, "switch", GYRE_SWITCH);
@@ -387,6 +398,10 @@ static void put_versions(struct text *out, const struct facts *facts)
     snprintf(line, sizeof line, "%s; llhttp %s; cmark %s", GYRE_COMPILER,
              llhttp_version(), cmark_version());
     put_line(out, "built with", line);
+    put_line(out, "liburing",
+             has_uring_library()
+                 ? "libgyre-uring was built: programs of liburing run on it"
+                 : "libgyre-uring was left out (GYRE_BUILD_URING)");
     snprintf(line, sizeof line, "switched by %s, guarded by %s", GYRE_SWITCH,
              guard_name());
     put_line(out, "stacks", line);
