@@ -3,8 +3,9 @@
  * table.c - emulated rings, found by their descriptors
  *
  * Whoever uses a ring holds a reference, so that its last user frees it, which
- * may be its keeper: a request that a thread of the emulator's pool is busy with
- * cannot be cancelled, and outlives io_uring_queue_exit() as it does on Linux.
+ * may be its keeper: a request that a thread of the emulator's pool is busy
+ * with cannot be cancelled, and outlives io_uring_queue_exit() as it does on
+ * Linux.
  *
  * A child of fork() has the memory of its parent's rings, but not their
  * keepers, and shares their descriptors: it may give the rings up, and nothing
