@@ -22,8 +22,7 @@
  *           allocated while it goes on.
  *
  * Threads.  Only the loop's own: in a task, a callback, or while it is not
- *           running. Loops of any threads and processes may write to one file;
- *           a child of fork() goes on untraced.
+ *           running. Loops of any threads and processes may write to one file.
  *
  * Cancel.   Neither waits, so neither can be cancelled.
  */

@@ -5,7 +5,6 @@
 #include "kernel/share.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -73,12 +72,6 @@ bool share_prepare(void *memory, size_t size)
 uint32_t share_process(void)
 {
     return (uint32_t)getpid();
-}
-
-void share_on_fork(void (*child)(void))
-{
-    /* Without memory for it a child is as traced as its parent. */
-    (void)pthread_atfork(NULL, NULL, child);
 }
 
 const char *share_trace_asked(void)

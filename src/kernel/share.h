@@ -33,9 +33,6 @@ bool share_prepare(void *memory, size_t size);
 /* The number of this process, as its user knows it. */
 uint32_t share_process(void);
 
-/* Have `child` called in each child that fork() makes, from now on. */
-void share_on_fork(void (*child)(void));
-
 /* GYRE_TRACE, which is the descriptor of a file to trace to; NULL if it is not
  * set, or the program gained privileges. */
 const char *share_trace_asked(void);

@@ -21,8 +21,7 @@
 
 static _Atomic uint64_t last_id;
 
-/* Kept for debuggers, which find tasks and ops from here, also in a core. It
- * can be walked forward at any moment: fork() may come at any. */
+/* Kept for debuggers, which find tasks and ops from here, also in a core. */
 gyre_loop *loop_all_first;
 void (*loop_made)(gyre_loop *loop);
 static pthread_mutex_t loop_all_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -69,6 +68,7 @@ static void fork_in_child(void)
         atomic_store(&loop->owner, &fork_kernel);
         loop->kernel = &fork_kernel;
         atomic_store(&loop->sleeping, true); /* so that wakes come there */
+        loop->tell = NULL; /* the parent writes there */
     }
     loop_all_first = NULL;
     pthread_mutex_unlock(&loop_all_lock);

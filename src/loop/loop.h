@@ -188,8 +188,8 @@ struct gyre_loop {
 
 /* ---- create.c ----------------------------------------------------------- */
 
-/* All loops of the process, for debuggers (packaging/gdb/gyre.py) and for what
- * a child of fork() has to put right: nothing here reads it. */
+/* All loops of the process, for debuggers (packaging/gdb/gyre.py): nothing here
+ * reads it. */
 extern gyre_loop *loop_all_first;
 
 /* Called with each loop that was made; NULL: nobody wants to know. Set before

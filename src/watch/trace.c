@@ -11,8 +11,8 @@
  * With GYRE_TRACE in the environment, a descriptor that `gyre trace` has left
  * open, every loop of the process is traced. The file is mapped before main(),
  * while the descriptor is surely what it was; nobody needs it afterwards but
- * programs that this one starts. A child of fork() has the mapping, too: loops
- * that it makes are its own, those that it has inherited are told to be quiet.
+ * programs that this one starts. A child of fork() has the mapping, too, for
+ * the loops that it makes.
  */
 #include "watch/trace.h"
 
@@ -209,8 +209,7 @@ static void tracer_end(gyre_loop *loop)
 {
     struct tracer *tracer = loop->tracer;
 
-    if (loop->tell != NULL) /* else this is a child of fork() */
-        tell(loop, STEP_CLOSED, NULL, 0, tracer->lost);
+    tell(loop, STEP_CLOSED, NULL, 0, tracer->lost);
     loop->tell = NULL;
     loop->tracer = NULL;
     loop->tracer_end = NULL;
@@ -219,23 +218,13 @@ static void tracer_end(gyre_loop *loop)
     alloc_free(tracer);
 }
 
-/* In a child of fork(): the parent writes to the same chunks. */
-static void forget_loops(void)
-{
-    for (gyre_loop *loop = loop_all_first; loop != NULL; loop = loop->all_next)
-        loop->tell = NULL;
-}
-
 static struct tracer *tracer_begin(gyre_loop *loop,
                                    const struct trace_mapping *mapping)
 {
-    static atomic_flag watches_forks = ATOMIC_FLAG_INIT;
     struct tracer *tracer = alloc_zeroed(1, sizeof *tracer);
 
     if (tracer == NULL)
         return NULL;
-    if (!atomic_flag_test_and_set(&watches_forks))
-        share_on_fork(forget_loops);
     tracer->mapping = *mapping;
     loop->tracer = tracer;
     loop->tracer_end = tracer_end;
