@@ -53,6 +53,7 @@ typedef enum gyre_full_policy {
 
 struct gyre_failure;
 struct gyre_stack_allocator;
+struct gyre_sandbox_options;
 
 /* Zero is the default of every member. */
 typedef struct gyre_run_options {
@@ -66,12 +67,16 @@ typedef struct gyre_run_options {
     /* See gyre/stack.h. */
     const struct gyre_stack_allocator *stacks; /* borrowed */
     bool measure_stacks;
+    /* Enter a sandbox (gyre/sandbox.h) between the making of the loop, which is
+     * made restrictable, and the first task. NULL: none. */
+    const struct gyre_sandbox_options *sandbox; /* borrowed */
 } gyre_run_options;
 
 /*
  * Make a loop on this thread, run fn(arg) as its first task, wait for it and
  * for all it left in the loop, destroy the loop. The task's result, or why
- * there could be no loop (gyre_loop_create_error()). `options` may be NULL.
+ * there could be no loop (gyre_loop_create_error()) or no sandbox
+ * (gyre_sandbox_error()). `options` may be NULL.
  */
 GYRE_API int gyre_run(const gyre_run_options *options, gyre_task_fn *fn,
                       void *arg);

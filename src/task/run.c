@@ -8,6 +8,7 @@
  * the loop.
  */
 #include <errno.h>
+#include <gyre/sandbox.h>
 
 #include "base/alloc.h"
 #include "kernel/fault.h"
@@ -262,6 +263,10 @@ static int run_on(gyre_loop *loop, const gyre_run_options *options,
     root = gyre_loop_scope(loop);
     if (root == NULL)
         return -ENOMEM;
+    if (options->sandbox != NULL)
+        err = gyre_sandbox(options->sandbox);
+    if (err < 0)
+        return err;
     err = gyre_spawn(root, first_main, first);
     if (err < 0)
         return err;
@@ -277,6 +282,7 @@ static int run_on(gyre_loop *loop, const gyre_run_options *options,
 int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
 {
     struct first first = { .fn = fn, .arg = arg };
+    gyre_loop_options loop_options = { 0 };
     gyre_run_options o = { 0 };
     gyre_loop *loop;
     int result;
@@ -286,7 +292,11 @@ int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
                    "gyre_run_options.size is not that of this library");
         o = *options;
     }
-    result = gyre_loop_create(&loop, o.loop);
+    if (o.loop != NULL)
+        loop_options = *o.loop;
+    if (o.sandbox != NULL)
+        loop_options.ring.restrictable = true;
+    result = gyre_loop_create(&loop, &loop_options);
     if (result >= 0) {
         result = run_on(loop, &o, &first);
         gyre_loop_destroy(loop);

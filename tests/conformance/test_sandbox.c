@@ -119,6 +119,41 @@ KERNEL_TEST(X6_a_sandboxed_process_goes_on_with_what_it_needs)
     ends_well(goes_on);
 }
 
+static int refuse_within(void *arg)
+{
+    CHECK(open("/etc/passwd", O_RDONLY) == -1 && errno == EPERM);
+    return use_everything(arg);
+}
+
+static void run_in_one(void)
+{
+    const gyre_sandbox_options sandbox = { .allow = GYRE_ALLOW_STREAMS };
+    const gyre_run_options options = { .sandbox = &sandbox };
+    int ends[2];
+
+    CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+    CHECK_OK(gyre_run(&options, refuse_within, ends));
+}
+
+KERNEL_TEST(X6_a_run_begins_in_its_sandbox)
+{
+    ends_well(run_in_one);
+}
+
+static void run_in_none(void)
+{
+    const gyre_sandbox_options sandbox = { .allow = 1u << 30 };
+    const gyre_run_options options = { .sandbox = &sandbox };
+
+    CHECK_ERR(gyre_run(&options, refuse_within, NULL), -EINVAL);
+    CHECK(strstr(gyre_sandbox_error(), "a set") != NULL);
+}
+
+KERNEL_TEST2(X6_a_run_does_not_begin_without_its_sandbox)
+{
+    ends_well(run_in_none);
+}
+
 /* ---- what is refused ----------------------------------------------------- */
 
 #define REFUSED(call) CHECK((call) == -1 && errno == EPERM)

@@ -185,6 +185,10 @@ test_refusals()
     refused W2_the_directory_must_be_named 2 "name the directory"
     refused W2_wrong_numbers_are_wrong_usage 2 "--idle-timeout" "$www" \
         --idle-timeout soon
+    refused X6_a_user_that_is_not_there_is_named 1 no-such-user "$www" \
+        --sandbox --user no-such-user
+    refused X6_another_user_needs_the_sandbox 1 "only with --sandbox" "$www" \
+        --user nobody
 
     start
     refused W2_a_busy_port_is_named 1 "127.0.0.1:$port" "$www" --listen \
@@ -709,6 +713,33 @@ test_dump()
     same U2_serve_goes_on_after_a_dump 0 "$code"
 }
 
+# What is left of it is enough to serve, and no more.
+test_sandbox()
+{
+    set -- --sandbox
+    uid=$(id -u)
+    if [ "$uid" = 0 ]; then
+        set -- "$@" --user nobody
+        uid=$(id -u nobody)
+        chmod 755 "$work"
+    fi
+    # A sanitizer looks for leaks by calls that are refused.
+    before=${ASAN_OPTIONS:-}
+    export ASAN_OPTIONS="detect_leaks=0:$before"
+    start "$@"
+    export ASAN_OPTIONS="$before"
+    same X6_a_server_serves_in_a_sandbox "200 200 404 206" \
+        "$(status "$url"hello.txt) $(status "$url"sub/) $(status \
+            "$url"none) $(status -r 0-3 "$url"hello.txt)"
+    same X6_the_server_has_a_filter_no_way_back_and_another_user \
+        "NoNewPrivs: 1 Seccomp: 2 Uid: $uid $uid $uid $uid" \
+        "$(awk '/^(NoNewPrivs|Seccomp|Uid):/ { $1 = $1; print }' \
+            "/proc/$pid/status" | sort | tr '\n' ' ' | sed 's/ $//')"
+    stop
+    same X6_the_server_ends_well_in_a_sandbox 0 "$code"
+    [ "$uid" = "$(id -u)" ] || chmod 700 "$work"
+}
+
 test_kernel()
 {
     export GYRE_KERNEL="$1"
@@ -733,6 +764,7 @@ test_kernel()
     test_stalled_clients
     test_stuck_log
     test_dump
+    test_sandbox
     [ -z "${GYRE_LONG:-}" ] || test_long
     kernel=
 }

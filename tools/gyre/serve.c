@@ -69,6 +69,10 @@ static const char HELP[] =
     "  --status                show what the server is doing at /.gyre/status\n"
     "  --loop OPTIONS          of the loop: sqpoll,entries=64 "
     "(docs/OPTIONS.md)\n"
+    "  --sandbox               give up what serving needs not, before the "
+    "first "
+    "client\n"
+    "  --user NAME             and become this user; needs root\n"
     "  --stats                 print the loop's counters at the end\n"
     "\n"
     "SIGTERM and SIGINT let what is being sent end, then exit with 0; a "
@@ -126,6 +130,10 @@ static void parse_option(struct options *options, struct serve_options *serve)
         serve->quiet = true;
     else if (options_is(options, "--status"))
         serve->status = true;
+    else if (options_is(options, "--sandbox"))
+        serve->confine.wanted = true;
+    else if (options_is(options, "--user"))
+        serve->confine.user = options_value(options);
     else if (options_is(options, "--stats"))
         serve->stats = true;
     else if (options_is_word(options) && serve->directory == NULL)
@@ -296,12 +304,29 @@ static void close_all(struct server *server)
         close(server->log_fd);
 }
 
+/* The name of a Unix socket is taken away at the end. */
+static bool prepare_sandbox(struct serve_options *serve)
+{
+    for (unsigned i = 0; i < serve->listen_count; i++)
+        if (strncmp(serve->listen_names[i], "unix:", 5) == 0)
+            serve->confine.unlinks = true;
+    return confine_prepare(&serve->confine);
+}
+
 static int run(struct server *server)
 {
-    const gyre_run_options options = { .loop = &server->options->loop,
-                                       .stack_size = STACK_SIZE };
+    const struct serve_options *serve = server->options;
+    const struct confine *confine = &serve->confine;
+    const gyre_run_options options = {
+        .loop = &serve->loop,
+        .stack_size = STACK_SIZE,
+        .sandbox = confine->wanted ? &confine->sandbox : NULL,
+    };
     int result = gyre_run(&options, server_run, server);
     const char *why = gyre_loop_create_error();
+
+    if (why[0] == '\0' && confine->wanted)
+        why = gyre_sandbox_error();
 
     if (result >= 0)
         return EXIT_OK;
@@ -338,8 +363,9 @@ int serve_main(int argc, char **argv)
     }
 
     server.options = &serve;
-    if (parse_addresses(&serve) && open_root(&server) &&
-        open_signals(&server) && open_log(&server) && open_listeners(&server)) {
+    if (parse_addresses(&serve) && prepare_sandbox(&serve) &&
+        open_root(&server) && open_signals(&server) && open_log(&server) &&
+        open_listeners(&server)) {
         set_limits(&server);
         result = run(&server);
     }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "confine.h"
 #include "date.h"
 #include "event.h"
 #include "listen.h"
@@ -43,6 +44,7 @@ struct serve_options {
     uint64_t response_timeout_ns; /* the whole response must have been sent */
     uint64_t drain_timeout_ns;    /* from the first signal to the end */
     const char *log_path;         /* NULL: standard error */
+    struct confine confine;
     bool quiet;
     bool stats;
     bool status; /* show STATUS_PATH */
