@@ -33,6 +33,28 @@ if(GYRE_STACK_PROBES)
   add_compile_definitions(GYRE_STACK_PROBES=1)
 endif()
 
+# What makes a mistake in memory harder to use: canaries below return addresses,
+# checked copies, indirect jumps that land where they should, tables that are
+# read-only once they are filled. The sanitizers see more than all of these. Of
+# control-flow protection no shadow stacks: tasks have stacks of their own.
+# tests/scripts/hardening.sh looks for each.
+if(GYRE_HARDEN AND NOT GYRE_SANITIZE)
+  set(CMAKE_REQUIRED_FLAGS -Werror)
+  foreach(flag -fstack-protector-strong -fcf-protection=branch
+          -mbranch-protection=bti)
+    string(MAKE_C_IDENTIFIER "GYRE${flag}" known)
+    check_c_compiler_flag(${flag} ${known})
+    if(${known})
+      add_compile_options(${flag})
+    endif()
+  endforeach()
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  endif()
+  add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+endif()
+
 if(GYRE_SANITIZE)
   string(REPLACE ";" "," gyre_sanitize "${GYRE_SANITIZE}")
   add_compile_options(-fsanitize=${gyre_sanitize} -fno-sanitize-recover=all)
