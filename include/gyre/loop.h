@@ -73,6 +73,9 @@ typedef struct gyre_loop_options {
  * Make a loop. `options` may be NULL. 0; -EINVAL (a member is out of range, or
  * GYRE_KERNEL names no kernel), -ENOMEM (also: RLIMIT_MEMLOCK), -EMFILE,
  * -ENFILE. gyre_loop_create_error() says which limit and what to do.
+ *
+ * What is left at zero may be set by the environment: GYRE_LOOP=sqpoll,... is
+ * read as gyre_loop_options_set() does, unless the program gained privileges.
  */
 GYRE_API int gyre_loop_create(gyre_loop **loop,
                               const gyre_loop_options *options) GYRE_MUST_USE;
@@ -108,7 +111,8 @@ GYRE_API void gyre_loop_destroy(gyre_loop *loop);
 typedef enum gyre_run_mode {
     GYRE_RUN_UNTIL_DONE, /* until no op, timer or work is left */
     GYRE_RUN_ONCE,    /* sleep until something was called back, at most once */
-    GYRE_RUN_NOWAIT,  /* one turn without sleeping; always enters */
+    GYRE_RUN_NOWAIT,  /* one turn without sleeping; always enters, but for
+                       * sqpoll, where only looking is needed */
     GYRE_RUN_FOREVER, /* until gyre_loop_stop() */
 } gyre_run_mode;
 
@@ -215,7 +219,10 @@ GYRE_API void gyre_loop_mute_eventfd(gyre_loop *loop, bool muted);
 /* ---- single steps, for main loops of one's own ------------------------- */
 
 GYRE_API bool gyre_loop_run_one_ready(gyre_loop *loop); /* ran something? */
-GYRE_API int gyre_loop_submit(gyre_loop *loop);    /* enter, no wait, no reap */
+/* Enter, without waiting and reaping: what has been started is in flight, as
+ * far as there is room, and what is held until submission may go. With sqpoll
+ * Linux's thread is waited for, some microseconds. */
+GYRE_API int gyre_loop_submit(gyre_loop *loop);
 GYRE_API unsigned gyre_loop_reap(gyre_loop *loop); /* dispatch what is there */
 
 /* ---- looking at it ------------------------------------------------------ */
@@ -240,7 +247,7 @@ typedef struct gyre_loop_stats {
     uint64_t timers;    /* timers and deadlines armed */
     /* Since the loop was made. */
     uint64_t turns;
-    uint64_t enters;      /* calls of the kernel */
+    uint64_t enters;      /* calls of the kernel; with sqpoll, system calls */
     uint64_t submitted;   /* requests, cancels among them */
     uint64_t completions; /* CQEs that answer a request */
     uint64_t backlog_max; /* the longest the backlog was when flushed */

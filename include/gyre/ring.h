@@ -34,8 +34,18 @@ typedef struct gyre_ring_options {
     /* Make the loop without what is refused, instead of refusing it. */
     bool best_effort;
 
+    /* Before it sleeps the loop looks for results so many microseconds, if they
+     * have come that soon of late: it keeps the processor busy to spare itself
+     * the way into sleep and out of it. At most 1000000. */
+    unsigned spin_us;
+
     /* A thread of Linux's looks for requests, so that a busy loop needs no
-     * system call to submit any. since 5.11; without privileges 5.13. */
+     * system call to submit any, nor to find what has ended. A turn is over
+     * before that thread has taken what it published: what is held until
+     * submission is held until gyre_op_state() says in flight, or
+     * gyre_loop_submit() has returned. It keeps a processor busy, and the
+     * privileges and limits that the process had when it was made.
+     * since 5.11; without privileges 5.13. */
     bool sqpoll;
     /* After so many milliseconds without a request that thread sleeps, and the
      * next one costs a system call; 0: Linux's choice, a second. */

@@ -55,6 +55,11 @@ static const char *forced_name(void)
     return name != NULL ? name : "";
 }
 
+const char *kernel_loop_options(void)
+{
+    return secure_getenv("GYRE_LOOP");
+}
+
 struct choice {
     const char *name; /* NULL: GYRE_KERNEL names no kernel */
     const char *reason;

@@ -34,4 +34,7 @@ void kernel_refuse_uring(const char *reason);
 const char *kernel_chosen_name(void);
 const char *kernel_chosen_reason(void);
 
+/* GYRE_LOOP, or NULL. */
+const char *kernel_loop_options(void);
+
 #endif

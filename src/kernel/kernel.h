@@ -27,6 +27,7 @@
 #ifndef KERNEL_KERNEL_H
 #define KERNEL_KERNEL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -105,10 +106,15 @@ struct kernel_class {
      * again. Result: the number of SQEs taken; or, if none was taken, possibly
      * -EINTR (a signal), -ETIME (the deadline), -EAGAIN or -ENOMEM (no memory
      * for requests: reap and try again), -EBUSY (the CQ has overflown: reap
-     * first), -EBADR (a CQE was lost).
+     * first), -EBADR (a CQE was lost), -EOWNERDEAD (the thread that is to
+     * take SQEs has ended).
      */
     int (*enter)(struct kernel *kernel, unsigned submit, unsigned want,
                  uint64_t deadline_ns);
+
+    /* Wait until what is published has been taken: 0 or a negative errno. NULL:
+     * never `sq_thread`. */
+    int (*await_taken)(struct kernel *kernel);
 
     /* Give SQEs whose route is SIDE, one or a whole chain, to the co-processor,
      * which copies them. 0, or a negative errno: then there is no CQE. NULL: no
@@ -198,6 +204,11 @@ struct kernel {
     /* enter() may have slept; the owner sets it back. */
     bool slept;
 
+    /* A thread of Linux's takes what is published, sooner or later: enter()
+     * then says it has taken whatever it is told of. The SQ's head tells. */
+    bool sq_thread;
+    _Atomic uint64_t calls; /* of Linux, by enter() where sq_thread is */
+
     /* The table of registered files is the emulator's, not Linux's. */
     bool files_emulated;
 
@@ -236,6 +247,7 @@ struct kernel_options {
 
 #define KERNEL_ENTRIES_MAX 32768U
 #define KERNEL_THREADS_DEFAULT 8U
+#define KERNEL_SPIN_US_MAX 1000000U
 
 /* Each implementation's constructor: 0 and a kernel, or a negative errno. */
 int uring_open(struct kernel **kernel, const struct kernel_options *options);

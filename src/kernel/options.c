@@ -39,6 +39,9 @@ static const char *objection(const struct kernel_options *asked)
     if (asked->ring.cq_entries_max > CQ_ENTRIES_MAX ||
         (asked->ring.cq_entries_max & (asked->ring.cq_entries_max - 1)) != 0)
         return "cq_entries_max is to be a power of two, at most 65536";
+    if (asked->ring.spin_us > KERNEL_SPIN_US_MAX)
+        return "spin_us is more than 1000000: a second of looking at a queue "
+               "helps nobody";
     return NULL;
 }
 
@@ -118,6 +121,10 @@ static const char *asked_of_linux(const gyre_ring_options *asked)
         return asked->big_cqes ? "big_cqes" NO_RING : "mixed_cqes" NO_RING;
     if (asked->big_sqes || asked->mixed_sqes)
         return asked->big_sqes ? "big_sqes" NO_RING : "mixed_sqes" NO_RING;
+    if (asked->spin_us != 0)
+        return "spin_us: io_uring is not used here (gyre doctor says why), and "
+               "an emulated queue shows nothing to whoever looks at it: leave "
+               "it out, or set best_effort";
     return NULL;
 }
 

@@ -54,7 +54,8 @@ void gyre_loop_get_stats(const gyre_loop *loop, gyre_loop_stats *stats)
         .in_flight = counter_get(&loop->in_flight),
         .timers = counter_get(&loop->timers),
         .turns = counter_get(&loop->turns),
-        .enters = counter_get(&loop->enters),
+        .enters = counter_get(loop->kernel->sq_thread ? &loop->kernel->calls
+                                                      : &loop->enters),
         .submitted = counter_get(&loop->submitted),
         .completions = counter_get(&loop->completions),
         .backlog_max = counter_get(&loop->backlog_max),

@@ -11,6 +11,7 @@
 
 #include "kernel/choose.h"
 #include "loop/loop.h"
+#include "loop/option.h"
 #include "loop/restrict.h"
 
 #define ENTRIES_DEFAULT 256U
@@ -24,11 +25,32 @@ const char *gyre_loop_create_error(void)
     return create_error;
 }
 
+/* GYRE_LOOP has a say in what the program leaves open. */
+static int options_default(gyre_loop_options *to)
+{
+    const char *text = kernel_loop_options();
+    gyre_loop_options other = { 0 };
+    int err;
+
+    if (text == NULL)
+        return 0;
+    err = gyre_loop_options_set(&other, text, &create_error);
+    for (size_t i = 0; err == 0 && i < option_count; i++) {
+        const struct option_row *row = &option_table[i];
+
+        if (row->type != OPTION_OTHER && option_get(to, row) == 0)
+            option_put(to, row, option_get(&other, row));
+    }
+    return err;
+}
+
 static int options_read(gyre_loop_options *to, const gyre_loop_options *from)
 {
-    *to = (gyre_loop_options){ .entries = ENTRIES_DEFAULT };
+    static const gyre_loop_options none;
+    int err;
+
     if (from == NULL)
-        return 0;
+        from = &none;
     if (from->size != 0 && from->size != sizeof *from) {
         create_error = "gyre_loop_options.size is not that of this library: "
                        "compile against its header";
@@ -40,9 +62,10 @@ static int options_read(gyre_loop_options *to, const gyre_loop_options *from)
         return -EINVAL;
     }
     *to = *from;
+    err = options_default(to);
     if (to->entries == 0)
         to->entries = ENTRIES_DEFAULT;
-    return 0;
+    return err;
 }
 
 int gyre_loop_create(gyre_loop **loop, const gyre_loop_options *options)

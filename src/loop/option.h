@@ -39,5 +39,7 @@ extern const size_t option_count;
 /* The value of a FLAG or NUMBER. */
 unsigned option_get(const gyre_loop_options *options,
                     const struct option_row *row);
+void option_put(gyre_loop_options *options, const struct option_row *row,
+                unsigned value);
 
 #endif

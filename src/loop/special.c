@@ -120,10 +120,11 @@ static bool may_be_silent(const struct io_uring_sqe *sqe)
            (sqe->flags & IOSQE_ASYNC) == 0;
 }
 
-/* Can it be had from who executes the op? Others tell the result. */
+/* Can it be had from who executes the op? Others tell the result, and so does
+ * an op that has not ended when enter() returns. */
 static bool is_known_silent(const struct kernel *kernel, const gyre_op *op)
 {
-    return op_route(kernel, op) == KERNEL_ROUTE_SQ &&
+    return op_route(kernel, op) == KERNEL_ROUTE_SQ && !kernel->sq_thread &&
            (kernel->features & IORING_FEAT_CQE_SKIP) != 0;
 }
 

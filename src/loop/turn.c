@@ -149,6 +149,15 @@ static __attribute__((noinline)) int enter_told(gyre_loop *loop,
     return taken;
 }
 
+/* How many requests enter() is to submit. */
+static inline unsigned loop_unsubmitted(const gyre_loop *loop)
+{
+    const struct kernel *kernel = loop->kernel;
+
+    return UNLIKELY(kernel->sq_thread) ? sq_unpublished(&kernel->sq)
+                                       : sq_used(&kernel->sq);
+}
+
 static inline int loop_enter(gyre_loop *loop, unsigned submit, unsigned want,
                              uint64_t deadline_ns)
 {
@@ -257,7 +266,8 @@ static inline void loop_age(gyre_loop *loop, bool slept)
 static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
 {
     struct kernel *kernel = loop->kernel;
-    unsigned submit = loop->starved ? 0 : sq_used(&kernel->sq);
+    unsigned submit =
+        loop->starved && !kernel->sq_thread ? 0 : loop_unsubmitted(loop);
     uint64_t deadline = KERNEL_NO_WAIT;
     uint64_t enters = counter_get(&loop->enters);
     int err;
@@ -393,18 +403,32 @@ int gyre_loop_fd(gyre_loop *loop)
     return loop->kernel->class->pollable_fd(loop->kernel);
 }
 
+/* What is started goes to the kernel. */
+static int loop_submit(gyre_loop *loop)
+{
+    unsigned submit;
+    int err = loop_attach(loop);
+
+    if (err < 0)
+        return err;
+    loop_take_posted(loop);
+    loop_flush(loop);
+    submit = loop_unsubmitted(loop);
+    return submit > 0 ? loop_enter(loop, submit, 0, KERNEL_NO_WAIT) : 0;
+}
+
 int gyre_loop_prepare(gyre_loop *loop, uint64_t *deadline_ns)
 {
     int err;
 
     loop_assert_owner(loop);
     *deadline_ns = 0;
-    err = gyre_loop_submit(loop);
+    err = loop_submit(loop);
     if (err < 0)
         return err;
     /* What could not be submitted needs another turn: soon, if it starved. */
     if (kernel_has_more(loop->kernel) ||
-        (!loop->starved && sq_used(&loop->kernel->sq) > 0))
+        (!loop->starved && loop_unsubmitted(loop) > 0))
         return 0;
     *deadline_ns = loop_sleep_until(loop);
     return 0;
@@ -428,14 +452,10 @@ int gyre_loop_submit(gyre_loop *loop)
     int err;
 
     loop_assert_owner(loop);
-    err = loop_attach(loop);
-    if (err < 0)
-        return err;
-    loop_take_posted(loop);
-    loop_flush(loop);
-    if (sq_used(&loop->kernel->sq) == 0)
-        return 0;
-    return loop_enter(loop, sq_used(&loop->kernel->sq), 0, KERNEL_NO_WAIT);
+    err = loop_submit(loop);
+    if (err == 0 && loop->kernel->sq_thread)
+        err = loop->kernel->class->await_taken(loop->kernel);
+    return err;
 }
 
 unsigned gyre_loop_reap(gyre_loop *loop)

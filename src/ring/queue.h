@@ -138,6 +138,12 @@ static inline void sq_publish(struct sq *sq)
     atomic_store_explicit(sq->tail, sq->filled, memory_order_release);
 }
 
+/* How many were written and not shown. */
+static inline uint32_t sq_unpublished(const struct sq *sq)
+{
+    return sq->filled - atomic_load_explicit(sq->tail, memory_order_relaxed);
+}
+
 static inline uint32_t sq_flags(const struct sq *sq)
 {
     return atomic_load_explicit(sq->flags, memory_order_relaxed);

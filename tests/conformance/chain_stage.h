@@ -110,7 +110,7 @@ static inline void begin(struct chain_stage *s, unsigned flags)
 
 static inline void turn(struct chain_stage *s)
 {
-    CHECK_OK(gyre_loop_run(s->loop, GYRE_RUN_NOWAIT));
+    stage_turn(s->loop);
 }
 
 static inline gyre_result result_at(const struct chain_stage *s, unsigned i)

@@ -66,6 +66,12 @@ int op_run(gyre_loop *loop, gyre_op *op)
     return heard.result.res;
 }
 
+void stage_turn(gyre_loop *loop)
+{
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    CHECK_OK(gyre_loop_submit(loop));
+}
+
 gyre_loop_stats stage_stats(gyre_loop *loop)
 {
     gyre_loop_stats stats = { .size = sizeof stats };

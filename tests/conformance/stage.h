@@ -37,6 +37,10 @@ int op_run(gyre_loop *loop, gyre_op *op);
 
 gyre_loop_stats stage_stats(gyre_loop *loop);
 
+/* A turn without sleeping, after which the kernel has what was started before;
+ * with sqpoll a thread of Linux's takes it in its own time. */
+void stage_turn(gyre_loop *loop);
+
 /* Descriptors, made or the test fails; all are CLOEXEC. */
 void make_pipe(int fds[2]);
 void make_pair(int fds[2]);                     /* unix, stream */

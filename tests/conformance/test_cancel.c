@@ -63,7 +63,7 @@ KERNEL_TEST(G1_whatever_waits_is_cancelled)
     struct waiters w;
 
     waiters_start(&w, loop);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     for (int i = 0; i < WAITERS; i++) {
         CHECK_EQ(gyre_op_state(&w.call[i].op), GYRE_OP_IN_FLIGHT);
         CHECK_OK(gyre_op_cancel(&w.call[i].op));
@@ -97,7 +97,7 @@ KERNEL_TEST(G3_a_cancel_op_tells_what_became_of_it)
     struct call cancel;
 
     waiters_start(&w, loop);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     for (int i = 0; i < WAITERS; i++) {
         gyre_op_cancel_op(&cancel.op, &w.call[i].op);
         CHECK_EQ(call_run(loop, &cancel), 0);
@@ -114,7 +114,7 @@ KERNEL_TEST(G1_cancel_fd_and_cancel_all_count)
     struct waiters w;
 
     waiters_start(&w, loop);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(gyre_loop_cancel_fd(loop, w.pair[1]), 2);
     CHECK_ERR(call_wait(loop, &w.call[3]), -ECANCELED);
     CHECK_ERR(call_wait(loop, &w.call[4]), -ECANCELED);
@@ -172,14 +172,14 @@ KERNEL_TEST(G3_L9_a_call_is_cancelled_only_before_a_thread_takes_it)
     gyre_op_call(&running.op, wait_at_gate, NULL);
     call_start(loop, &running);
     while (atomic_load(&entered) == 0)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     gyre_op_call(&waiting.op, wait_at_gate, NULL);
     call_start(loop, &waiting);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_OK(gyre_op_cancel(&waiting.op));
     CHECK_OK(gyre_op_cancel(&running.op));
     CHECK_ERR(call_wait(loop, &waiting), -ECANCELED);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(running.lasts, 0);
     sem_post(&gate);
     CHECK_EQ(call_wait(loop, &running), 7);
@@ -206,7 +206,7 @@ KERNEL_TEST(G8_recv_against_cancel_ends_once_and_loses_no_byte)
     for (unsigned i = 0; i < rounds; i++) {
         call_start(loop, &call);
         if (i / 4 % 2 == 0)
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
         sent++;
         switch (i % 4) { /* what comes first differs */
         case 0:
@@ -261,7 +261,7 @@ KERNEL_TEST(G9_B12_closing_ends_what_waits_and_the_peer_sees_it)
     call_start(loop, &receiver);
     gyre_op_poll(&poller.op, fds[0], POLLIN);
     call_start(loop, &poller);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     gyre_op_close(&closing.op, fds[0]);
     CHECK_EQ(call_run(loop, &closing), 0);
     CHECK_EQ(receiver.lasts, 1);
@@ -323,7 +323,7 @@ KERNEL_TEST(L10_destroy_with_everything_in_flight_frees_the_port)
             gyre_op_accept(&accepting[i].op, listener, NULL, NULL, 0);
             call_start(loop, &accepting[i]);
         }
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         gyre_loop_destroy(loop);
         for (int i = 0; i < WAITERS; i++) {
             CHECK_EQ(w.call[i].lasts, 1);
@@ -351,7 +351,7 @@ KERNEL_TEST(L10_destroy_waits_for_a_call_that_runs)
     gyre_op_call(&call.op, wait_at_gate, NULL);
     call_start(loop, &call);
     while (atomic_load(&entered) == 0)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     sem_post(&gate);
     gyre_loop_destroy(loop);
     CHECK_EQ(call.lasts, 1);

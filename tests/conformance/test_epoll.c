@@ -96,7 +96,7 @@ KERNEL_TEST(D4_epoll_wait_ends_with_the_count)
     gyre_op_epoll_wait(&call.op, epoll, events, PIPES + 1);
     call_start(loop, &call);
     for (int i = 0; i < 4; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     CHECK_EQ(call.calls, 0u);
     for (int i = 0; i < PIPES; i++)
         CHECK_EQ(write(fds[i][1], "x", 1), 1);
@@ -154,12 +154,12 @@ KERNEL_TEST(D4_epoll_waits_are_cancelled_closed_and_ended)
 
     gyre_op_epoll_wait(&call.op, epoll, &got, 1);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_OK(gyre_op_cancel(&call.op));
     CHECK_ERR(call_wait(loop, &call), -ECANCELED);
 
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     gyre_op_close(&closing.op, epoll);
     CHECK_EQ(call_run(loop, &closing), 0);
     CHECK_ERR(call_wait(loop, &call), -ECANCELED);
@@ -167,7 +167,7 @@ KERNEL_TEST(D4_epoll_waits_are_cancelled_closed_and_ended)
     epoll = make_epoll();
     gyre_op_epoll_wait(&call.op, epoll, &got, 1);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     gyre_loop_destroy(loop);
     CHECK_EQ(call.lasts, 1u);
     CHECK_ERR(call.result.res, -ECANCELED);

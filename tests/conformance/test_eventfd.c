@@ -40,7 +40,7 @@ static bool is_emulated(void)
 static void turn_idly(gyre_loop *loop)
 {
     for (int i = 0; i < 3; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
 }
 
 KERNEL_TEST(H4_E8_one_eventfd_at_most_and_only_an_eventfd)
@@ -107,7 +107,7 @@ KERNEL_TEST(H4_it_rings_for_what_other_descriptors_cause)
         gyre_op_read(&call.op, cause, &value, sizeof value,
                      GYRE_CURRENT_POSITION);
         call_start(loop, &call);
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         CHECK_EQ(rings(fd), 0);
         CHECK_OK(eventfd_write(cause, 1));
         /* A difference: docs/DIFFERENCES.md. */
@@ -196,13 +196,13 @@ static void host_and_watch(gyre_loop *loop, int fd)
         gyre_op_recv(&call.op, pair[0], &byte, 1, 0);
         call_start(loop, &call);
         CHECK_OK(gyre_loop_prepare(loop, &deadline));
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         CHECK_EQ(rings(fd), 0);
         CHECK(!is_readable(hosted));
         CHECK_EQ(send(pair[1], "x", 1, 0), 1);
         CHECK_EQ(patient_poll(&entry, 1, 5000), 1);
         while (call.lasts == 0)
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
         CHECK_EQ(call.result.res, 1);
         CHECK_GE(rings(fd), 1);
         turn_idly(loop);

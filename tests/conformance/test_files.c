@@ -104,7 +104,7 @@ KERNEL_TEST(B2_a_pipe_is_read_as_it_fills)
     gyre_op_read(&reader.op, fds[0], bytes, sizeof bytes,
                  GYRE_CURRENT_POSITION);
     call_start(loop, &reader);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(gyre_op_state(&reader.op), GYRE_OP_IN_FLIGHT);
     gyre_op_write(&writer.op, fds[1], "hello", 5, GYRE_CURRENT_POSITION);
     CHECK_EQ(call_run(loop, &writer), 5);
@@ -131,7 +131,7 @@ KERNEL_TEST(B2_a_full_pipe_is_written_as_it_empties)
     CHECK_OK(fcntl(fds[1], F_SETFL, 0));
     gyre_op_write(&writer.op, fds[1], bytes, 4096, GYRE_CURRENT_POSITION);
     call_start(loop, &writer);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(gyre_op_state(&writer.op), GYRE_OP_IN_FLIGHT);
     gyre_op_read(&reader.op, fds[0], bytes, sizeof bytes,
                  GYRE_CURRENT_POSITION);
@@ -384,7 +384,7 @@ KERNEL_TEST(B12_a_descriptor_is_closed_once)
 KERNEL_TEST2(S2_one_opcode_that_is_missing_is_emulated_and_the_rest_is_not)
 {
     char path[4096];
-    bool beside = strcmp(test_kernel(), "uring") == 0;
+    bool beside = strcmp(test_kernel(), "emu") != 0;
     struct statx status;
     struct call call;
     gyre_loop *loop;
@@ -608,7 +608,7 @@ KERNEL_TEST(E15_trying_reads_what_is_there_and_no_more)
     struct call call;
 
     make_pair(fds);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     gyre_op_recv(&call.op, fds[0], bytes, sizeof bytes, 0);
     CHECK_ERR(gyre_op_try(loop, &call.op), -EAGAIN);
     CHECK_EQ(write(fds[1], "now", 3), 3);

@@ -25,7 +25,7 @@
 static void settle(gyre_loop *loop)
 {
     for (int i = 0; i < 4; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
 }
 
 static void start_wait(gyre_loop *loop, struct call *call, const void *word,
@@ -33,7 +33,7 @@ static void start_wait(gyre_loop *loop, struct call *call, const void *word,
 {
     gyre_op_futex_wait(&call->op, word, 0, mask, flags);
     call_start(loop, call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
 }
 
 static int wake(gyre_loop *loop, const void *word, uint32_t count,
@@ -236,7 +236,7 @@ KERNEL_TEST(D5_a_wait_on_many_words_tells_which)
         memcpy(copy, futexes, sizeof copy);
         gyre_op_futex_waitv(&call.op, copy, WORDS);
         call_start(loop, &call);
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         memset(copy, 0xDD, sizeof copy); /* held until submission */
         if (call.lasts != 0 && call.result.res == -EOPNOTSUPP)
             TEST_SKIP("futex_waitv is unknown to this valgrind or Linux");
@@ -273,7 +273,7 @@ static void wakes_and_cancels(void)
             woken = plain_wake(&word, 1);
             (void)call_wait(loop, &call);
         } else {
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
             woken = plain_wake(&word, 1);
             (void)call_wait(loop, &call);
         }
@@ -374,7 +374,7 @@ static void shared_by_processes(void)
     gyre_op_futex_wait(&call.op, &words[0], 0, GYRE_FUTEX_ANY,
                        GYRE_FUTEX_SHARED);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     /* A private wake is about another word. */
     CHECK_EQ(plain_wake(&words[0], 1), 0);
     atomic_store((_Atomic uint32_t *)&words[1], 1);

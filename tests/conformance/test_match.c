@@ -44,7 +44,7 @@ KERNEL_TEST(G2_every_key_and_their_counts)
     gyre_op_poll(&calls[3].op, pair[1], POLLIN);
     for (size_t i = 0; i < COUNT_OF(calls); i++)
         call_start(loop, &calls[i]);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
 
     match = (gyre_match){ .flags = GYRE_MATCH_ALL | GYRE_MATCH_OPCODE,
                           .opcode = IORING_OP_TIMEOUT };
@@ -83,7 +83,7 @@ KERNEL_TEST(G2_every_key_and_their_counts)
 
     /* The loop can still be woken: none of its own was cancelled. */
     gyre_loop_wake(loop, GYRE_WAKE_TASK, 1);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     close_both(pipes);
     close_both(pair);
     gyre_loop_destroy(loop);
@@ -127,7 +127,7 @@ KERNEL_TEST(G6_sync_cancel_waits_or_gives_up)
     CHECK_ERR(gyre_loop_cancel_sync(loop, &match, GYRE_NEVER), -ENOENT);
     gyre_op_recv(&recv.op, pair[0], &byte, 1, 0);
     call_start(loop, &recv);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(gyre_loop_cancel_sync(loop, &match, GYRE_NEVER), 1);
     CHECK_EQ(recv.lasts, 1);
     CHECK_ERR(recv.result.res, -ECANCELED);
@@ -138,7 +138,7 @@ KERNEL_TEST(G6_sync_cancel_waits_or_gives_up)
     pause = (struct pause){ .in = pipes[0], .out = told[1] };
     gyre_op_call(&call.op, wait_for_byte, &pause);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(patient_read(told[0], &byte, 1), 1);
     match = (gyre_match){ .flags = GYRE_MATCH_ANY };
     limit = clock_ns() + 5 * GYRE_MS;
@@ -219,7 +219,7 @@ KERNEL_TEST(G8_random_cancels_end_everything_once)
                 CHECK(res >= 0 || res == -ENOENT || res == -EALREADY);
             }
         } else {
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
         }
     }
     CHECK_GE(gyre_loop_cancel_all(loop), 0u);

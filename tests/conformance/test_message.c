@@ -49,7 +49,7 @@ static void await_count(gyre_loop *loop, const struct inbox *inbox,
 static void settle(gyre_loop *loop)
 {
     for (int i = 0; i < 4; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
 }
 
 static int send_op(gyre_loop *loop, gyre_address to, int32_t value)
@@ -80,7 +80,7 @@ static void by_op(void)
     struct inbox inbox;
     gyre_address address;
 
-    CHECK_OK(gyre_loop_run(to, GYRE_RUN_NOWAIT));
+    stage_turn(to);
     inbox_open(&inbox, to);
     address = gyre_receiver_address(&inbox.receiver);
     CHECK_OK(send_op(from, address, -5));
@@ -162,7 +162,7 @@ static void too_late(void)
     struct inbox first, second;
     gyre_address address;
 
-    CHECK_OK(gyre_loop_run(to, GYRE_RUN_NOWAIT));
+    stage_turn(to);
     inbox_open(&first, to);
     address = gyre_receiver_address(&first.receiver);
     CHECK_OK(send_op(from, address, 1));

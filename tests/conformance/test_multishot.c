@@ -62,7 +62,7 @@ static gyre_result shot(gyre_loop *loop, const struct shots *shots, unsigned n)
 static void fly(gyre_loop *loop, const gyre_op *op)
 {
     while (gyre_op_state(op) == GYRE_OP_QUEUED)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
 }
 
 static void end(gyre_loop *loop, struct shots *shots)

@@ -4,6 +4,7 @@
  * has of them.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stage.h"
@@ -22,6 +23,7 @@ KERNEL_TEST(A20_a_loop_tells_what_its_options_are)
 {
     gyre_loop_options got;
 
+    CHECK_OK(unsetenv("GYRE_LOOP"));
     got_of(NULL, &got);
     CHECK_EQ(got.entries, 256u);
     CHECK_EQ(got.cq_entries, 1024u);
@@ -99,6 +101,30 @@ TEST(A20_what_is_before_a_mistake_is_set)
     CHECK_EQ(asked.cq_entries, 0u);
 }
 
+/* ---- GYRE_LOOP ----------------------------------------------------------- */
+
+KERNEL_TEST2(A20_the_environment_says_what_the_program_leaves_open)
+{
+    gyre_loop_options asked = { .entries = 32 };
+    gyre_loop_options got;
+
+    CHECK_OK(setenv("GYRE_LOOP", "entries=64,ready_max=5", 1));
+    got_of(&asked, &got);
+    CHECK_EQ(got.entries, 32u);
+    CHECK_EQ(got.ready_max, 5u);
+    got_of(NULL, &got);
+    CHECK_EQ(got.entries, 64u);
+}
+
+TEST(A20_a_mistake_in_the_environment_is_told)
+{
+    gyre_loop *loop;
+
+    CHECK_OK(setenv("GYRE_LOOP", "entires=64", 1));
+    CHECK_ERR(gyre_loop_create(&loop, NULL), -EINVAL);
+    CHECK(strstr(gyre_loop_create_error(), "entires is no option") != NULL);
+}
+
 /* ---- what Linux refuses -------------------------------------------------- */
 
 /* Two members of which one is refused everywhere. */
@@ -114,6 +140,7 @@ KERNEL_TEST(A20_what_is_refused_is_named)
     gyre_loop_options asked = with_refused(false);
     gyre_loop *loop;
 
+    CHECK_OK(unsetenv("GYRE_LOOP"));
     CHECK_ERR(gyre_loop_create(&loop, &asked), -EOPNOTSUPP);
     CHECK(strncmp(gyre_loop_create_error(), "sqpoll", 6) == 0);
 }
@@ -123,6 +150,7 @@ KERNEL_TEST(A20_best_effort_leaves_out_what_is_refused)
     gyre_loop_options asked = with_refused(true);
     gyre_loop_options got;
 
+    CHECK_OK(unsetenv("GYRE_LOOP"));
     got_of(&asked, &got);
     CHECK(!got.ring.sqpoll_bound);
 }

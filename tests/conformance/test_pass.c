@@ -58,7 +58,7 @@ static void await_count(gyre_loop *loop, const struct inbox *inbox,
 static void settle(gyre_loop *loop)
 {
     for (int i = 0; i < 4; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
 }
 
 static uint32_t used(gyre_loop *loop)
@@ -102,7 +102,7 @@ static void await_eof(gyre_loop *loop, int fd)
     char byte;
 
     while (read(fd, &byte, 1) != 0)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
 }
 
 static gyre_loop *open_without(const char *without)
@@ -229,7 +229,7 @@ static void refused(const struct both *both)
     /* Nobody has a table there, nor maybe turned yet. */
     CHECK_ERR(pass(both->from, to, handle, GYRE_SLOT_ANY), -ENFILE);
     CHECK_ERR(pass(both->from, to, handle, 1), -ENXIO);
-    CHECK_OK(gyre_loop_run(both->to, GYRE_RUN_NOWAIT));
+    stage_turn(both->to);
     CHECK_ERR(pass(both->from, to, handle, GYRE_SLOT_ANY), -ENFILE);
     CHECK_ERR(pass(both->from, to, handle, 1), -ENXIO);
 

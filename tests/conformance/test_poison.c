@@ -190,7 +190,7 @@ KERNEL_TEST(E17_messages_may_go)
     CHECK_OK(gyre_msg_op_recv(&recv_op, to, lend(&room, sizeof room), 1, 0));
     gyre_op_start(loop, &recv_op.op, call_done, &heard);
     take_away();
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_OK(gyre_msg_op_send(&send_op, from, lend(pieces, sizeof pieces), 2,
                               lend(&to_address, sizeof to_address),
                               sizeof to_address, 0));

@@ -17,7 +17,7 @@
 static void settle(gyre_loop *loop)
 {
     for (int i = 0; i < 4; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
 }
 
 /* Until the call has heard more than `calls`. */

@@ -45,7 +45,7 @@ static int pidfd_make(pid_t child, unsigned flags)
 static void settle(gyre_loop *loop)
 {
     for (int i = 0; i < 4; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
 }
 
 static int wait_for(gyre_loop *loop, int type, int id, siginfo_t *info,

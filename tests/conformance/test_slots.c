@@ -365,7 +365,7 @@ KERNEL_TEST(C2_a_connection_is_accepted_into_a_slot)
     gyre_op_accept_slot(&call.op, handle, (struct sockaddr *)&peer, &size,
                         SOCK_CLOEXEC, GYRE_SLOT_ANY);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(call.lasts, 0u);
     CHECK_OK(
         patient_connect(client, (struct sockaddr *)&address, sizeof address));
@@ -485,7 +485,7 @@ KERNEL_TEST(G9_a_close_of_a_slot_ends_what_is_on_it)
     handle = move_into(loop, (uint32_t)number, fds[0]);
     gyre_op_recv(&receive.op, handle, got, 1, 0);
     call_start(loop, &receive);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     gyre_op_poll(&poll.op, handle, POLLIN);
     call_start(loop, &poll); /* not submitted yet */
     /* A descriptor of the same number is somebody else. */
@@ -520,7 +520,7 @@ KERNEL_TEST(I3_a_cancel_by_handle_finds_what_is_on_the_slot)
         gyre_op_recv(&on[i].op, i < 2 ? handle : fds[1], &byte, 1, 0);
         call_start(loop, &on[i]);
         if (i == 0)
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
     }
     CHECK_EQ(gyre_loop_cancel_fd(loop, gyre_slot_handle(0)), 0u);
     CHECK_EQ(gyre_loop_cancel_fd(loop, handle), 2u);
@@ -538,14 +538,14 @@ KERNEL_TEST(I3_a_cancel_by_handle_finds_what_is_on_the_slot)
 
         gyre_op_recv(&on[0].op, handle, &byte, 1, 0);
         call_start(loop, &on[0]);
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         CHECK_EQ(gyre_loop_cancel_matching(loop, &match), 1);
         CHECK_ERR(call_wait(loop, &on[0]), -ECANCELED);
     }
     /* By the kernel's own answer, wherever the target is. */
     gyre_op_recv(&on[0].op, handle, &byte, 1, 0);
     call_start(loop, &on[0]);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     gyre_op_cancel_op(&on[1].op, &on[0].op);
     CHECK_OK(call_run(loop, &on[1]));
     CHECK_ERR(call_wait(loop, &on[0]), -ECANCELED);
@@ -582,7 +582,7 @@ KERNEL_TEST(I3_an_op_keeps_its_file_when_its_slot_is_filled_anew)
     handle = move_into(loop, 0, old[0]);
     gyre_op_recv(&call.op, handle, &byte, 1, 0);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(move_into(loop, 0, new[0]), handle);
     CHECK_EQ(used(loop), 1u);
     gyre_op_send(&next.op, handle, "n", 1, 0);
@@ -606,7 +606,7 @@ KERNEL_TEST(I3_a_table_goes_with_ops_on_it)
     make_pair(fds);
     gyre_op_recv(&call.op, move_into(loop, 0, fds[0]), &byte, 1, 0);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_OK(gyre_slots_destroy(loop));
     CHECK_EQ(write(fds[1], "x", 1), 1);
     CHECK_EQ(call_wait(loop, &call), 1);
@@ -625,7 +625,7 @@ KERNEL_TEST(I3_a_loop_ends_with_its_slots)
     make_pair(fds);
     gyre_op_recv(&call.op, move_into(loop, 2, fds[0]), &byte, 1, 0);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     gyre_loop_destroy(loop);
     CHECK_EQ(call.lasts, 1u);
     CHECK_ERR(call.result.res, -ECANCELED);
@@ -712,7 +712,7 @@ KERNEL_TEST(I3_a_closed_file_goes_while_older_ops_wait_on_others)
     make_pair(second);
     gyre_op_recv(&call.op, move_into(loop, 0, first[0]), &byte, 1, 0);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_OK(close_handle(loop, move_into(loop, 1, second[0])));
     CHECK_EQ(patient_read(second[1], &byte, 1), 0);
     CHECK_EQ(call.lasts, 0u);

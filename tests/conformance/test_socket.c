@@ -415,11 +415,11 @@ KERNEL_TEST_ON(C17_E17_the_address_of_a_send_that_waits_may_go, TEST_EMU)
     gyre_op_sendto(&call.op, from, "last", 4, 0, (struct sockaddr *)&address,
                    sizeof address);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(gyre_op_state(&call.op), GYRE_OP_IN_FLIGHT);
     memset(&address, 0xDD, sizeof address);
     while (got < sent + 1) {
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         while ((n = recv(to, bytes, sizeof bytes, MSG_DONTWAIT)) == 4)
             got++;
     }
@@ -445,7 +445,7 @@ KERNEL_TEST(C13_poll_first_waits_even_if_there_is_something)
     iov = (struct iovec){ bytes, sizeof bytes };
     gyre_op_recv(&call.op, fds[0], bytes, sizeof bytes, GYRE_POLL_FIRST);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(gyre_op_state(&call.op), GYRE_OP_IN_FLIGHT);
     CHECK_EQ(write(fds[1], "abc", 3), 3);
     CHECK_EQ(call_wait(loop, &call), 3);
@@ -507,7 +507,7 @@ KERNEL_TEST(C13_C1_an_accept_may_want_no_wait_or_no_try)
         gyre_op_accept(&call.op, listener, NULL, NULL,
                        GYRE_POLL_FIRST | SOCK_NONBLOCK);
         call_start(loop, &call);
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         (void)connect(fd, (struct sockaddr *)&address, sizeof address);
         CHECK_GE(call_wait(loop, &call), 0);
         CHECK_EQ(fcntl(call.result.res, F_GETFL), O_RDWR | O_NONBLOCK);
@@ -540,7 +540,7 @@ KERNEL_TEST(C13_waitall_receives_the_whole)
             gyre_op_recvmsg(&call.op, fds[0], &message, MSG_WAITALL);
         call_start(loop, &call);
         for (int i = 0; i < 5; i++) {
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
             CHECK_EQ(gyre_op_state(&call.op), GYRE_OP_IN_FLIGHT);
             CHECK_EQ(write(fds[1], "ab", 2), 2);
         }
@@ -566,7 +566,7 @@ KERNEL_TEST(C13_waitall_ends_with_what_there_was)
         call_start(loop, &call);
         CHECK_EQ(write(fds[1], "abc", 3), 3);
         for (int i = 0; i < 3; i++)
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
         CHECK_EQ(gyre_op_state(&call.op), GYRE_OP_IN_FLIGHT);
         if (way == 1)
             CHECK_OK(setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &at_once,
@@ -607,7 +607,7 @@ KERNEL_TEST(C13_waitall_sends_the_whole)
         ssize_t n = recv(fds[1], in + got, SIZE - got, MSG_DONTWAIT);
 
         got += n > 0 ? (size_t)n : 0;
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     }
     CHECK_EQ(call_wait(loop, &call), SIZE);
     CHECK_MEM_EQ(in, out, SIZE);
@@ -750,7 +750,7 @@ KERNEL_TEST(C5_control_data_that_does_not_fit_says_so)
     /* One that waits, so that the header is a copy in user space. */
     gyre_op_recvmsg(&call.op, fds[1], &receiving, MSG_CMSG_CLOEXEC);
     call_start(loop, &call);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(sendmsg(fds[0], &sending, 0), 1);
     CHECK_EQ(call_wait(loop, &call), 1);
     CHECK_EQ(receiving.msg_flags & MSG_CTRUNC, MSG_CTRUNC);

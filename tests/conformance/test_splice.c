@@ -94,7 +94,7 @@ static int splice_once(gyre_loop *loop, int in, int out, unsigned flags)
 static void check_waits(gyre_loop *loop, struct call *call)
 {
     for (int i = 0; i < 3; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     CHECK_EQ(gyre_op_state(&call->op), GYRE_OP_IN_FLIGHT);
 }
 
@@ -590,7 +590,7 @@ KERNEL_TEST(B17_a_pipe_is_made)
 
 KERNEL_TEST2(B17_S2_splices_are_emulated_where_linux_has_none)
 {
-    unsigned beside = strcmp(test_kernel(), "uring") == 0 ? 1 : 0;
+    unsigned beside = strcmp(test_kernel(), "emu") != 0 ? 1 : 0;
     int fds[2], out[2];
     struct call call;
     gyre_loop *loop;

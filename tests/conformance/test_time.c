@@ -101,7 +101,7 @@ KERNEL_TEST(F9_F10_timers_are_reset_and_cancelled_while_the_loop_runs)
     gyre_timer_init(&gone.timer, loop, ring, &gone);
     gyre_timer_start(&sooner.timer, now + 3600 * GYRE_SECOND);
     gyre_timer_start(&gone.timer, now + 3600 * GYRE_SECOND);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     sooner.due = now + 2 * GYRE_MS;
     gyre_timer_reset(&sooner.timer, sooner.due);
     CHECK(gyre_timer_cancel(&gone.timer));
@@ -208,7 +208,7 @@ KERNEL_TEST(F5_a_counted_timeout_ends_after_that_many_others)
 
         gyre_timeout_op_fill(&op, 3600 * GYRE_SECOND, counts[i], 0);
         gyre_op_start(loop, &op.op, call_done, &timeout);
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         for (uint32_t n = 0; n < counts[i]; n++) {
             CHECK_EQ(timeout.lasts, 0);
             CHECK_EQ(call_run(loop, &nop), 0);
@@ -221,7 +221,7 @@ KERNEL_TEST(F5_a_counted_timeout_ends_after_that_many_others)
         gyre_timeout_op_fill(&op, 3 * GYRE_MS, counts[i], 0);
         timeout.lasts = 0;
         gyre_op_start(loop, &op.op, call_done, &timeout);
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         for (uint32_t n = 1; n < counts[i]; n++)
             CHECK_EQ(call_run(loop, &nop), 0);
         while (timeout.lasts == 0)

@@ -78,13 +78,13 @@ KERNEL_TEST(F4_points_of_realtime_follow_a_step_of_the_clock)
     gyre_timeout_op_fill(&ops[RELATIVE], far_away, 0, GYRE_TIMEOUT_REALTIME);
     for (size_t i = 0; i < COUNT; i++)
         gyre_op_start(loop, &ops[i].op, call_done, &heard[i]);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     step_clock(2 * far_away);
     while (heard[REALTIME].lasts == 0)
         CHECK_OK(gyre_loop_run(loop, GYRE_RUN_ONCE));
     CHECK_ERR(heard[REALTIME].result.res, -ETIME);
     for (int i = 0; i < 4; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     /* The others are points of other clocks, and a length. */
     for (size_t i = 0; i < COUNT; i++) {
         if (i == REALTIME)
@@ -329,7 +329,7 @@ KERNEL_TEST(F8_a_timeout_is_given_another_time)
         gyre_timeout_op_fill(&op, 3600 * GYRE_SECOND, 0, clocks[i].flag);
         heard.lasts = 0;
         gyre_op_start(loop, &op.op, call_done, &heard);
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
         gyre_timeout_op_update(&update, &op.op, GYRE_MS, 0);
         CHECK_OK(gyre_op_cancel(&op.op));
         while (heard.lasts == 0)
@@ -376,7 +376,7 @@ static void change_clock(gyre_loop *loop, unsigned from, size_t to, bool flies)
     gyre_timeout_op_fill(&op, 3600 * GYRE_SECOND, 9, from);
     gyre_op_start(loop, &op.op, call_done, &heard);
     if (flies)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     gyre_timeout_op_update(&update, &op.op, until,
                            clocks[to].flag | GYRE_TIMEOUT_ABS);
     CHECK_OK(op_run(loop, &update.op));
@@ -420,10 +420,10 @@ KERNEL_TEST(F8_G8_a_change_of_clock_against_expiry_and_cancel_ends_once)
         gyre_op_start(loop, &op.op, call_done, &heard);
         gyre_timeout_op_update(&update, &op.op, GYRE_MS, GYRE_TIMEOUT_BOOTTIME);
         if (i % 2 == 0)
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
         gyre_op_start(loop, &update.op, call_done, &told);
         if (i % 3 == 0) {
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
             (void)gyre_op_cancel(&op.op);
         }
         CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));

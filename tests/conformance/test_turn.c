@@ -51,7 +51,7 @@ KERNEL_TEST(J1_J3_a_completion_queue_that_overflows_loses_nothing)
         call_start(loop, &call[i]);
     }
     while (stage_stats(loop).queued > 0)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     CHECK_EQ(write(fds[1], "x", 1), 1); /* all at once */
     CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
     for (int i = 0; i < OPS; i++) {
@@ -116,7 +116,7 @@ KERNEL_TEST(J7_a_flooder_leaves_the_quiet_one_its_turn)
     gyre_op_cancel(&flooder.op);
     flooder.op.done_ = call_done; /* so that it does not go on */
     while (gyre_op_state(&flooder.op) != GYRE_OP_IDLE)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     close_both(fds);
     close(zero);
     gyre_loop_destroy(loop);
@@ -159,7 +159,7 @@ KERNEL_TEST(H1_H10_each_post_wakes_the_loop)
     gyre_loop *loop = stage_open(8);
     struct worker w = { .loop = loop, .rounds = 5000 / test_scale() };
 
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_OK(pthread_create(&w.thread, NULL, ping, &w));
     CHECK_EQ(gyre_loop_run(loop, GYRE_RUN_FOREVER), 1);
     pthread_join(w.thread, NULL);
@@ -195,7 +195,7 @@ KERNEL_TEST(H12_an_op_from_another_thread_wakes_the_loop)
     gyre_loop *loop = stage_open(8);
     struct worker w = { .loop = loop, .rounds = 2000 / test_scale() };
 
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_OK(pthread_create(&w.thread, NULL, start_remotely, &w));
     CHECK_EQ(gyre_loop_run(loop, GYRE_RUN_FOREVER), 1);
     pthread_join(w.thread, NULL);

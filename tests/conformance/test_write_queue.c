@@ -188,7 +188,7 @@ KERNEL_TEST(E14_a_queue_is_cancelled_whole)
     gyre_write_queue_init(&queue, loop, pair[0], GYRE_QUEUE_SENDS);
     add_some(&queue, job, COUNT, data);
     for (int i = 0; i < 20; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     gyre_write_queue_cancel(&queue);
     CHECK_EQ(job[COUNT - 1].order, 0u); /* not in here */
     CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));

@@ -297,7 +297,7 @@ KERNEL_TEST(C8_G1_a_send_that_waits_for_room_is_cancelled)
     stuff(fds[0]);
     gyre_op_send_zc(&zc.op, fds[0], bytes, SIZE, 0);
     zc_start(loop, &zc);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     CHECK_EQ(gyre_op_state(&zc.op), GYRE_OP_IN_FLIGHT);
     CHECK_OK(gyre_op_cancel(&zc.op));
     CHECK_ERR(zc_end(loop, &zc), -ECANCELED);
@@ -345,12 +345,12 @@ KERNEL_TEST(C8_G9_the_socket_can_be_closed_before_the_notification)
     copies = strcmp(gyre_loop_kernel(loop), "emu") == 0 ||
              stage_stats(loop).emulated > 0;
     for (int i = 0; i < 3; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     CHECK_EQ(zc.over, copies);
     if (!copies)
         CHECK_OK(gyre_op_cancel(&zc.op)); /* does not make it come */
     for (int i = 0; i < 3; i++)
-        CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+        stage_turn(loop);
     CHECK_EQ(zc.over, copies);
 
     CHECK_OK(
@@ -376,7 +376,7 @@ KERNEL_TEST(C8_G9_a_close_ends_a_send_that_waits)
     stuff(fds[0]);
     gyre_op_send_zc(&zc.op, fds[0], bytes, SIZE, 0);
     zc_start(loop, &zc);
-    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    stage_turn(loop);
     gyre_op_close(&closing.op, fds[0]);
     CHECK_OK(call_run(loop, &closing));
     CHECK_ERR(zc_end(loop, &zc), -ECANCELED);
@@ -420,7 +420,7 @@ KERNEL_TEST(C8_memory_is_free_after_the_notification)
             for (ssize_t i = 0; i < n; i++)
                 CHECK_EQ(got[i], (char)round);
             left -= n > 0 ? (size_t)n : 0;
-            CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+            stage_turn(loop);
         }
         CHECK_EQ(zc.results[0].res, SIZE);
     }

@@ -213,6 +213,8 @@ static void make_surroundings(const struct test_child *child)
         return;
     setenv("GYRE_KERNEL", child->kernel->kernel, 1);
     take_away(child->kernel->without);
+    if (child->kernel->loop != NULL)
+        setenv("GYRE_LOOP", child->kernel->loop, 1);
 }
 
 static void *do_nothing(void *arg)

@@ -2,9 +2,11 @@
 /*
  * kernels.c - the kernels that KERNEL_TEST runs on
  *
- * One line each: what the child finds in GYRE_KERNEL and GYRE_WITHOUT. The
- * second and third are the lower rungs of the setup ladder, which an older
- * Linux would have had us take.
+ * One line each: what the child finds in GYRE_KERNEL, GYRE_WITHOUT and
+ * GYRE_LOOP. The second and third are the lower rungs of the setup ladder,
+ * which an older Linux would have had us take. The last is for whoever asks for
+ * it by its name: the tests of the first, and Linux's thread falls asleep a
+ * thousand times a second.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +16,16 @@
 #include "runner/runner.h"
 
 const struct test_kernel_entry test_kernels[] = {
-    { "uring", "uring", NULL, TEST_URING, true },
-    { "uring-coop", "uring", "defer_taskrun", TEST_URING_COOP, true },
+    { "uring", "uring", NULL, NULL, TEST_URING, true, false },
+    { "uring-coop", "uring", "defer_taskrun", NULL, TEST_URING_COOP, true,
+      false },
     { "uring-plain", "uring",
       "defer_taskrun,single_issuer,coop_taskrun,submit_all,no_sqarray,"
       "registered_ring_fd,no_iowait,ext_arg_abs",
-      TEST_URING_PLAIN, true },
-    { "emu", "emu", NULL, TEST_EMU, false },
+      NULL, TEST_URING_PLAIN, true, false },
+    { "emu", "emu", NULL, NULL, TEST_EMU, false, false },
+    { "uring-sqpoll", "uring", NULL, "sqpoll,sqpoll_idle_ms=1", TEST_URING,
+      true, true },
 };
 
 const size_t test_kernels_count = sizeof test_kernels / sizeof *test_kernels;

@@ -379,8 +379,9 @@ static void run_all(void)
 
             if ((test->kernels & kernel->bit) == 0)
                 continue;
-            if (runner.only_kernel != NULL &&
-                strcmp(runner.only_kernel, kernel->name) != 0)
+            if (runner.only_kernel != NULL
+                    ? strcmp(runner.only_kernel, kernel->name) != 0
+                    : kernel->is_extra)
                 continue;
             consider(test, kernel);
         }

@@ -19,8 +19,10 @@ struct test_kernel_entry {
     const char *name;    /* as printed in brackets */
     const char *kernel;  /* GYRE_KERNEL */
     const char *without; /* GYRE_WITHOUT; or NULL */
+    const char *loop;    /* GYRE_LOOP; or NULL */
     unsigned bit;        /* of enum test_kernel */
     bool is_uring;       /* needs a Linux that permits io_uring */
+    bool is_extra;       /* only if --kernel names it */
 };
 
 extern const struct test_kernel_entry test_kernels[];

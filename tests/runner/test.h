@@ -84,7 +84,8 @@ _Noreturn void test_skip(const char *reason);
 #define TEST_SKIP(reason) test_skip(reason)
 
 /* The kernel that this child was started for: "uring", "uring-coop",
- * "uring-plain", "emu"; or "" if the test does not care. */
+ * "uring-plain", "emu", or "uring-sqpoll", on which the tests of "uring" run if
+ * --kernel names it; or "" if the test does not care. */
 const char *test_kernel(void);
 
 /* May the ring of this test have a feature that Linux has since major.minor,

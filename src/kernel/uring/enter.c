@@ -71,8 +71,8 @@ int uring_enter_plain(const struct uring *uring, unsigned submit, unsigned want)
 
 /* Submit, and unless deadline_ns is KERNEL_NO_WAIT sleep until the CQ holds
  * `want` CQEs. */
-static int enter_linux(struct uring *uring, unsigned submit, unsigned want,
-                       uint64_t deadline_ns)
+static inline int enter_linux(struct uring *uring, unsigned submit,
+                              unsigned want, uint64_t deadline_ns)
 {
     uring->kernel.slept |= want > 0 && deadline_ns != KERNEL_NO_WAIT;
     if (deadline_ns == KERNEL_NO_WAIT)
@@ -84,10 +84,18 @@ static int enter_linux(struct uring *uring, unsigned submit, unsigned want,
     return uring_enter_plain(uring, submit, want);
 }
 
+int uring_enter_linux(struct uring *uring, unsigned submit, unsigned want,
+                      uint64_t deadline_ns)
+{
+    return enter_linux(uring, submit, want, deadline_ns);
+}
+
 int uring_submit_own(struct uring *uring, const struct io_uring_sqe *sqe)
 {
     struct sq *sq = &uring->kernel.sq;
 
+    if (uring->kernel.sq_thread)
+        return sqpoll_submit_own(uring, sqe);
     ASSERT(sq_used(sq) == 0);
     *sq_next(sq) = *sqe;
     sq_publish(sq);
@@ -154,13 +162,21 @@ static int enter_and_settle(struct uring *uring, unsigned submit, unsigned want,
 {
     int result;
 
-    if (uring_watch_is_wanted(uring))
+    if (uring->kernel.sq_thread)
+        result = sqpoll_enter(uring, submit, want, deadline_ns);
+    else if (uring_watch_is_wanted(uring))
         result = enter_and_arm(uring, submit, want, deadline_ns);
     else
         result = enter_linux(uring, submit, want, deadline_ns);
     if (uring->settles)
         uring_host_settle(uring);
     return result;
+}
+
+int uring_enter_now(struct uring *uring, unsigned submit, unsigned want,
+                    uint64_t deadline_ns)
+{
+    return enter_and_settle(uring, submit, want, deadline_ns);
 }
 
 /*
@@ -183,8 +199,11 @@ int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
         want = linux_must_have(uring, want);
         if (want == 0)
             deadline_ns = KERNEL_NO_WAIT;
+        else if (UNLIKELY(kernel->ring.spin_us != 0))
+            return uring_spin(uring, submit, want, deadline_ns);
     }
-    if (UNLIKELY(uring_watch_is_wanted(uring) || uring->settles))
+    if (UNLIKELY(uring_watch_is_wanted(uring) || uring->settles ||
+                 kernel->sq_thread))
         return enter_and_settle(uring, submit, want, deadline_ns);
     return enter_linux(uring, submit, want, deadline_ns);
 }

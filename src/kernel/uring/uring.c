@@ -157,7 +157,15 @@ static int uring_register(struct kernel *kernel, unsigned opcode, void *arg,
         (opcode == IORING_REGISTER_BUFFERS2 &&
          !uring->opcodes.feature[RING_REGISTERED_BUFFERS]))
         return -EOPNOTSUPP;
+    /* What was submitted before means the tables as they were. */
+    if (kernel->sq_thread)
+        (void)sqpoll_await_taken(uring);
     return ring_sys_register(uring->ring.fd, opcode, arg, count);
+}
+
+static int uring_await_taken(struct kernel *kernel)
+{
+    return sqpoll_await_taken(uring_of(kernel));
 }
 
 static size_t whole_pages(size_t size)
@@ -235,7 +243,8 @@ static void uring_destroy(struct kernel *kernel)
     post_box_clear(&uring->mail);
     if (uring_is_owner(uring)) {
         /* SQEs that were written and never submitted are nobody's now. */
-        kernel->sq.filled -= sq_used(&kernel->sq);
+        kernel->sq.filled -= kernel->sq_thread ? sq_unpublished(&kernel->sq)
+                                               : sq_used(&kernel->sq);
         sq_publish(&kernel->sq);
         uring_watch_stop(uring);
         unregister_ring_fd(uring);
@@ -256,6 +265,7 @@ static const struct kernel_class uring_class = {
     .name = "uring",
     .attach = uring_attach,
     .enter = uring_enter,
+    .await_taken = uring_await_taken,
     .side = uring_side,
     .side_has = uring_side_has,
     .look = uring_look,
@@ -315,6 +325,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
         .features = uring->ring.features,
         .ring_fd = uring->ring.fd,
         .ring = uring->kernel.ring,
+        .sq_thread = (uring->ring.setup_flags & IORING_SETUP_SQPOLL) != 0,
         .reason = "asked for",
     };
     ring_probe(&uring->ring, &uring->opcodes);

@@ -7,6 +7,8 @@
  *   grow.c    a CQ that becomes larger
  *   wait.c    its wait with a deadline, or for several at a time
  *   limit.c   the limit of a wait, where Linux's own is not to be trusted
+ *   sqpoll.c  the same, where a thread of Linux's submits
+ *   spin.c    looking for a while before sleeping
  *   route.c   where a request goes: to Linux, or to the co-processor
  *   watch.c   the requests of its own: wakes, and the co-processor
  *   mail.c    CQEs that others send to it
@@ -70,6 +72,8 @@ struct uring {
     struct kernel *side; /* the co-processor, or NULL until it is needed */
     _Atomic(struct kernel *) seen_side; /* the same, for other threads */
 
+    uint64_t spin_ns; /* how long the next wait begins with looking */
+
     enum watch_state watch[URING_WATCHES];
 
     struct post_box mail; /* CQEs that Linux could not be given */
@@ -112,10 +116,27 @@ int uring_enter_plain(const struct uring *uring, unsigned submit,
 
 /* A watch's user_data. */
 uint64_t uring_watch_user_data(unsigned watch);
+/* What of it is the system call itself. */
+int uring_enter_linux(struct uring *uring, unsigned submit, unsigned want,
+                      uint64_t deadline_ns);
+
+/* An enter with all that may come with it; `want` counts what the CQ holds. */
+int uring_enter_now(struct uring *uring, unsigned submit, unsigned want,
+                    uint64_t deadline_ns);
+/* The same, with a look at the queues before it sleeps. */
+int uring_spin(struct uring *uring, unsigned submit, unsigned want,
+               uint64_t deadline_ns);
 
 /* Submit one request of our own: 0, or a negative errno and it never was. The
- * SQ must be empty. */
+ * SQ must be empty, unless kernel.sq_thread. */
 int uring_submit_own(struct uring *uring, const struct io_uring_sqe *sqe);
+
+/* All where kernel.sq_thread is; the last until it has taken what is published:
+ * 0 or a negative errno. */
+int sqpoll_enter(struct uring *uring, unsigned submit, unsigned want,
+                 uint64_t deadline_ns);
+int sqpoll_submit_own(struct uring *uring, const struct io_uring_sqe *sqe);
+int sqpoll_await_taken(struct uring *uring);
 
 static inline bool uring_is_hosted(const struct uring *uring)
 {
@@ -158,7 +179,7 @@ void uring_host_settle(struct uring *uring);
 /* Make the co-processor and watch it. 0 or a negative errno. */
 int uring_side_open(struct uring *uring);
 
-/* Arm the watches that are wanted; the SQ must be empty. 0 or an errno: those
+/* Arm the watches that are wanted; the SQ as above. 0 or an errno: those
  * that are left will be tried again. */
 int uring_watch_arm(struct uring *uring);
 bool uring_watch_is_wanted(const struct uring *uring);

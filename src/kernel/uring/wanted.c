@@ -25,6 +25,7 @@ struct option {
      * or NULL. */
     int (*apply)(struct uring *uring);
     const char *refused;
+    const char *exhausted; /* -EAGAIN: likewise; or NULL */
 };
 
 /* ---- sqpoll -------------------------------------------------------------- */
@@ -259,7 +260,9 @@ static const struct option options[] = {
     { sqpoll_is_asked, sqpoll_drop, sqpoll_want, NULL,
       "sqpoll: this Linux gives no thread that polls the queue (5.11 does to "
       "root, 5.13 to all), or one with a fault (gyre doctor names it): leave "
-      "it out, or set best_effort" },
+      "it out, or set best_effort",
+      "sqpoll: no thread more may be had for it: raise ulimit -u, or leave it "
+      "out" },
     { sqpoll_bound_is_asked, sqpoll_bound_drop, sqpoll_bound_want, NULL,
       "sqpoll_bound: needs sqpoll, and sqpoll_cpu the number of a processor "
       "that this process may use" },
@@ -349,7 +352,8 @@ static bool give_way(struct uring *uring, const struct option *option, int *err)
     if (*err == -EINVAL)
         *err = -EOPNOTSUPP;
     if (uring->options.why != NULL)
-        *uring->options.why = option->refused;
+        *uring->options.why = *err == -EAGAIN ? option->exhausted
+                                              : option->refused;
     return false;
 }
 
@@ -359,7 +363,8 @@ static int open_ring(struct uring *uring)
         struct ring_wanted wanted = wanted_of(uring, ARRAY_SIZE(options));
         int err = ring_open(&uring->ring, &wanted);
 
-        if ((err != -EINVAL && err != -EPERM && err != -EOPNOTSUPP) ||
+        if ((err != -EINVAL && err != -EPERM && err != -EOPNOTSUPP &&
+             err != -EAGAIN) ||
             !any_is_asked(&uring->kernel.ring))
             return err;
         const struct option *option = culprit(uring);
