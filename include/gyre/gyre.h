@@ -14,7 +14,7 @@
  *                gyre/file.h, gyre/direct.h, gyre/path.h, gyre/splice.h,
  *                gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
- *                gyre/blocking.h, gyre/command.h,
+ *                gyre/blocking.h, gyre/command.h, gyre/nvme.h,
  *                gyre/detached.h
  *   both         gyre/dump.h, gyre/message.h, gyre/restrict.h,
  *                gyre/sandbox.h, gyre/trace.h
@@ -42,6 +42,7 @@
 #include <gyre/incoming.h>
 #include <gyre/loop.h>
 #include <gyre/message.h>
+#include <gyre/nvme.h>
 #include <gyre/op.h>
 #include <gyre/op_cancel.h>
 #include <gyre/op_chain.h>

@@ -273,3 +273,45 @@ static int wait_discard(struct scene *scene)
 SCENARIO(gyre_discard) = { .wait = wait_discard,
                            .set_up = tcp_up,
                            .result = { -EOPNOTSUPP } };
+
+/* ---- what is no NVMe disk ------------------------------------------------ */
+
+static int wait_nvme(struct scene *scene)
+{
+    gyre_nvme_command command = { .opcode = 2 };
+
+    return AWAIT(scene, gyre_nvme(scene->fds[0], false, &command));
+}
+
+SCENARIO(gyre_nvme) = { .wait = wait_nvme,
+                        .set_up = tcp_up,
+                        .result = { -ENOTTY } };
+
+static int wait_nvme_identify(struct scene *scene)
+{
+    return AWAIT(scene, gyre_nvme_identify(scene->fds[0], 0, 1, scene->bytes));
+}
+
+SCENARIO(gyre_nvme_identify) = { .wait = wait_nvme_identify,
+                                 .set_up = tcp_up,
+                                 .result = { -ENOTTY } };
+
+static int wait_nvme_read(struct scene *scene)
+{
+    return AWAIT(scene,
+                 gyre_nvme_read(scene->fds[0], 1, 0, 1, scene->bytes, 512));
+}
+
+SCENARIO(gyre_nvme_read) = { .wait = wait_nvme_read,
+                             .set_up = tcp_up,
+                             .result = { -ENOTTY } };
+
+static int wait_nvme_write(struct scene *scene)
+{
+    return AWAIT(scene,
+                 gyre_nvme_write(scene->fds[0], 1, 0, 1, scene->bytes, 512));
+}
+
+SCENARIO(gyre_nvme_write) = { .wait = wait_nvme_write,
+                              .set_up = tcp_up,
+                              .result = { -ENOTTY } };
