@@ -3,8 +3,9 @@
  * refusal.c - why io_uring does not work here
  *
  * That a ring can be made proves nothing: a filter may let io_uring_setup
- * through and refuse io_uring_enter, and an old Linux lacks what gyre needs. So
- * a NOP has to go round. What fails is told by call and errno, and explained by
+ * through and refuse io_uring_enter, an old Linux lacks what gyre needs, and
+ * one with a known fault (ring/advice.h) is not to be trusted. So a NOP has to
+ * go round. What fails is told by call and errno, and explained by
  * what /proc knows of the reason.
  *
  * A seccomp filter may also answer by killing. If there is one, or if that
@@ -43,6 +44,7 @@ enum stage {
     STAGE_ENTER,
     STAGE_REGISTER,
     STAGE_OLD,
+    STAGE_FAULT,
     STAGE_DONE
 };
 
@@ -56,6 +58,7 @@ struct attempt {
     enum stage stage; /* where it ended */
     int error;
     const char *lacks; /* STAGE_OLD */
+    const struct advice *fault;
 };
 
 static struct attempt ended(enum stage stage, int error)
@@ -84,10 +87,14 @@ static int round_trip(struct ring *ring)
 static struct attempt attempt_on(struct ring *ring)
 {
     struct ring_opcodes opcodes;
+    const struct advice *fault = advice_against_rings();
     int err = ring_enable(ring);
 
     if (err < 0)
         return ended(STAGE_REGISTER, err);
+    /* With some faults the NOP would never come back. */
+    if (fault != NULL)
+        return (struct attempt){ STAGE_FAULT, -EOPNOTSUPP, .fault = fault };
     err = round_trip(ring);
     if (err < 0)
         return ended(STAGE_ENTER, err);
@@ -233,6 +240,12 @@ static void describe(const struct attempt *attempt, char *reason, size_t size)
 {
     char why[160];
 
+    if (attempt->stage == STAGE_FAULT) {
+        snprintf(reason, size, "not used on Linux %s: %s (%s)",
+                 release_here()->name, attempt->fault->trouble,
+                 attempt->fault->source);
+        return;
+    }
     if (attempt->stage == STAGE_OLD) {
         snprintf(reason, size, "the io_uring of Linux %s is too old (%s)",
                  release_here()->name, attempt->lacks);
@@ -253,23 +266,10 @@ static bool is_temporary(int error)
            error == -EAGAIN || error == -EINTR || error == -EBUSY;
 }
 
-/* A fault that is known of this Linux: what is done about it is not to try. */
-static bool is_advised(char *reason, size_t size)
-{
-    const struct advice *advice = advice_against_rings();
-
-    if (advice != NULL)
-        snprintf(reason, size, "not used on Linux %s: %s (%s)",
-                 release_here()->name, advice->trouble, advice->source);
-    return advice != NULL;
-}
-
 bool refusal_find(char *reason, size_t size)
 {
     ASSERT(size > 1);
     reason[0] = '\0';
-    if (is_advised(reason, size))
-        return true;
     if (proc_seccomp() != 0) {
         int stage = send_scout();
 

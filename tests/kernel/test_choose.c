@@ -46,6 +46,8 @@ static void need_io_uring_at_first(void)
 /* Emulated processors do not filter system calls. */
 static void deny(const char *way)
 {
+    if (proc_number("/proc/sys/kernel/io_uring_disabled", 0) != 0)
+        TEST_SKIP("kernel.io_uring_disabled forbids it before any filter");
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) < 0 && errno != EFAULT)
         TEST_SKIP("there are no seccomp filters here");
     CHECK_OK(deny_io_uring(way));

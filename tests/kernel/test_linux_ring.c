@@ -114,6 +114,8 @@ KERNEL_TEST_ON(A18_fact_a_ring_that_defers_wakes_nobody_who_polls_it,
     until_asleep(&sleeper);
     CHECK_OK(eventfd_write(fd, 1));
     CHECK_OK(pthread_join(thread, NULL));
+    /* 6.1 still does. */
+    defers = defers && test_has("defer_taskrun", 6, 12);
     CHECK_EQ(sleeper.found, defers ? 0 : 1);
     CHECK_EQ(ring_sys_enter(ring.fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0), 0);
     expect(&ring, 1, POLLIN);
