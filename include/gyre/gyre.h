@@ -40,6 +40,7 @@
 #include <gyre/file.h>
 #include <gyre/futex.h>
 #include <gyre/incoming.h>
+#include <gyre/intake.h>
 #include <gyre/loop.h>
 #include <gyre/message.h>
 #include <gyre/nvme.h>

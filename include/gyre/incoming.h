@@ -38,6 +38,7 @@
 #define GYRE_INCOMING_H
 
 #include <gyre/buffers.h>
+#include <gyre/intake.h>
 #include <gyre/op.h>
 #include <gyre/op_group.h>
 #include <gyre/task.h>
@@ -63,6 +64,10 @@ typedef struct gyre_incoming_options {
     /* Bytes by recv may come in several buffers at a time, for fewer
      * completions; not into a group that is incremental. since 6.10 */
     bool bundle;
+    /* Bytes by recv come from there, not from the group, if it is a TCP
+     * connection: gyre/intake.h. Of others they come from the group; without
+     * one it ends with -EPROTONOSUPPORT. */
+    gyre_intake *zero_copy;
 } gyre_incoming_options;
 
 /* Private. */
@@ -70,12 +75,14 @@ typedef struct gyre_incoming {
     gyre_op op_;
     gyre_loop *loop_;
     gyre_buffer_group *group_;
+    gyre_intake *intake_; /* NULL: none, or not for this */
     gyre_task *waiter_;
-    void *dry_[2]; /* among the group's who wait for buffers */
+    void *dry_[2]; /* among those who wait for buffers */
     struct msghdr message_;
     uint64_t bytes_; /* received and not taken */
     uint64_t cap_;
-    int *fds_; /* accepted and not taken, a ring */
+    int *fds_;           /* accepted and not taken, a ring */
+    gyre_slice *slices_; /* of the intake, likewise */
     uint32_t fds_first_;
     uint32_t fds_count_;
     uint32_t fds_room_;
@@ -134,6 +141,10 @@ GYRE_API int gyre_incoming_next_message(
 /* Likewise for connections: a descriptor, the caller's to close. Errors but
  * -ECANCELED and -ETIME are accept's own; the next call tries again. */
 GYRE_API int gyre_incoming_next_fd(gyre_incoming *in) GYRE_WAITS GYRE_MUST_USE;
+
+/* Do bytes come from options.zero_copy? Known with the first piece or the end.
+ */
+GYRE_API bool gyre_incoming_is_zero_copy(const gyre_incoming *in);
 
 /* Stop it, wait until the kernel has, dispose of what was not taken. Closing
  * again does nothing. */

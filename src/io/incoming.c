@@ -4,7 +4,7 @@
  *
  * What the completions bring is put on a queue that lies in the pool's table
  * (mem/group.h), so nothing is allocated for a piece; accepted descriptors,
- * which have no buffers, on a ring that grows.
+ * which have no buffers, and pieces of an intake on a ring that grows.
  *
  *             arm                      the cap is reached
  *     IDLE ---------> ARMED --------------------------------> STOPPING
@@ -30,6 +30,7 @@
 
 #include "base/alloc.h"
 #include "mem/group.h"
+#include "mem/intake.h"
 #include "task/task.h"
 
 #define CAP_BYTES ((size_t)256 << 10)
@@ -42,6 +43,7 @@ enum incoming_kind {
     INCOMING_READ,
     INCOMING_MESSAGES,
     INCOMING_FDS,
+    INCOMING_ZERO_COPY,
 };
 
 enum incoming_state { IDLE, ARMED, STOPPING, DRY };
@@ -75,7 +77,16 @@ static void incoming_fill(gyre_incoming *in)
     case INCOMING_FDS:
         gyre_op_accept_multishot(&in->op_, in->fd_, in->flags_);
         break;
+    case INCOMING_ZERO_COPY:
+        gyre_op_recv_zc(&in->op_, in->fd_, in->intake_);
+        break;
     }
+}
+
+/* Is it on the ring that grows? */
+static bool on_ring(const gyre_incoming *in)
+{
+    return in->kind_ == INCOMING_FDS || in->kind_ == INCOMING_ZERO_COPY;
 }
 
 static uint64_t queued(const gyre_incoming *in)
@@ -92,14 +103,14 @@ static uint64_t stop_at(const gyre_incoming *in)
 {
     uint64_t group = 0;
 
-    if (in->group_ != NULL)
+    if (in->group_ != NULL && !on_ring(in))
         group = (uint64_t)in->group_->count * in->group_->buffer_size;
     return group <= in->cap_ / 2 ? in->cap_ - group : in->cap_;
 }
 
 static bool has_piece(const gyre_incoming *in)
 {
-    return in->kind_ == INCOMING_FDS ? in->fds_count_ > 0 : in->first_ != 0;
+    return on_ring(in) ? in->fds_count_ > 0 : in->first_ != 0;
 }
 
 static void incoming_end(gyre_incoming *in, int32_t result)
@@ -129,17 +140,32 @@ static void drop_fd(gyre_incoming *in, int fd)
     (void)loop_try(in->loop_, &op);
 }
 
-static bool fds_grow(gyre_incoming *in)
+static void ring_copy(const gyre_incoming *in, void *to, const void *from,
+                      size_t size)
 {
-    uint32_t room = in->fds_room_ > 0 ? 2 * in->fds_room_ : FDS_FIRST;
-    int *fds = alloc_zeroed(room, sizeof *fds);
-
-    if (fds == NULL)
-        return false;
     for (uint32_t i = 0; i < in->fds_count_; i++)
-        fds[i] = in->fds_[(in->fds_first_ + i) % in->fds_room_];
-    alloc_free(in->fds_);
-    in->fds_ = fds;
+        memcpy((char *)to + i * size,
+               (const char *)from + (in->fds_first_ + i) % in->fds_room_ * size,
+               size);
+}
+
+/* Of entries of one of the two kinds. */
+static bool ring_grow(gyre_incoming *in)
+{
+    bool fds = in->kind_ == INCOMING_FDS;
+    size_t size = fds ? sizeof *in->fds_ : sizeof *in->slices_;
+    uint32_t room = in->fds_room_ > 0 ? 2 * in->fds_room_ : FDS_FIRST;
+    void *from = fds ? (void *)in->fds_ : (void *)in->slices_;
+    void *ring = alloc_zeroed(room, size);
+
+    if (ring == NULL)
+        return false;
+    ring_copy(in, ring, from, size);
+    alloc_free(from);
+    if (fds)
+        in->fds_ = ring;
+    else
+        in->slices_ = ring;
     in->fds_room_ = room;
     in->fds_first_ = 0;
     return true;
@@ -147,13 +173,41 @@ static bool fds_grow(gyre_incoming *in)
 
 static void take_in_fd(gyre_incoming *in, int fd)
 {
-    if (in->fds_count_ == in->fds_room_ && !fds_grow(in)) {
+    if (in->fds_count_ == in->fds_room_ && !ring_grow(in)) {
         drop_fd(in, fd);
         incoming_end(in, -ENOMEM);
         return;
     }
     in->fds_[(in->fds_first_ + in->fds_count_) % in->fds_room_] = fd;
     in->fds_count_++;
+}
+
+/* Without memory to note it in, there is a hole in the stream. */
+static void take_in_slice(gyre_incoming *in, gyre_result result)
+{
+    gyre_slice slice;
+
+    if (!gyre_intake_take(in->intake_, &in->op_, result, &slice))
+        return;
+    if (in->fds_count_ == in->fds_room_ && !ring_grow(in)) {
+        gyre_slice_release(&slice);
+        incoming_end(in, -ENOMEM);
+        return;
+    }
+    in->slices_[(in->fds_first_ + in->fds_count_) % in->fds_room_] = slice;
+    in->fds_count_++;
+    in->bytes_ += intake_piece(in->intake_);
+}
+
+static bool pop_slice(gyre_incoming *in, gyre_slice *slice)
+{
+    if (in->fds_count_ == 0)
+        return false;
+    *slice = in->slices_[in->fds_first_];
+    in->fds_first_ = (in->fds_first_ + 1) % in->fds_room_;
+    in->fds_count_--;
+    in->bytes_ -= intake_piece(in->intake_);
+    return true;
 }
 
 static int pop_fd(gyre_incoming *in)
@@ -189,6 +243,8 @@ static bool take_piece(gyre_incoming *in, gyre_slice *slice)
 {
     struct group_queue queue = { in->first_, in->last_, UINT64_MAX };
 
+    if (in->kind_ == INCOMING_ZERO_COPY)
+        return pop_slice(in, slice);
     if (!mem_group_take(in->group_, &queue, slice))
         return false;
     in->first_ = queue.first;
@@ -214,6 +270,35 @@ static void dry_over(struct list *link)
     incoming_settle(in);
 }
 
+/* What is no TCP comes from the group, if there is one. */
+static bool falls_back(gyre_incoming *in, int32_t res)
+{
+    if (in->group_ == NULL || in->slices_ != NULL ||
+        (res != -EPROTONOSUPPORT && res != -EOPNOTSUPP && res != -EINVAL))
+        return false;
+    intake_refuse(in->intake_);
+    in->intake_ = NULL;
+    in->kind_ = INCOMING_RECV;
+    return true;
+}
+
+static void zero_copy_last(gyre_incoming *in, int32_t res, bool stopped)
+{
+    int waits;
+
+    if (res == -ENOSPC || (res == -ECANCELED && stopped) || falls_back(in, res))
+        return;
+    if (res != -ENOMEM) {
+        incoming_end(in, res);
+        return;
+    }
+    waits = intake_wait(in->intake_, dry_link(in), dry_over);
+    if (waits < 0)
+        incoming_end(in, waits);
+    else if (waits > 0)
+        in->state_ = DRY;
+}
+
 /* The request is over: why, and what next? */
 static void incoming_last(gyre_incoming *in, int32_t res)
 {
@@ -222,6 +307,10 @@ static void incoming_last(gyre_incoming *in, int32_t res)
     in->state_ = IDLE;
     if (in->ended_)
         return;
+    if (in->kind_ == INCOMING_ZERO_COPY) {
+        zero_copy_last(in, res, stopped);
+        return;
+    }
     if (res == -ENOBUFS && in->kind_ != INCOMING_FDS) {
         if (mem_group_wait(in->group_, dry_link(in), dry_over))
             in->state_ = DRY;
@@ -238,6 +327,8 @@ static void incoming_done(gyre_op *op, gyre_result result)
 
     if (in->kind_ == INCOMING_FDS && result.res >= 0)
         take_in_fd(in, result.res);
+    else if (in->kind_ == INCOMING_ZERO_COPY)
+        take_in_slice(in, result);
     else if ((result.flags & IORING_CQE_F_BUFFER) != 0)
         take_in_bytes(in, result);
     if (gyre_result_is_last(result)) {
@@ -283,11 +374,18 @@ static int incoming_open(gyre_incoming *in, enum incoming_kind kind, int fd,
         in->flags_ = options->flags;
         in->stream_ = options->stream;
         in->bundle_ = options->bundle;
+        if (kind == INCOMING_RECV && options->zero_copy != NULL) {
+            in->intake_ = options->zero_copy;
+            kind = INCOMING_ZERO_COPY;
+        }
     }
     if (group != NULL && group->incremental &&
-        (kind != INCOMING_RECV || group->users > 0 || in->bundle_))
+        ((kind != INCOMING_RECV && kind != INCOMING_ZERO_COPY) ||
+         group->users > 0 || in->bundle_))
         return -EINVAL;
     in->kind_ = (uint8_t)kind;
+    if (in->intake_ != NULL)
+        intake_join(in->intake_);
     if (group != NULL)
         group->users++;
     return 0;
@@ -384,7 +482,8 @@ int gyre_incoming_next(gyre_incoming *in, gyre_slice *slice)
 {
     int found;
 
-    ASSERT_API(in->kind_ == INCOMING_RECV || in->kind_ == INCOMING_READ,
+    ASSERT_API(in->kind_ == INCOMING_RECV || in->kind_ == INCOMING_READ ||
+                   in->kind_ == INCOMING_ZERO_COPY,
                "it is not open for bytes");
     found = incoming_wait(in);
     if (found < 0)
@@ -437,6 +536,11 @@ int gyre_incoming_next_fd(gyre_incoming *in)
     return found;
 }
 
+bool gyre_incoming_is_zero_copy(const gyre_incoming *in)
+{
+    return in->kind_ == INCOMING_ZERO_COPY;
+}
+
 /* ---- closing ------------------------------------------------------------- */
 
 static void dispose(gyre_incoming *in)
@@ -446,6 +550,8 @@ static void dispose(gyre_incoming *in)
     if (in->kind_ != INCOMING_FDS) {
         while (take_piece(in, &slice))
             gyre_slice_release(&slice);
+        alloc_free(in->slices_);
+        in->slices_ = NULL;
         return;
     }
     while (in->fds_count_ > 0) {
@@ -477,11 +583,15 @@ void gyre_incoming_close(gyre_incoming *in)
     incoming_end(in, -ECANCELED); /* not armed again */
     if (in->state_ == ARMED)
         (void)gyre_op_cancel(&in->op_);
-    if (in->state_ == DRY)
+    if (in->state_ == DRY && in->kind_ == INCOMING_ZERO_COPY)
+        intake_unwait(in->intake_, dry_link(in));
+    else if (in->state_ == DRY)
         mem_group_unwait(in->group_, dry_link(in));
     else if (in->state_ != IDLE)
         await_last(in, task);
     dispose(in);
+    if (in->intake_ != NULL)
+        intake_leave(in->intake_);
     if (in->group_ != NULL)
         in->group_->users--;
     in->kind_ = INCOMING_NONE;

@@ -31,6 +31,7 @@
 
 #include "base/alloc.h"
 #include "kernel/memory.h"
+#include "mem/intake.h"
 #include "mem/poison.h"
 #include "mem/registered.h"
 
@@ -336,7 +337,9 @@ void gyre_slice_release(gyre_slice *slice)
     void *buffer = slice->buffer_;
 
     *slice = (gyre_slice){ NULL, 0, NULL, NULL };
-    if (pool != NULL)
+    if (intake_of_pool(pool) != NULL)
+        intake_put(intake_of_pool(pool), buffer);
+    else if (pool != NULL)
         gyre_pool_put(pool, buffer);
 }
 

@@ -340,13 +340,29 @@ enum zcrx_ctrl_op {
     ZCRX_CTRL_ARM_NOTIFICATION = 2, /* 7.2 */
 };
 
+/* What is told of, by a CQE with the number as its result; 7.2 */
+enum zcrx_event_type {
+    ZCRX_EVENT_ALLOC_FAIL = 0,
+    ZCRX_EVENT_COPY = 1,
+};
+
+struct zcrx_event_desc {
+    uint64_t user_data;
+    uint32_t type_mask;
+    uint32_t flags;        /* ZCRX_EVENT_DESC_FLAG_STATS */
+    uint64_t stats_offset; /* in the region: two words, pieces and bytes */
+    uint64_t resv2_[9];
+};
+
+#define ZCRX_EVENT_DESC_FLAG_STATS RING_BIT(0)
+
 struct zcrx_ctrl {
     uint32_t zcrx_id;
     uint32_t op;
     uint64_t resv_[2];
     union {
-        uint32_t zcrx_fd;   /* EXPORT, out */
-        uint32_t type_mask; /* ARM_NOTIFICATION */
+        uint32_t zcrx_fd;    /* EXPORT, out */
+        uint32_t event_type; /* ARM_NOTIFICATION */
         uint64_t argument_[6];
     };
 };
