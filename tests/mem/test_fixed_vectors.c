@@ -370,3 +370,31 @@ KERNEL_TEST_ON(B5_B20_and_other_memory_where_it_does_not, TEST_URING)
     by_sockets(false);
     CHECK_EQ(ring_features_restrict(NULL), 0u);
 }
+
+/* SEND_ZC with a vector, of which only the raw request speaks. */
+KERNEL_TEST(B5_C8_a_vector_sent_without_copying_is_fixed_where_linux_has_it)
+{
+    unsigned index = open_with_piece();
+    struct iovec iov[2] = { { memory[0] + 3, MUCH }, { memory[0], 2 } };
+    static char got[MUCH + 2];
+    gyre_op op;
+    int pair[2];
+
+    if (!loop->kernel->sockets_registered)
+        test_skip("this kernel has it not (Linux 7.2)");
+    tcp_pair_open(pair);
+    memset(memory[0], 'y', PIECE);
+    memset(memory[0] + 3, 'z', MUCH);
+    gyre_op_send_zc(&op, pair[0], iov, 2, 0);
+    ((struct io_uring_sqe *)gyre_op_sqe(&op))->ioprio |= IORING_SEND_VECTORIZED;
+    gyre_op_start(loop, &op, note, NULL);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    CHECK_EQ(recv(pair[1], got, sizeof got, MSG_WAITALL), MUCH + 2);
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE));
+    CHECK_EQ(last_res, MUCH + 2);
+    CHECK_MEM_EQ(got + MUCH, "yy", 2);
+    CHECK_EQ(fixed_count(), 1u);
+    CHECK_OK(gyre_buffers_unregister(loop, index, NULL, NULL));
+    gyre_loop_destroy(loop);
+    pair_close(pair);
+}
