@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -103,4 +104,18 @@ bool proc_has_other_threads(void)
         (void)closedir(threads);
     errno = saved;
     return found;
+}
+
+bool proc_keeps_other_threads(void)
+{
+    const struct timespec moment = { .tv_nsec = 1000000 };
+    int saved = errno;
+
+    for (unsigned i = 0; proc_has_other_threads(); i++) {
+        if (i == 20)
+            return true;
+        (void)nanosleep(&moment, NULL);
+    }
+    errno = saved;
+    return false;
 }

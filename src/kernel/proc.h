@@ -29,4 +29,8 @@ void proc_name_helper(char *name, size_t size);
  * gyre's own? True also if that cannot be told. */
 bool proc_has_other_threads(void);
 
+/* The same, but for those that are about to be gone: a thread that has been
+ * joined may be seen for a moment still. Takes up to 20 ms if there are any. */
+bool proc_keeps_other_threads(void);
+
 #endif

@@ -104,7 +104,7 @@ static int check(const gyre_sandbox_options *o)
         return refuse(-ENOSYS,
                       "this Linux has no seccomp filters, or gyre knows none "
                       "for this kind of processor");
-    if (!o->other_threads && proc_has_other_threads())
+    if (!o->other_threads && proc_keeps_other_threads())
         return refuse(-EBUSY,
                       "other threads run (or /proc, which would tell, cannot "
                       "be read): call gyre_sandbox() before they are made, or "

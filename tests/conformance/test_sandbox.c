@@ -165,7 +165,7 @@ static void others_are_refused(void)
     gyre_loop *loop = enter(GYRE_ALLOW_STREAMS);
     struct call call = { 0 };
 
-    REFUSED(execve("/bin/true", nothing, nothing));
+    REFUSED(execve("/bin/false", nothing, nothing));
     REFUSED(ptrace(PTRACE_TRACEME, 0, 0, 0));
     REFUSED(socket(AF_INET, SOCK_STREAM, 0));
     REFUSED(socket(AF_UNIX, SOCK_STREAM, 0));

@@ -103,8 +103,8 @@ static unsigned write_rules(const struct uring_target *target,
     return count;
 }
 
-int uring_register_rules(const struct uring_target *target,
-                         const struct restriction *restriction)
+static int register_rules(const struct uring_target *target,
+                          const struct restriction *restriction)
 {
     struct io_uring_task_restriction *list =
         alloc_zeroed(1, sizeof *list + RULES_MAX * sizeof *list->restrictions);
@@ -121,6 +121,22 @@ int uring_register_rules(const struct uring_target *target,
         err = ring_sys_register(-1, IORING_REGISTER_RESTRICTIONS, list, 1);
     alloc_free(list);
     return err < 0 ? err : 0;
+}
+
+/* A Linux that does not tell how many registrations it knows (before 6.18)
+ * refuses the list for one that it does not, and forgets it. */
+int uring_register_rules(const struct uring_target *target,
+                         const struct restriction *restriction)
+{
+    struct uring_target fewer = *target;
+    int err = register_rules(target, restriction);
+
+    while (err == -EINVAL && target->fd >= 0 &&
+           fewer.registers > IORING_REGISTER_ENABLE_RINGS + 1) {
+        fewer.registers--;
+        err = register_rules(&fewer, restriction);
+    }
+    return err;
 }
 
 static int hold(const struct uring *uring, struct restriction *restriction)
