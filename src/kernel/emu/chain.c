@@ -20,7 +20,10 @@
  * is armed when that has begun and waits, and ends with it.
  *
  * A drain begins when all before it have ended, and what comes behind it waits
- * on `drained` until it has ended itself.
+ * on `drained`, in Linux's ways: the first that waits there begins when nothing
+ * is left that has begun, and with it all behind it up to the next drain. One
+ * in the middle of a chain makes drains of the whole chain and of what follows
+ * it. What is refused waits for nobody.
  */
 #include <errno.h>
 
@@ -160,14 +163,6 @@ static void chain_begin(struct emu *emu, struct request *r)
         timeout_arm_limit(emu, limit);
 }
 
-static bool chain_drains(const struct request *r)
-{
-    for (; r != NULL; r = r->next)
-        if ((r->sqe.flags & IOSQE_IO_DRAIN) != 0)
-            return true;
-    return false;
-}
-
 static void chain_count_one(struct emu *emu, struct request *r)
 {
     r->counted = true;
@@ -183,25 +178,43 @@ static void chain_count(struct emu *emu, struct request *r)
     }
 }
 
-/* May it begin, or must it wait for others? */
-static bool chain_may_begin(const struct emu *emu, const struct request *r)
-{
-    return emu->unfinished == 0 || (!emu->draining && !chain_drains(r));
-}
-
 static void chain_launch(struct emu *emu, struct request *r)
 {
-    emu->draining = chain_drains(r);
     chain_count(emu, r);
     chain_begin(emu, r);
 }
 
+/* Those that may go begin on `later`, and until then they count: what is behind
+ * them waits, as on Linux, where that is task work. */
+static void chain_run_drained(struct emu *emu)
+{
+    bool drain = true;
+
+    while (!list_is_empty(&emu->drained)) {
+        struct request *r =
+            CONTAINER_OF(emu->drained.next, struct request, link);
+
+        if ((drain || r->drains) && emu->unfinished != 0)
+            return;
+        drain = r->drains;
+        list_remove(&r->link);
+        chain_count(emu, r);
+        begin_later(emu, r);
+    }
+}
+
 static void chain_submit(struct emu *emu, struct request *r)
 {
-    if (list_is_empty(&emu->drained) && chain_may_begin(emu, r))
+    bool drains = r->drains;
+
+    if (r->doomed || !emu->draining) {
         chain_launch(emu, r);
-    else
-        list_append(&emu->drained, &r->link);
+        return;
+    }
+    list_append(&emu->drained, &r->link);
+    chain_run_drained(emu);
+    if (!drains && list_is_empty(&emu->drained))
+        emu->draining = false;
 }
 
 void chain_run_later(struct emu *emu)
@@ -211,13 +224,9 @@ void chain_run_later(struct emu *emu)
         struct request *r;
 
         if (link == NULL) {
-            if (LIKELY(list_is_empty(&emu->drained)))
+            if (LIKELY(list_is_empty(&emu->drained)) || emu->unfinished != 0)
                 return;
-            r = CONTAINER_OF(emu->drained.next, struct request, link);
-            if (!chain_may_begin(emu, r))
-                return;
-            list_remove(&r->link);
-            chain_launch(emu, r);
+            chain_run_drained(emu);
             continue;
         }
         r = CONTAINER_OF(link, struct request, link);
@@ -231,21 +240,36 @@ void chain_run_later(struct emu *emu)
 /* ---- taking -------------------------------------------------------------- */
 
 /* Linux's drains count CQEs, so they do not go together with silence. */
-static int drain_refusal(struct emu *emu, const struct request *r)
+static int drain_refusal(struct emu *emu, struct request *r)
 {
+    struct request *first = emu->chain_first;
+
     if (is_quiet(r))
         emu->drain_refused = true;
-    return (r->sqe.flags & IOSQE_IO_DRAIN) != 0 && emu->drain_refused
-               ? -EOPNOTSUPP
-               : 0;
+    if (first == NULL) {
+        r->drains = emu->drain_next;
+        emu->drain_next = false;
+    }
+    if ((r->sqe.flags & IOSQE_IO_DRAIN) == 0)
+        return 0;
+    if (emu->drain_refused)
+        return -EOPNOTSUPP;
+    emu->draining = true;
+    if (first == NULL)
+        r->drains = true;
+    else
+        first->drains = emu->drain_next = true;
+    return 0;
 }
 
 /* Look at a request of a chain, and copy what its caller may take back: 0, or
  * why there will be no such chain. */
 static int member_refusal(struct emu *emu, struct request *r)
 {
-    int error = drain_refusal(emu, r);
+    int error = request_flags_refusal(&r->sqe);
 
+    if (error == 0)
+        error = drain_refusal(emu, r);
     if (error == 0)
         error = request_refusal(&r->sqe);
     if (error != 0)
@@ -253,7 +277,7 @@ static int member_refusal(struct emu *emu, struct request *r)
     r->op = op_find(r->sqe.opcode);
     if (is_limit(r) && (emu->chain_last == NULL || is_limit(emu->chain_last)))
         return -EINVAL;
-    if (emu->chain_first != NULL && r->op->keep != NULL) {
+    if (r->op->keep != NULL) {
         error = r->op->keep(r);
         r->copied = error == 0;
     }

@@ -120,7 +120,8 @@ int copy_in(void *to, uint64_t from, size_t size)
 }
 
 /*
- * Is there a path to be read, as getname() reads it? -EFAULT, -ENAMETOOLONG. To
+ * Is there a path to be read, as getname() reads it? -EFAULT, -ENAMETOOLONG,
+ * -ENOENT: it is empty. To
  * read a string of unknown length safely, let Linux read it: symlinkat() takes
  * the text of the link first, and then fails for the descriptor -1 without
  * having looked anything up.
@@ -130,7 +131,7 @@ int text_check(uint64_t from)
     if (from != (uintptr_t)from || from == 0)
         return -EFAULT;
     if (symlinkat(emu_pointer(from), -1, "x") != 0 &&
-        (errno == EFAULT || errno == ENAMETOOLONG))
+        (errno == EFAULT || errno == ENAMETOOLONG || errno == ENOENT))
         return -errno;
     return 0;
 }

@@ -16,10 +16,20 @@ int epoll_ctl_check(const struct io_uring_sqe *sqe)
     return sqe->buf_index != 0 || sqe->splice_fd_in != 0 ? -EINVAL : 0;
 }
 
+int epoll_ctl_keep(struct request *r)
+{
+    if (r->sqe.len == EPOLL_CTL_DEL)
+        return 0;
+    return copy_in(&r->kept.event, r->sqe.addr, sizeof r->kept.event);
+}
+
 int epoll_ctl_attempt(struct request *r)
 {
-    return emu_result(epoll_ctl(r->sqe.fd, (int)r->sqe.len, (int)r->sqe.off,
-                                emu_pointer(r->sqe.addr)));
+    struct epoll_event *event = r->copied ? &r->kept.event
+                                          : emu_pointer(r->sqe.addr);
+
+    return emu_result(
+        epoll_ctl(r->sqe.fd, (int)r->sqe.len, (int)r->sqe.off, event));
 }
 
 int epoll_wait_check(const struct io_uring_sqe *sqe)

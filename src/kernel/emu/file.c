@@ -213,16 +213,29 @@ int file_statx_check(const struct io_uring_sqe *sqe)
 
 int file_statx_keep(struct request *r)
 {
+    int error;
+
     /* Since Linux 6.11 no path is the empty path. */
     if (r->sqe.addr == 0 && (r->sqe.statx_flags & AT_EMPTY_PATH) != 0) {
         r->kept.path.text = "";
         return 0;
     }
-    return copy_path(r, r->sqe.addr);
+    error = copy_path(r, r->sqe.addr);
+    if (error == -ENOENT && (r->sqe.statx_flags & AT_EMPTY_PATH) != 0) {
+        r->kept.path.text = "";
+        error = 0;
+    }
+    return error;
 }
 
 int file_statx_work(struct request *r)
 {
+    const uint32_t known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT |
+                           AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
+
+    /* statx(2) looks at them only where there is a path. */
+    if (*file_path(r) == '\0' && (r->sqe.statx_flags & ~known) != 0)
+        return -EINVAL;
     /* Not statx(): the C library's declaration promises a result that is not
      * NULL, which here is for Linux to judge. */
     return emu_result(syscall(SYS_statx, r->sqe.fd, file_path(r),

@@ -366,8 +366,6 @@ int files_take(struct emu *emu, struct request *r)
 {
     struct io_uring_sqe *sqe = &r->sqe;
 
-    if ((sqe->flags & IOSQE_FIXED_FILE) != 0 && r->op->no_slot)
-        return -EBADF;
     if ((sqe->flags & IOSQE_FIXED_FILE) != 0 && !r->op->no_file) {
         r->files[0] = file_of(emu, (uint32_t)sqe->fd);
         if (r->files[0] == NULL)

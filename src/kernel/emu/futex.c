@@ -29,7 +29,7 @@ int futex_check(const struct io_uring_sqe *sqe)
 {
     if (sqe->len != 0 || sqe->futex_flags != 0 || sqe->buf_index != 0 ||
         sqe->file_index != 0 || !flags_are_known((uint32_t)sqe->fd) ||
-        !fits_word(sqe->off) || !fits_word(sqe->addr3) || sqe->addr3 == 0)
+        !fits_word(sqe->off) || !fits_word(sqe->addr3))
         return -EINVAL;
     return 0;
 }
@@ -68,8 +68,11 @@ static struct futex_entry *futex_words(struct request *r, unsigned count)
 
 int futex_wait_begin(struct emu *emu, struct request *r)
 {
-    struct futex_entry *words = futex_words(r, 1);
+    struct futex_entry *words;
 
+    if (r->sqe.addr3 == 0)
+        return -EINVAL;
+    words = futex_words(r, 1);
     if (words == NULL)
         return -ENOMEM;
     words[1] = (struct futex_entry){ .value = r->sqe.off,
@@ -78,7 +81,7 @@ int futex_wait_begin(struct emu *emu, struct request *r)
     return futex_sleep(emu, r, 1, (uint32_t)r->sqe.addr3);
 }
 
-int futex_waitv_begin(struct emu *emu, struct request *r)
+int futex_waitv_keep(struct request *r)
 {
     unsigned count = r->sqe.len;
     struct futex_entry *words = futex_words(r, count);
@@ -93,7 +96,17 @@ int futex_waitv_begin(struct emu *emu, struct request *r)
         if (!flags_are_known(words[i].flags) || !fits_word(words[i].value) ||
             words[i].reserved != 0)
             return -EINVAL;
-    return futex_sleep(emu, r, count, UINT32_MAX);
+    return 0;
+}
+
+int futex_waitv_begin(struct emu *emu, struct request *r)
+{
+    int error = r->copied ? 0 : futex_waitv_keep(r);
+
+    if (error != 0)
+        return error;
+    r->copied = true;
+    return futex_sleep(emu, r, r->sqe.len, UINT32_MAX);
 }
 
 /* futex(2) takes a count of 0 for 1; the ring does not. */
@@ -103,6 +116,8 @@ int futex_wake(struct request *r)
     uint32_t flags = (uint32_t)r->sqe.fd;
     int shared_not = (flags & FUTEX2_SHARED_NOT) != 0 ? FUTEX_PRIVATE_FLAG : 0;
 
+    if (r->sqe.addr3 == 0)
+        return -EINVAL;
     if (r->sqe.off == 0)
         return emu_result(syscall(SYS_futex, word, FUTEX_REQUEUE | shared_not,
                                   0, 0, word, 0));

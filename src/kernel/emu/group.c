@@ -412,6 +412,13 @@ uint32_t group_take(const struct request *r, const struct look *look,
     return flags;
 }
 
+bool group_is_ring(const struct request *r)
+{
+    const struct group *group = group_find(r->emu, r->sqe.buf_group);
+
+    return group != NULL && group->is_ring;
+}
+
 /* Is there nothing left in the request's group? */
 bool group_is_empty(const struct request *r)
 {

@@ -80,6 +80,9 @@ struct emu_op {
     bool splices;             /* splice_fd_in is a second one */
     bool opens;               /* for a slot, if file_index says so */
     bool any_result;          /* the worker's answer is never a verdict */
+    bool harmless;            /* an error of the call itself is no failure of
+                                 the request, for its chain and for
+                                 CQE_SKIP_SUCCESS */
     bool chooses;             /* it knows IOSQE_BUFFER_SELECT */
     bool notifies;            /* a notification follows the result */
     bool registered;          /* it may name something of the tables by more
@@ -184,6 +187,7 @@ struct request {
     bool held;
     bool copied;           /* `kept` is filled */
     bool short_is_failure; /* for CQE_SKIP_SUCCESS: Linux fails short ones */
+    bool harmless;         /* likewise: its error is none */
     bool started;          /* connect: is on its way; waitid: has a pidfd */
     bool serial;           /* was given to the pool by EMU_POOL_SERIAL */
     bool at_source;        /* splice: it waits for splice_fd_in */
@@ -194,6 +198,7 @@ struct request {
     bool over;             /* multishot: the present result is the last */
     bool chosen;           /* sqe.addr and len are a buffer of its group */
     bool counted;          /* among emu->unfinished */
+    bool drains;           /* the first of a chain: it waits for all before */
     bool doomed;           /* refused as part of a chain: ends with `result` */
     bool begins;           /* while LATER: is to begin, not to end */
     bool silent;           /* while LATER: ends without a CQE */
@@ -201,6 +206,7 @@ struct request {
         struct vector vector;
         struct kept_message message;
         struct sockaddr_storage name;
+        struct epoll_event event;
         struct kept_path path;
         struct kept_texts texts;
         struct timing timing;
@@ -298,7 +304,8 @@ struct emu {
     struct list later;
     struct list drained; /* what waits behind a drain, by heads of chains */
     uint64_t unfinished; /* requests that have begun, with all of their chain */
-    bool draining;       /* nothing begins before `unfinished` is 0 */
+    bool draining;       /* there was a drain, and not yet all is as before */
+    bool drain_next;     /* what comes next is one, too */
     bool drain_refused;  /* after a request that may be silent, as on Linux */
 
     /* wait.c */
@@ -375,6 +382,7 @@ static inline const struct emu_op *op_find(unsigned opcode)
 int request_init(struct emu *emu);
 void request_deinit(struct emu *emu);
 struct request *request_new(struct emu *emu, const struct io_uring_sqe *sqe);
+int request_flags_refusal(const struct io_uring_sqe *sqe);
 int request_refusal(const struct io_uring_sqe *sqe);
 void request_start(struct emu *emu, struct request *r);
 void request_settle(struct emu *emu, struct request *r, int verdict);
@@ -506,6 +514,7 @@ int group_look(const struct request *r, size_t limit, bool bundle,
 uint32_t group_take(const struct request *r, const struct look *look,
                     size_t bytes);
 int group_hold(struct request *r, size_t limit);
+bool group_is_ring(const struct request *r);
 bool group_is_empty(const struct request *r);
 
 /* pool.c: threads */
@@ -678,6 +687,7 @@ int space_madvise_work(struct request *r);
 
 int path_one_keep(struct request *r);
 int path_two_keep(struct request *r);
+int path_link_keep(struct request *r);
 int path_rename_check(const struct io_uring_sqe *sqe);
 int path_rename_work(struct request *r);
 int path_unlink_check(const struct io_uring_sqe *sqe);
@@ -742,6 +752,7 @@ static inline bool mail_has_come(struct emu *emu)
 int futex_check(const struct io_uring_sqe *sqe);
 int futex_waitv_check(const struct io_uring_sqe *sqe);
 int futex_wait_begin(struct emu *emu, struct request *r);
+int futex_waitv_keep(struct request *r);
 int futex_waitv_begin(struct emu *emu, struct request *r);
 int futex_wake(struct request *r);
 
@@ -753,6 +764,7 @@ void child_after(struct emu *emu, const struct request *r, int result);
 
 int epoll_ctl_check(const struct io_uring_sqe *sqe);
 int epoll_ctl_attempt(struct request *r);
+int epoll_ctl_keep(struct request *r);
 int epoll_wait_check(const struct io_uring_sqe *sqe);
 int epoll_wait_attempt(struct request *r);
 

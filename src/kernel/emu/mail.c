@@ -8,6 +8,7 @@
  * the other's table by whoever passes it, and only told of so.
  */
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/alloc.h"
 #include "kernel/emu/emu.h"
@@ -20,6 +21,14 @@ int mail_check(const struct io_uring_sqe *sqe)
 
     if (sqe->buf_index != 0 || (flags & ~known) != 0)
         return -EINVAL;
+    return 0;
+}
+
+/* What Linux looks at when it knows whom the message is for. */
+static int mail_refusal(const struct io_uring_sqe *sqe)
+{
+    uint32_t flags = sqe->msg_ring_flags;
+
     /* A file that nobody is told of, Linux only passes. */
     if ((flags & IORING_MSG_RING_CQE_SKIP) != 0)
         return -EINVAL;
@@ -40,6 +49,16 @@ int mail_pass(struct request *r)
 
 int mail_send(struct request *r)
 {
+    int error = mail_refusal(&r->sqe);
+
+    /* In a slot there is no emulator. */
+    if ((r->sqe.flags & IOSQE_FIXED_FILE) != 0)
+        return files_look(r->emu, (uint32_t)r->sqe.fd) < 0 ? -EBADF : -EBADFD;
+    if (error != 0) {
+        if (kernel_kind_at(r->sqe.fd) != KERNEL_NONE)
+            return error;
+        return fcntl(r->sqe.fd, F_GETFD) < 0 ? -EBADF : -EBADFD;
+    }
     if (!files_are_passed(&r->sqe))
         return kernel_post_to(r->sqe.fd, r->sqe.off, (int32_t)r->sqe.len,
                               r->sqe.file_index);

@@ -117,12 +117,16 @@ int message_recv(struct request *r)
         return message_finish(
             r, emu_result(recvmsg(r->sqe.fd, emu_pointer(r->sqe.addr), flags)));
     rest = message_rest(kept);
+    rest.msg_flags = 0;
     n = emu_result(recvmsg(r->sqe.fd, &rest, flags));
     if (n >= 0) {
         kept->control_used += rest.msg_controllen;
         message_tell(r, &rest);
     }
-    return message_finish(r, n);
+    n = message_finish(r, n);
+    r->short_is_failure |= (flags & MSG_WAITALL) != 0 &&
+                           (rest.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+    return n;
 }
 
 int message_send(struct request *r)

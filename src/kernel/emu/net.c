@@ -59,14 +59,24 @@ int net_socket_check(const struct io_uring_sqe *sqe)
  * later see net_zc_refusal(). */
 int net_zc_check(const struct io_uring_sqe *sqe)
 {
-    return (sqe->flags & IOSQE_CQE_SKIP_SUCCESS) != 0 || sqe->pad2_ != 0 ||
-                   sqe->addr3 != 0
+    bool message = sqe->opcode == IORING_OP_SENDMSG_ZC;
+    unsigned known = IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_FIXED_BUF |
+                     IORING_SEND_ZC_REPORT_USAGE;
+
+    if ((sqe->flags & IOSQE_CQE_SKIP_SUCCESS) != 0 || sqe->pad2_ != 0 ||
+        sqe->addr3 != 0 || (sqe->ioprio & ~known) != 0)
+        return -EINVAL;
+    return (message ? sqe->addr2 != 0 || sqe->file_index != 0 : sqe->pad3_ != 0)
                ? -EINVAL
                : 0;
 }
 
 bool net_wants_poll_first(const struct io_uring_sqe *sqe)
 {
+    /* Linux's workers do not execute what has several results. */
+    if ((sqe->flags & IOSQE_ASYNC) != 0 && sqe->opcode != IORING_OP_SEND &&
+        request_asks_for_many(sqe))
+        return true;
     switch (sqe->opcode) {
     case IORING_OP_RECV:
     case IORING_OP_SEND:
@@ -109,16 +119,8 @@ bool net_is_connected_kind(int fd)
 int net_zc_refusal(const struct request *r)
 {
     const struct io_uring_sqe *sqe = &r->sqe;
-    unsigned known = IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_FIXED_BUF |
-                     IORING_SEND_ZC_REPORT_USAGE;
     int domain, protocol, error;
 
-    if ((sqe->ioprio & ~known) != 0)
-        return -EINVAL;
-    if (sqe->opcode == IORING_OP_SEND_ZC
-            ? sqe->pad3_ != 0
-            : sqe->addr2 != 0 || sqe->file_index != 0)
-        return -EINVAL;
     error = socket_option(sqe->fd, SO_DOMAIN, &domain);
     if (error == 0)
         error = socket_option(sqe->fd, SO_PROTOCOL, &protocol);
@@ -146,6 +148,19 @@ int net_finish(struct request *r, long n, size_t wanted)
     return (int)(r->done + (uint32_t)n);
 }
 
+/* A message that was cut is a failure if all was asked for. */
+static int net_recv_all(struct request *r, size_t wanted)
+{
+    struct iovec part = { (char *)emu_pointer(r->sqe.addr) + r->done, wanted };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    int n = emu_result(
+        recvmsg(r->sqe.fd, &message, (int)r->sqe.msg_flags | MSG_DONTWAIT));
+
+    n = net_finish(r, n, wanted);
+    r->short_is_failure |= (message.msg_flags & MSG_TRUNC) != 0;
+    return n;
+}
+
 int net_recv(struct request *r)
 {
     size_t wanted = r->sqe.len - r->done;
@@ -153,6 +168,8 @@ int net_recv(struct request *r)
 
     if (request_chooses(r))
         return select_recv(r);
+    if ((r->sqe.msg_flags & MSG_WAITALL) != 0)
+        return net_recv_all(r, wanted);
     n = emu_result(recv(r->sqe.fd, (char *)emu_pointer(r->sqe.addr) + r->done,
                         wanted, (int)r->sqe.msg_flags | MSG_DONTWAIT));
     return net_finish(r, n, wanted);
@@ -274,10 +291,17 @@ static int net_connect_call(struct request *r)
     const struct sockaddr *address =
         r->copied ? (const struct sockaddr *)&r->kept.name
                   : emu_pointer(r->sqe.addr);
+    struct sockaddr_storage name;
+    int result;
 
     if (r->sqe.addr2 > sizeof r->kept.name)
         return -EINVAL;
-    return emu_result(connect(r->sqe.fd, address, (socklen_t)r->sqe.addr2));
+    result = emu_result(connect(r->sqe.fd, address, (socklen_t)r->sqe.addr2));
+    /* Linux reads the address before it looks for the file. */
+    if (result == -EBADF && !r->copied &&
+        copy_in(&name, r->sqe.addr, r->sqe.addr2) != 0)
+        result = -EFAULT;
+    return result;
 }
 
 /* The second connect() on a socket that is on its way collects the outcome:
@@ -311,5 +335,8 @@ int net_shutdown_check(const struct io_uring_sqe *sqe)
 
 int net_shutdown(struct request *r)
 {
-    return emu_result(shutdown(r->sqe.fd, (int)r->sqe.len));
+    int result = emu_result(shutdown(r->sqe.fd, (int)r->sqe.len));
+
+    r->harmless = result != -EBADF && result != -ENOTSOCK;
+    return result;
 }

@@ -29,6 +29,20 @@ int path_two_keep(struct request *r)
     return copy_texts(r, from, 2);
 }
 
+/* The file itself may be meant by its descriptor alone. */
+int path_link_keep(struct request *r)
+{
+    bool empty = (r->sqe.hardlink_flags & AT_EMPTY_PATH) != 0 &&
+                 text_check(r->sqe.addr) == -ENOENT;
+    const uint64_t from[2] = { empty ? r->sqe.addr2 : r->sqe.addr,
+                               r->sqe.addr2 };
+    int error = copy_texts(r, from, 2);
+
+    if (error == 0 && empty)
+        r->kept.texts.text[0] = "";
+    return error;
+}
+
 static const char *path_first(const struct request *r)
 {
     return r->kept.texts.text[0];

@@ -14,6 +14,7 @@
  * OVERFLOW says that there are such, as on Linux.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 
@@ -271,21 +272,35 @@ static bool request_knows_ioprio(const struct io_uring_sqe *sqe)
     }
 }
 
-/* 0, or why this request is not even tried. */
-int request_refusal(const struct io_uring_sqe *sqe)
+/* 0, or why Linux does not even look at the rest of it. */
+int request_flags_refusal(const struct io_uring_sqe *sqe)
 {
     const struct emu_op *op = op_find(sqe->opcode);
     unsigned flags = IOSQE_FIXED_FILE | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS |
                      IOSQE_BUFFER_SELECT | IOSQE_IO_LINK | IOSQE_IO_HARDLINK |
                      IOSQE_IO_DRAIN;
 
-    if (op == NULL || (sqe->flags & ~flags) != 0 || sqe->personality != 0)
+    if (op == NULL || (sqe->flags & ~flags) != 0)
         return -EINVAL;
-    if (UNLIKELY(sqe->ioprio != 0) && !request_knows_ioprio(sqe))
+    return (sqe->flags & IOSQE_BUFFER_SELECT) != 0 && !op->chooses ? -EOPNOTSUPP
+                                                                   : 0;
+}
+
+/* 0, or why this request is not even tried. */
+int request_refusal(const struct io_uring_sqe *sqe)
+{
+    int error = request_flags_refusal(sqe);
+    const struct emu_op *op = op_find(sqe->opcode);
+
+    if (error != 0)
+        return error;
+    if (sqe->personality != 0 ||
+        (sqe->ioprio != 0 && !request_knows_ioprio(sqe)))
         return -EINVAL;
-    if ((sqe->flags & IOSQE_BUFFER_SELECT) != 0 && !op->chooses)
-        return -EOPNOTSUPP;
-    return op->check != NULL ? op->check(sqe) : 0;
+    error = op->check != NULL ? op->check(sqe) : 0;
+    if (error == 0 && (sqe->flags & IOSQE_FIXED_FILE) != 0 && op->no_slot)
+        error = -EBADF;
+    return error;
 }
 
 void request_start(struct emu *emu, struct request *r)
@@ -303,6 +318,11 @@ void request_start(struct emu *emu, struct request *r)
         verdict = files_take(emu, r);
         if (verdict == 0)
             verdict = buffers_take(emu, r);
+        if (verdict == -EFAULT && fcntl(r->sqe.fd, F_GETFD) < 0)
+            verdict = -EBADF;
+        /* Of a send without copying Linux looks at the socket first. */
+        if (verdict == -EFAULT && op->notifies && net_zc_refusal(r) != 0)
+            verdict = net_zc_refusal(r);
         if (verdict != 0) {
             request_complete(emu, r, verdict);
             return;
@@ -574,7 +594,20 @@ static SELDOM bool request_failed(const struct request *r, int result)
     if (result == -ETIME && r->sqe.opcode == IORING_OP_TIMEOUT &&
         (r->sqe.timeout_flags & IORING_TIMEOUT_ETIME_SUCCESS) != 0)
         return false;
+    if (r->harmless)
+        return false;
     return result < 0 || r->short_is_failure;
+}
+
+/* Into its slot, if that is asked for. What fails there does not fail a
+ * SOCKET. */
+static int request_settle_file(struct emu *emu, struct request *r, int result)
+{
+    int settled = files_settle(emu, r, result);
+
+    r->harmless = result >= 0 && settled < 0 &&
+                  r->sqe.opcode == IORING_OP_SOCKET;
+    return settled;
 }
 
 /* The one end of every request that has begun. */
@@ -585,7 +618,7 @@ void request_complete(struct emu *emu, struct request *r, int result)
 
     ASSERT(r->place == EMU_NEW && !list_is_linked(&r->link));
     if (UNLIKELY(op != NULL && op->opens))
-        result = files_settle(emu, r, result);
+        result = request_settle_file(emu, r, result);
     request_let_go(emu, r);
     if (UNLIKELY(r->keeps[0] || r->keeps[1]))
         keep_end(emu, r);

@@ -24,6 +24,7 @@
 
 #include "kernel/emu/internal.h"
 
+#define RW_FLAGS 0x1ffU    /* that there are, up to RWF_NOSIGNAL (6.18) */
 #define RW_MAX 0x7ffff000U /* Linux moves no more by one request */
 
 /* A class that there is, and no level without one. The request is done at the
@@ -227,7 +228,8 @@ static int rw_attempt(struct request *r, bool write)
         if (result == -EAGAIN)
             return r->done > 0 ? EMU_POOL : EMU_WAIT;
         if (result == -EOPNOTSUPP)
-            return rw_slow_lane(r, write);
+            return (r->sqe.rw_flags & ~RW_FLAGS) != 0 ? result
+                                                      : rw_slow_lane(r, write);
     } while (!rw_is_over(r, result, stream, &answer));
     return answer;
 }

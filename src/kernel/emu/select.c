@@ -113,6 +113,9 @@ int select_read(struct request *r)
     r->sqe.addr = addr;
     r->sqe.len = len;
     r->over = verdict == 0;
+    /* Of many, the end is none that fails the request. */
+    if (r->over && r->multishot)
+        r->short_is_failure = false;
     /* As on Linux, the end costs a single read its buffer. */
     if (verdict > 0 || (verdict == 0 && !r->multishot))
         r->cqe_flags = group_take(r, &look, (size_t)verdict);
@@ -265,8 +268,12 @@ int select_recvmsg(struct request *r)
 
 int select_send(struct request *r)
 {
-    int error = group_hold(r, r->sqe.len);
+    /* Of a list's buffer Linux sends all. */
+    size_t limit = group_is_ring(r) ? r->sqe.len : 0;
+    int error = select_failed(r, 0);
 
+    if (error == 0)
+        error = group_hold(r, limit);
     return error != 0 ? select_failed(r, error) : net_send(r);
 }
 

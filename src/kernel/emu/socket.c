@@ -46,8 +46,11 @@ int socket_bind_check(const struct io_uring_sqe *sqe)
 
 int socket_bind(struct request *r)
 {
-    return emu_result(
-        bind(r->sqe.fd, emu_pointer(r->sqe.addr), (socklen_t)r->sqe.addr2));
+    const struct sockaddr *address =
+        r->copied ? (const struct sockaddr *)&r->kept.name
+                  : emu_pointer(r->sqe.addr);
+
+    return emu_result(bind(r->sqe.fd, address, (socklen_t)r->sqe.addr2));
 }
 
 int socket_listen_check(const struct io_uring_sqe *sqe)

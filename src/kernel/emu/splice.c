@@ -149,6 +149,13 @@ static int splice_wait(struct request *r, const struct ends *ends)
     return wait_for(r, ends, !end_is_ready(&ends->in, POLLIN));
 }
 
+/* Less than was asked for is a failure, for those behind it in a chain. */
+static int splice_end(struct request *r, int result)
+{
+    r->short_is_failure = result < 0 || (uint32_t)result != r->sqe.len;
+    return result;
+}
+
 int splice_attempt(struct request *r)
 {
     struct ends ends;
@@ -168,7 +175,8 @@ int splice_attempt(struct request *r)
     if ((ends.in.pipe || ends.in.nonblocking) &&
         (ends.out.pipe || ends.out.nonblocking)) {
         result = splice_quietly(r, r->sqe.len);
-        return result == -EAGAIN ? splice_wait(r, &ends) : result;
+        return result == -EAGAIN ? splice_wait(r, &ends)
+                                 : splice_end(r, result);
     }
     if (!end_is_ready(&ends.in, POLLIN))
         return wait_for(r, &ends, true);
@@ -189,7 +197,7 @@ int splice_work(struct request *r)
         size = PIPE_BUF;
     result = splice_quietly(r, size);
     if (result != -EAGAIN)
-        return result;
+        return splice_end(r, result);
     return is_impatient(r, &ends, r->at_source) ? -EAGAIN : EMU_WAIT;
 }
 

@@ -250,8 +250,8 @@ int timeout_remove_check(const struct io_uring_sqe *sqe)
                                   IORING_TIMEOUT_IMMEDIATE_ARG
                             : 0;
 
-    if (sqe->buf_index != 0 || sqe->len != 0 || sqe->splice_fd_in != 0 ||
-        (flags & ~known) != 0)
+    if ((sqe->flags & IOSQE_FIXED_FILE) != 0 || sqe->buf_index != 0 ||
+        sqe->len != 0 || sqe->splice_fd_in != 0 || (flags & ~known) != 0)
         return -EINVAL;
     return 0;
 }

@@ -360,6 +360,8 @@ static void waiter_end(struct emu *emu, struct waiter *w)
     r->place = EMU_NEW;
     if (r->sqe.opcode == IORING_OP_FUTEX_WAIT && result > 0)
         result = 0;
+    /* As on Linux, what is behind it in a chain goes on. */
+    r->harmless = result == -ECANCELED;
     request_complete(emu, r, result);
 }
 
