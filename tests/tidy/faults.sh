@@ -21,7 +21,7 @@ rows_of()
 
 each_fault_applies()
 {
-    for patch in "$1"/tests/faults/*.patch; do
+    for patch in "$1"/tests/faults/*.patch "$1"/fuzz/faults/*.patch; do
         applies "$1" "$patch" ||
             echo "$(basename "$patch") does not apply: $(head -n 1 "$work/said")"
     done

@@ -54,7 +54,7 @@ plant()
     copy=$work/copy
     rm -rf "$copy"
     mkdir "$copy"
-    for part in include src compat tools examples bench tests docs packaging; do
+    for part in include src compat tools examples bench fuzz tests docs packaging; do
         [ ! -e "$root/$part" ] || cp -R "$root/$part" "$copy/"
     done
 }

@@ -8,7 +8,7 @@
 
 sources()
 {
-    (cd "$1" && find include src compat tools examples bench tests \
+    (cd "$1" && find include src compat tools examples bench fuzz tests \
         -name '*.[ch]' 2> /dev/null | sort)
 }
 
