@@ -153,8 +153,11 @@ bool wait_must_queue(struct emu *emu, const struct request *r)
         return true;
     /* Only a guess that spares a useless receive: epoll knows better. Where
      * much goes on it is wrong more often than not: the peer has answered
-     * before it is its turn again, and a wait costs more than a try. */
-    return state->drained && !state->brisk && r->sqe.opcode == IORING_OP_RECV;
+     * before it is its turn again, and a wait costs more than a try. One that
+     * has no buffer to choose ends at once. */
+    if (!state->drained || state->brisk || r->sqe.opcode != IORING_OP_RECV)
+        return false;
+    return !request_chooses(r) || !group_is_empty(r);
 }
 
 static uint32_t wait_interest(const struct fd_state *state)
