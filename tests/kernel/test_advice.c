@@ -219,6 +219,28 @@ RING_TEST(S7_Q4_A12_a_limit_moves)
     kernel->class->destroy(kernel); /* with one in flight */
 }
 
+/* A thread of Linux's takes the requests, also this one. */
+RING_TEST(S7_Q4_A12_a_limit_with_sqpoll)
+{
+    struct kernel_options options = { .entries = 8, .ring.sqpoll = true };
+    struct kernel *kernel;
+    uint64_t deadline_ns;
+
+    if (!test_has("sqpoll", 5, 13))
+        TEST_SKIP("Linux gives it to all from 5.13 on");
+    CHECK_OK(setenv("GYRE_LINUX_RELEASE", "5.15.50", 1));
+    CHECK_OK(uring_open(&kernel, &options));
+    CHECK_OK(kernel->class->attach(kernel));
+    put_nop(kernel, 5);
+    deadline_ns = now(kernel) + 2 * MS;
+    CHECK_EQ(enter(kernel, 1, 1, deadline_ns), 1);
+    CHECK_EQ(next(kernel).user_data, 5u << 4);
+    wait_until(kernel, deadline_ns);
+    CHECK_GE(now(kernel), deadline_ns);
+    wait_until(kernel, deadline_ns + MS);
+    kernel->class->destroy(kernel);
+}
+
 /* ---- the ring as a whole ------------------------------------------------- */
 
 /* Another reason comes first: what was not allowed need not be trusted. */

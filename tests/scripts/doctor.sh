@@ -53,7 +53,7 @@ member()
 
 [ -x "$gyre" ] || { echo "doctor.sh: $gyre: build it first" >&2; exit 1; }
 
-unset GYRE_KERNEL GYRE_WITHOUT
+unset GYRE_KERNEL GYRE_WITHOUT GYRE_WITH GYRE_LINUX_RELEASE
 "$gyre" doctor --json >"$work/json"
 check W1_doctor_ends_with_0 "exit code $?" [ $? -eq 0 ]
 if command -v python3 >/dev/null 2>&1; then
@@ -75,6 +75,30 @@ check W1_doctor_knows_what_gyre_has_calls_for "$(members_of wrapped)" \
 GYRE_WITHOUT=recv_multishot "$gyre" doctor --json >"$work/less"
 check W1_S4_doctor_tells_the_flags_of_opcodes "$(cat "$work/less")" \
     grep -q '"recv_multishot": *false' "$work/less"
+
+# The faults of a release, and what is done about each.
+# advice RELEASE: "NAME STATE" of each piece that is about it.
+advice()
+{
+    GYRE_LINUX_RELEASE=$1 "$gyre" doctor --json 2>/dev/null |
+        sed -n '/^  "advice": \[/,/^  \]/p' |
+        sed -n 's/^ *"\(name\|state\)": "\(.*\)",\{0,1\}$/\2/p' | paste -d' ' - -
+}
+advice 6.14.8 >"$work/advice"
+check S7_doctor_tells_the_advice_for_this_linux "$(cat "$work/advice")" \
+    grep -q '^bundle_order taken$' "$work/advice"
+advice 6.15.5 >"$work/advice"
+check S7_doctor_tells_no_more_than_that "$(cat "$work/advice")" \
+    [ "$(grep -c -e bundle_order -e reads_fill_up "$work/advice")" -eq 0 ]
+GYRE_WITH=recv_bundle advice 6.14.8 >"$work/advice"
+check S7_doctor_tells_what_is_overruled "$(cat "$work/advice")" \
+    grep -q '^bundle_order not taken$' "$work/advice"
+advice 5.15.75 >"$work/advice"
+check S7_doctor_tells_why_there_is_no_ring "$(cat "$work/advice")" \
+    grep -q '^poll_loses taken$' "$work/advice"
+GYRE_LINUX_RELEASE=6.14.8 "$gyre" doctor >"$work/text"
+check S7_doctor_tells_people_the_source "$(cat "$work/text")" \
+    grep -q 'liburing#1409' "$work/text"
 "$gyre" doctor >"$work/text"
 check W1_doctor_speaks_to_people "$(head -n 5 "$work/text")" \
     grep -q '^kernel  *\(uring\|emu\)$' "$work/text"

@@ -70,13 +70,14 @@ static int wait_limited(struct uring *uring, unsigned want,
 int uring_enter_limited(struct uring *uring, unsigned submit, unsigned want,
                         uint64_t deadline_ns)
 {
-    struct sq *sq = &uring->kernel.sq;
+    const struct kernel *kernel = &uring->kernel;
     int taken = 0;
 
-    if (submit > 0 || sq_used(sq) != 0)
+    if (submit > 0)
         taken = uring_enter_plain(uring, submit, 0);
-    /* Behind SQEs that are not taken no request of ours can go in. */
-    if (taken < 0 || sq_used(sq) != 0)
+    /* Behind SQEs that are not taken no request of ours can go in, unless a
+     * thread of Linux's takes them. */
+    if (taken < 0 || (sq_used(&kernel->sq) != 0 && !kernel->sq_thread))
         return taken;
     int err = wait_limited(uring, want, deadline_ns);
 
