@@ -185,3 +185,29 @@ KERNEL_TEST2(S6_D9_a_message_that_was_cut_is_a_failure)
     close_pair(fds);
     world_close(k);
 }
+
+/* The emulator knows that a receive has emptied the socket, and spares the next
+ * one its first try; but what has no buffer has nothing to wait for. */
+KERNEL_TEST2(S6_C1_a_receive_without_buffers_ends_behind_a_short_one)
+{
+    struct kernel *k = open_kernel();
+    struct io_uring_sqe *sqe;
+    char bytes[16];
+    int fds[2], waiting, results[3];
+
+    make_pair(SOCK_STREAM, fds);
+    put(k, IORING_OP_RECV, fds[0], bytes, sizeof bytes, ID(1));
+    enter(k, 0);
+    waiting = (int)cq_ready(&k->cq);
+    CHECK_EQ(waiting, 0);
+    CHECK_EQ(write(fds[1], "abc", 3), 3);
+    results_of(k, 1, results);
+    CHECK_EQ(results[1], 3);
+    sqe = put(k, IORING_OP_RECV, fds[0], NULL, sizeof bytes, ID(2));
+    sqe->flags = IOSQE_BUFFER_SELECT;
+    sqe->buf_group = 77;
+    results_of(k, 1, results);
+    CHECK_ERR(results[2], -ENOBUFS);
+    close_pair(fds);
+    world_close(k);
+}
