@@ -33,9 +33,13 @@ static int set_stream(struct maker *m, struct item *item, int end, bool out)
     if (end == EVENT2)
         item->claims |= CLAIM_BOTH(EVENT2) | CLAIM_IN(EPOLL);
     item->loose |= is_event(end);
-    /* Linux takes RWF_NOWAIT from a pipe that was spliced. */
-    item->loose |= end >= PIPE_R && end <= PIPE2_W &&
-                   (m->program->options & OPTION_SPLICES) != 0;
+    /* Linux takes RWF_NOWAIT from a pipe that was spliced. And who waits for
+     * it may be a splice, with another end. */
+    if (end >= PIPE_R && end <= PIPE2_W &&
+        (m->program->options & OPTION_SPLICES) != 0) {
+        item->loose = true;
+        item->objects |= OBJECT(PIPE_R) | OBJECT(PIPE2_R) | OBJECT(FILE_G);
+    }
     item->waits = true;
     return end;
 }
