@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -176,5 +177,35 @@ TEST(emu_threads_take_no_signals)
 
     put(k, KERNEL_OP_CALL, -1, (void *)(uintptr_t)blocked_signals, 0, 1);
     expect(k, 1, 1);
+    world_close(k);
+}
+
+/* RWF_NOWAIT or not, the call that makes a direct transfer waits for the disk:
+ * the owner may not make it. */
+TEST(B2_emu_direct_transfers_are_made_by_a_thread)
+{
+    enum { PAGE = 4096 };
+    static _Alignas(PAGE) unsigned char page[PAGE];
+    struct kernel *k = world_open(8, 0, 2);
+    struct kernel_pool pool;
+    char path[512];
+    int plain = make_file("file", 2 * PAGE);
+    int fd;
+
+    snprintf(path, sizeof path, "%s/file", test_directory());
+    fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+    if (fd < 0)
+        test_skip("no direct transfers to files of this file system");
+    k->class->pool(k, &pool);
+    CHECK_EQ(pool.threads, 0u);
+    put(k, IORING_OP_READ, fd, page, PAGE, 1);
+    expect(k, 1, PAGE);
+    k->class->pool(k, &pool);
+    CHECK_EQ(pool.threads, 1u);
+    CHECK_EQ(page[7], file_byte(7));
+    put(k, IORING_OP_WRITE, fd, page, PAGE, 2);
+    expect(k, 2, PAGE);
+    close(fd);
+    close(plain);
     world_close(k);
 }

@@ -5,7 +5,7 @@
  * The first try is preadv2() or pwritev2() with RWF_NOWAIT, which answers from
  * the page cache, a pipe or a socket, or says EAGAIN. Then it depends: epoll
  * accepts pipes and sockets, and refuses files (EPERM), whose disk has to be
- * waited for on a thread.
+ * waited for on a thread. Direct transfers go there at once.
  *
  * As on Linux, a short transfer of a stream is a result, and one of a file goes
  * on until all is done or the file ends. A descriptor without a position
@@ -218,11 +218,32 @@ static int rw_slow_lane(struct request *r, bool write)
     return answer;
 }
 
+/*
+ * A transfer past the page cache waits for the disk in the call that makes it:
+ * RWF_NOWAIT keeps Linux from waiting for room in the disk's queue, and not for
+ * that. Such a transfer is aligned, so the others need not ask what they are.
+ */
+static bool rw_is_direct(const struct request *r)
+{
+    enum { SECTOR_MASK = 511 };
+    uint64_t place = r->sqe.off != UINT64_MAX ? r->sqe.off : 0;
+    int flags;
+
+    if (!rw_is_vectored(r))
+        place |= r->sqe.addr | r->sqe.len;
+    if ((place & SECTOR_MASK) != 0 || r->sqe.len == 0)
+        return false;
+    flags = fcntl(r->sqe.fd, F_GETFL);
+    return flags >= 0 && (flags & O_DIRECT) != 0 && rw_is_file(r->sqe.fd);
+}
+
 static int rw_attempt(struct request *r, bool write)
 {
     bool stream = false;
     int result, answer;
 
+    if (rw_is_direct(r) && !request_is_impatient(&r->sqe))
+        return EMU_POOL;
     do {
         result = rw_once(r, write, RWF_NOWAIT, &stream);
         if (result == -EAGAIN)
