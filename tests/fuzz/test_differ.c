@@ -14,8 +14,8 @@
 #include "kernel/choose.h"
 #include "runner/test.h"
 
-/* An older Linux looks at some mistakes when it executes a request, and not when
- * it takes it, or the other way round: of chains that decides all. */
+/* An older Linux looks at some mistakes when it executes a request, not when it
+ * takes it, or the other way round: in chains that decides all. */
 static void need_ring(void)
 {
     struct kernel_options options = { .entries = 4 };
