@@ -122,7 +122,7 @@ enum ring_feature {
     RING_STREAM_READS,
     RING_BLOCK_DISCARD,
     RING_FEATURE_COUNT,
-    RING_OP_FEATURE_FIRST = RING_ACCEPT_MULTISHOT, /* those of opcodes */
+    RING_OP_FEATURE_FIRST = RING_TIMEOUT_CLOCKS, /* those of opcodes */
 };
 
 /* False if GYRE_WITHOUT names it, or advice is against it. Says nothing about
