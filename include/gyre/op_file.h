@@ -36,8 +36,9 @@ GYRE_API void gyre_op_writev(gyre_op *op, int fd, const struct iovec *iov,
                              unsigned count, uint64_t offset);
 
 /* Likewise, with the RWF_ flags of preadv2(2): -EAGAIN with RWF_NOWAIT,
- * -EOPNOTSUPP for what this Linux or this file does not know. For one buffer
- * use one vector. since 5.1 */
+ * -EOPNOTSUPP for what this Linux or this file does not know. RWF_HIPRI is for
+ * loops with gyre_ring_options.iopoll. For one buffer use one vector. since 5.1
+ */
 GYRE_API void gyre_op_readv2(gyre_op *op, int fd, const struct iovec *iov,
                              unsigned count, uint64_t offset, int flags);
 GYRE_API void gyre_op_writev2(gyre_op *op, int fd, const struct iovec *iov,

@@ -100,6 +100,18 @@ typedef struct gyre_ring_options {
     /* Requests of 64 bytes, and of 128 where an op is a gyre_op128. Not both of
      * them. since 6.19 */
     bool mixed_sqes;
+
+    /* Reads and writes with RWF_HIPRI (gyre_op_readv2() and its kin) are done
+     * by a second ring, whose disks are asked for results instead of telling by
+     * an interrupt: less delay, at the price of a processor, for the loop does
+     * not sleep meanwhile. They need files open with O_DIRECT on disks that
+     * have queues for it (NVMe: nvme.poll_queues); others end with -EOPNOTSUPP,
+     * as do those on slots. They cannot be cancelled: each goes on to its end.
+     * Without this option, and on a restricted loop, RWF_HIPRI is -EINVAL. */
+    bool iopoll;
+    /* And the thread sleeps for half of the time that is to be expected before
+     * it asks. since 6.13 */
+    bool hybrid_iopoll;
 } gyre_ring_options;
 
 #ifdef __cplusplus

@@ -117,8 +117,8 @@ struct kernel_class {
     int (*await_taken)(struct kernel *kernel);
 
     /* Give SQEs whose route is SIDE, one or a whole chain, to the co-processor,
-     * which copies them. 0, or a negative errno: then there is no CQE. NULL: no
-     * SIDE routes. */
+     * which copies them; or one to the ring that is polled: then 1. 0, or a
+     * negative errno: then there is no CQE. NULL: no SIDE routes. */
     int (*side)(struct kernel *kernel, const struct io_uring_sqe *sqes,
                 unsigned count);
 
@@ -199,7 +199,11 @@ struct kernel {
     const struct kernel_class *class;
     struct sq sq;
     struct cq cq;
-    struct cq *side_cq; /* the co-processor's results, or NULL */
+    struct cq *side_cq;   /* the co-processor's results, or NULL */
+    struct cq *polled_cq; /* those of polled requests, or NULL */
+
+    /* enter() brings results that nothing else does, so it does not sleep. */
+    bool polling;
 
     /* enter() may have slept; the owner sets it back. */
     bool slept;

@@ -119,6 +119,8 @@ static const char *asked_of_linux(const gyre_ring_options *asked)
                "or set best_effort";
     if (asked->big_cqes || asked->mixed_cqes)
         return asked->big_cqes ? "big_cqes" NO_RING : "mixed_cqes" NO_RING;
+    if (asked->iopoll || asked->hybrid_iopoll)
+        return asked->iopoll ? "iopoll" NO_RING : "hybrid_iopoll" NO_RING;
     if (asked->big_sqes || asked->mixed_sqes)
         return asked->big_sqes ? "big_sqes" NO_RING : "mixed_sqes" NO_RING;
     if (asked->spin_us != 0)

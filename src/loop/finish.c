@@ -451,6 +451,8 @@ unsigned loop_dispatch(gyre_loop *loop, unsigned limit)
     taken = loop_dispatch_cq(loop, &kernel->cq, limit);
     if (UNLIKELY(kernel->side_cq != NULL))
         taken += loop_dispatch_cq(loop, kernel->side_cq, limit);
+    if (UNLIKELY(kernel->polled_cq != NULL))
+        taken += loop_dispatch_cq(loop, kernel->polled_cq, limit);
     if (UNLIKELY(loop->silent > 0))
         chains_settle(loop);
     if (UNLIKELY(loop->after_batch != NULL))

@@ -141,6 +141,14 @@ const struct option_row option_table[] = {
       "two "
       "places of `entries`, of which there are at least two.",
       "–" },
+    { "iopoll", FLAG(ring.iopoll), "no", "any",
+      "Reads and writes with `RWF_HIPRI` are polled for, by a second ring.",
+      "Refused by the emulator. Needs `O_DIRECT` and a disk with queues for "
+      "it: else such a read ends with `-EOPNOTSUPP`.",
+      "–" },
+    { "hybrid_iopoll", FLAG(ring.hybrid_iopoll), "no", "6.13",
+      "And half of the expected time is slept.",
+      "Refused without `iopoll`, and by the emulator.", "–" },
 };
 const size_t option_count = ARRAY_SIZE(option_table);
 

@@ -255,7 +255,7 @@ static void op_start_beside(gyre_loop *loop, gyre_op *op)
         return;
     }
     op->flags_ |= OP_SIDE;
-    counter_add(&loop->emulated, 1);
+    counter_add(&loop->emulated, err == 0); /* not what is polled for */
     op_take_off(loop, op);
     loop_count_flying(loop, 1);
 }

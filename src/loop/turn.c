@@ -85,7 +85,8 @@ static bool loop_has_work(const gyre_loop *loop)
 static bool kernel_has_results(const struct kernel *kernel)
 {
     return cq_ready(&kernel->cq) > 0 ||
-           (kernel->side_cq != NULL && cq_ready(kernel->side_cq) > 0);
+           (kernel->side_cq != NULL && cq_ready(kernel->side_cq) > 0) ||
+           (kernel->polled_cq != NULL && cq_ready(kernel->polled_cq) > 0);
 }
 
 bool loop_is_done(gyre_loop *loop)
@@ -221,7 +222,8 @@ static uint64_t loop_sleep_until(gyre_loop *loop)
 /* Is there something that only entering the kernel would bring? */
 static bool kernel_has_more(const struct kernel *kernel)
 {
-    return (sq_flags(&kernel->sq) &
+    return kernel->polling ||
+           (sq_flags(&kernel->sq) &
             (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
 }
 

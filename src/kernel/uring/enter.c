@@ -21,6 +21,7 @@
 
 #include "base/assert.h"
 #include "kernel/emu/emu.h"
+#include "kernel/uring/polled.h"
 #include "kernel/uring/uring.h"
 #include "ring/syscalls.h"
 
@@ -192,6 +193,8 @@ int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
 
     if (!uring_is_owner(uring))
         return -EEXIST;
+    if (UNLIKELY(kernel->polling) && polled_enter(uring))
+        deadline_ns = KERNEL_NO_WAIT;
     if (UNLIKELY(uring->side != NULL) &&
         (sq_flags(&uring->side->sq) & IORING_SQ_CQ_OVERFLOW) != 0)
         emu_progress(uring->side);

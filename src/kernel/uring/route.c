@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "kernel/emu/emu.h"
+#include "kernel/uring/polled.h"
 #include "kernel/uring/uring.h"
 
 enum field {
@@ -326,6 +327,9 @@ enum kernel_route uring_look(struct kernel *kernel, struct io_uring_sqe *sqe)
         return look_at_message(uring, sqe, beside);
     if (is_big(sqe->opcode))
         return look_at_big(uring, sqe);
+    if (UNLIKELY(polled_wants(uring, sqe)))
+        return (sqe->flags & IOSQE_BUFFER_SELECT) != 0 ? KERNEL_ROUTE_REFUSED
+                                                       : KERNEL_ROUTE_SIDE;
     if (sqe->opcode == IORING_OP_READ_MULTISHOT && uring->reads_again)
         return read_again(sqe) ? KERNEL_ROUTE_REPEAT : beside;
     for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
@@ -354,6 +358,12 @@ bool uring_side_has(struct kernel *kernel, const struct io_uring_sqe *sqe)
            (named & ~flags_beside(uring_of(kernel))) == 0 &&
            (kernel->files_emulated || !emu_names_slot(sqe));
 }
+
+/* What may be polled for. */
+static const uint8_t polled_ops[] = {
+    IORING_OP_READ,   IORING_OP_WRITE,      IORING_OP_READV,
+    IORING_OP_WRITEV, IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED,
+};
 
 void uring_fill_routes(struct uring *uring)
 {
@@ -392,4 +402,7 @@ void uring_fill_routes(struct uring *uring)
             route[needs[i].opcode] = KERNEL_ROUTE_LOOK;
     }
     fill_big_routes(uring);
+    for (size_t i = 0; uring->polled.fd >= 0 && i < ARRAY_SIZE(polled_ops); i++)
+        if (route[polled_ops[i]] == KERNEL_ROUTE_SQ)
+            route[polled_ops[i]] = KERNEL_ROUTE_LOOK;
 }

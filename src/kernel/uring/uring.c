@@ -24,6 +24,7 @@
 #include "kernel/options.h"
 #include "kernel/restrict.h"
 #include "kernel/thread.h"
+#include "kernel/uring/polled.h"
 #include "kernel/uring/uring.h"
 #include "kernel/uring/wanted.h"
 #include "kernel/uring/workers.h"
@@ -84,6 +85,8 @@ static int uring_attach(struct kernel *kernel)
     ASSERT(uring->owner == NULL);
     int err = ring_enable(&uring->ring);
 
+    if (err == 0 && uring->polled.fd >= 0)
+        err = ring_enable(&uring->polled);
     if (err < 0)
         return err;
     uring->owner = &this_thread;
@@ -115,6 +118,13 @@ static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqes,
         if (UNLIKELY(sqes[i].personality != 0) ||
             (UNLIKELY(emu_names_slot(&sqes[i])) && !kernel->files_emulated))
             return -EOPNOTSUPP;
+    if (UNLIKELY(uring->polled.fd >= 0) && count == 1) {
+        if (polled_wants(uring, sqes))
+            return polled_submit(uring, sqes) < 0 ? -EAGAIN : 1;
+        /* What is polled cannot be cancelled, and there is nothing else. */
+        if (uring->side == NULL && sqes->user_data == KERNEL_TAG_CANCEL)
+            return 0;
+    }
     int err = uring_side_need(uring);
 
     return err != 0 ? err : emu_submit(uring->side, sqes, count);
@@ -128,8 +138,7 @@ static void uring_internal(struct kernel *kernel,
 
 static int uring_try_now(struct kernel *kernel, const struct io_uring_sqe *sqe)
 {
-    (void)kernel;
-    return emu_try(sqe);
+    return polled_wants(uring_of(kernel), sqe) ? -EAGAIN : emu_try(sqe);
 }
 
 static int uring_register(struct kernel *kernel, unsigned opcode, void *arg,
@@ -251,6 +260,7 @@ static void uring_destroy(struct kernel *kernel)
     }
     if (uring->side != NULL)
         uring->side->class->destroy(uring->side);
+    ring_close(&uring->polled);
     ring_close(&uring->ring);
     uring_waits_free(uring);
     close_if_open(atomic_load(&uring->host_fd));
@@ -295,6 +305,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
         return -ENOMEM;
     atomic_init(&uring->host_fd, -1);
     uring->ring.fd = -1;
+    uring->polled.fd = -1;
     uring->wake_fd = -1;
     uring->event_fd = -1;
     int err = kernel_options_resolve(&uring->options, options, NULL);
@@ -306,6 +317,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
         err = uring->wake_fd < 0 ? uring->wake_fd : 0;
     }
     if (err < 0) {
+        ring_close(&uring->polled);
         ring_close(&uring->ring);
         uring_waits_free(uring);
         alloc_free(uring);
@@ -321,6 +333,7 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
         .class = &uring_class,
         .sq = uring->ring.sq,
         .cq = uring->ring.cq,
+        .polled_cq = uring->polled.fd >= 0 ? &uring->polled.cq : NULL,
         .setup_flags = uring->ring.setup_flags,
         .features = uring->ring.features,
         .ring_fd = uring->ring.fd,

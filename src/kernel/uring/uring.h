@@ -49,6 +49,7 @@ enum watch_state {
 struct uring {
     struct kernel kernel;
     struct ring ring;
+    struct ring polled; /* see polled.h; closed if there is none */
     struct kernel_options options;
     unsigned register_opcodes; /* of io_uring_register(2), that Linux knows */
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "kernel/options.h"
+#include "kernel/uring/polled.h"
 #include "kernel/uring/workers.h"
 #include "ring/syscalls.h"
 
@@ -253,6 +254,28 @@ static void mixed_sqes_want(const gyre_ring_options *asked,
         wanted->entries = SQE_BIG_PLACES;
 }
 
+/* ---- polled requests ----------------------------------------------------- */
+
+static bool iopoll_is_asked(const gyre_ring_options *asked)
+{
+    return asked->iopoll;
+}
+
+static void iopoll_drop(gyre_ring_options *asked)
+{
+    asked->iopoll = false;
+}
+
+static bool hybrid_iopoll_is_asked(const gyre_ring_options *asked)
+{
+    return asked->hybrid_iopoll;
+}
+
+static void hybrid_iopoll_drop(gyre_ring_options *asked)
+{
+    asked->hybrid_iopoll = false;
+}
+
 /* ---- the table ----------------------------------------------------------- */
 
 /* A member that needs another comes after it. */
@@ -298,6 +321,12 @@ static const struct option options[] = {
       "out, or set best_effort" },
     { mixed_sqes_is_asked, mixed_sqes_drop, mixed_sqes_want, NULL,
       "mixed_sqes: since Linux 6.19, and not beside big_sqes, which serves "
+      "before that" },
+    { iopoll_is_asked, iopoll_drop, NULL, polled_open,
+      "iopoll: this Linux gives no ring that is polled: leave it out, or set "
+      "best_effort" },
+    { hybrid_iopoll_is_asked, hybrid_iopoll_drop, NULL, polled_open_hybrid,
+      "hybrid_iopoll: since Linux 6.13, and beside iopoll, which serves "
       "before that" },
 };
 
