@@ -115,6 +115,8 @@ KERNEL_TEST2(S6_D9_what_is_refused_at_submission_ends_hard_chains)
     struct io_uring_sqe *sqe;
     int epoll = epoll_create1(EPOLL_CLOEXEC);
 
+    if (!test_has("", 6, 1))
+        TEST_SKIP("older than Linux 6.1");
     sqe = put(k, IORING_OP_UNLINKAT, AT_FDCWD, "", 0, ID(1));
     check_chain(k, sqe, IOSQE_IO_HARDLINK, -ENOENT, -ECANCELED);
     sqe = put(k, IORING_OP_EPOLL_CTL, epoll, (void *)8, EPOLL_CTL_ADD, ID(1));
@@ -177,6 +179,8 @@ KERNEL_TEST2(S6_D9_a_message_that_was_cut_is_a_failure)
     char bytes[4];
     int fds[2];
 
+    if (!test_has("", 6, 1))
+        TEST_SKIP("older than Linux 6.1");
     make_pair(SOCK_DGRAM, fds);
     CHECK_EQ(write(fds[1], "0123456789", 10), 10);
     sqe = put(k, IORING_OP_RECV, fds[0], bytes, sizeof bytes, ID(1));
