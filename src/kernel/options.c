@@ -95,6 +95,9 @@ static const char *asked_of_linux(const gyre_ring_options *asked)
         return "sqpoll: io_uring is not used here (gyre doctor says why), and "
                "no thread of Linux's polls an emulated queue: leave it out, or "
                "set best_effort";
+    if (asked->huge_pages)
+        return "huge_pages: io_uring is not used here (gyre doctor says why): "
+               "leave it out, or set best_effort";
     if (asked->cq_entries_max != 0)
         return "cq_entries_max: io_uring is not used here (gyre doctor says "
                "why), and an emulated queue does not grow: leave it out, or "

@@ -78,6 +78,13 @@ const struct option_row option_table[] = {
       "Refused without `sqpoll`, and for a processor that is not there.", "–" },
     { "sqpoll_cpu", NUMBER(ring.sqpoll_cpu), "0", "5.11",
       "The number of that processor.", "–", "–" },
+    { "huge_pages", FLAG(ring.huge_pages), "no", "6.5",
+      "Both queues lie in memory of gyre's own, in huge pages where Linux "
+      "gives "
+      "them.",
+      "2 MiB at least. With it `cq_entries_max` is refused. Refused by the "
+      "emulator.",
+      "–" },
     { "cq_entries_max", NUMBER(ring.cq_entries_max), "no growth", "6.13",
       "The completion queue doubles, up to so many places, before more "
       "completions can come than it holds.",

@@ -9,11 +9,16 @@
 #include "ring/memory.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "ring/syscalls.h"
+
+#define HUGE_PAGE ((size_t)2 << 20)
+#define SMALL_PAGE ((size_t)64 << 10) /* of any machine */
+#define HEADS_SIZE 512                /* heads, tails, flags: 64 so far */
 
 static size_t cqe_size(const struct io_uring_params *params)
 {
@@ -71,6 +76,65 @@ int ring_layout_check(const struct io_uring_params *params, size_t memory_size)
     if (cq->cqes % sizeof(uint64_t) != 0 ||
         ring_memory_size(params) > memory_size)
         return -EPROTO;
+    return 0;
+}
+
+/* Memory for `size` bytes in huge pages, if Linux has any: a child of fork()
+ * must not have it, either. */
+static void *map_huge(size_t size)
+{
+    char *from = alloc_must_fail()
+                     ? MAP_FAILED
+                     : mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t before;
+
+    if (from == MAP_FAILED)
+        return NULL;
+    before = (HUGE_PAGE - (uintptr_t)from % HUGE_PAGE) % HUGE_PAGE;
+    if (before > 0)
+        munmap(from, before);
+    if (before < HUGE_PAGE)
+        munmap(from + before + size, HUGE_PAGE - before);
+    from += before;
+    (void)madvise(from, size, MADV_HUGEPAGE);
+    if (madvise(from, size, MADV_DONTFORK) != 0) {
+        munmap(from, size);
+        return NULL;
+    }
+    memset(from, 0, size); /* faults it in, a huge page at a time */
+    return from;
+}
+
+static size_t round_to(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+/* Where the fields lie is told afterwards; this is more than they take. */
+int ring_memory_make(struct ring *ring, struct io_uring_params *params,
+                     unsigned entries)
+{
+    size_t cqes = params->cq_entries != 0 ? params->cq_entries : 2 * entries;
+    size_t queues = round_to(HEADS_SIZE + cqes * cqe_size(params) +
+                                 entries * sizeof(uint32_t),
+                             SMALL_PAGE);
+    size_t size =
+        round_to(queues + (size_t)entries * sqe_size(params), HUGE_PAGE);
+    int saved = errno;
+    char *memory;
+
+    ASSERT(is_power_of_two(entries)); /* Linux would round it up */
+    memory = map_huge(size);
+
+    errno = saved;
+    if (memory == NULL)
+        return -ENOMEM;
+    ring->memory = memory;
+    ring->memory_size = size;
+    ring->sqes = memory + queues;
+    params->cq_off.user_addr = (uintptr_t)memory;
+    params->sq_off.user_addr = (uintptr_t)ring->sqes;
     return 0;
 }
 
@@ -140,38 +204,58 @@ static void point_queues(struct ring *ring,
                               memory_order_relaxed);
 }
 
+static int map_both(struct ring *ring, const struct io_uring_params *params)
+{
+    size_t size = (size_t)params->sq_entries * sqe_size(params);
+    int err;
+
+    ring->memory_size = ring_memory_size(params);
+    err = map(ring->fd, IORING_OFF_SQ_RING, ring->memory_size, &ring->memory);
+    if (err == 0)
+        err = map(ring->fd, IORING_OFF_SQES, size, &ring->sqes);
+    if (err == 0)
+        ring->sqes_size = size;
+    return err;
+}
+
+/* Our own memory: is it as large as what Linux says lies there? */
+static int lies_within(const struct ring *ring,
+                       const struct io_uring_params *params)
+{
+    size_t queues = (size_t)((char *)ring->sqes - (char *)ring->memory);
+    size_t sqes = (size_t)params->sq_entries * sqe_size(params);
+
+    return ring_memory_size(params) <= queues &&
+                   queues + sqes <= ring->memory_size
+               ? 0
+               : -EPROTO;
+}
+
 int ring_map(struct ring *ring, const struct io_uring_params *params)
 {
     const uint32_t needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_EXT_ARG;
+    int err;
 
     if ((ring->features & needed) != needed)
         return -EOPNOTSUPP;
-
-    size_t memory_size = ring_memory_size(params);
-    size_t sqes_size = (size_t)params->sq_entries * sqe_size(params);
-    int err = ring_layout_check(params, memory_size);
-
-    if (err != 0)
-        return err;
-    err = map(ring->fd, IORING_OFF_SQ_RING, memory_size, &ring->memory);
-    if (err != 0)
-        return err;
-    ring->memory_size = memory_size;
-    err = map(ring->fd, IORING_OFF_SQES, sqes_size, &ring->sqes);
-    if (err != 0)
-        return err;
-    ring->sqes_size = sqes_size;
-    point_queues(ring, params);
-    return 0;
+    err = ring_layout_check(params, ring_memory_size(params));
+    if (err == 0)
+        err = (params->flags & IORING_SETUP_NO_MMAP) != 0
+                  ? lies_within(ring, params)
+                  : map_both(ring, params);
+    if (err == 0)
+        point_queues(ring, params);
+    return err;
 }
 
 void ring_unmap(struct ring *ring)
 {
-    if (ring->sqes != NULL)
+    if (ring->sqes_size > 0)
         munmap(ring->sqes, ring->sqes_size);
     if (ring->memory != NULL)
         munmap(ring->memory, ring->memory_size);
     ring->sqes = ring->memory = NULL;
+    ring->sqes_size = 0;
 }
 
 /* As if the first place had been taken before: see cq_take_sized(). */
@@ -191,6 +275,9 @@ int ring_resize(struct ring *ring, unsigned entries, unsigned cq_entries)
         .cq_entries = cq_entries,
     };
     struct ring old = *ring;
+
+    if ((ring->setup_flags & IORING_SETUP_NO_MMAP) != 0)
+        return -EOPNOTSUPP;
     int err =
         ring_sys_register(ring->fd, IORING_REGISTER_RESIZE_RINGS, &params, 1);
 

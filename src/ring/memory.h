@@ -9,6 +9,14 @@
 
 #include "ring/ring.h"
 
+/*
+ * Memory of one's own for a ring with NO_MMAP, which `params` then names: in
+ * ring->memory, with room for a ring of `entries` (a power of two) SQEs and params->cq_entries
+ * CQEs (0: twice as many). 0 or a negative errno.
+ */
+int ring_memory_make(struct ring *ring, struct io_uring_params *params,
+                     unsigned entries);
+
 /* Map what `params` describes, and point the queues there. 0 or a negative
  * errno; then ring_close() undoes what was done. */
 int ring_map(struct ring *ring, const struct io_uring_params *params);

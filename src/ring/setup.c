@@ -74,7 +74,33 @@ static uint32_t newest_of(uint32_t flags)
     return 0;
 }
 
-static int setup(struct io_uring_params *params,
+/* One attempt, with these flags: a descriptor, or a negative errno. */
+static int attempt(struct ring *ring, struct io_uring_params *params,
+                   const struct ring_wanted *wanted, uint32_t flags)
+{
+    int fd;
+
+    *params = (struct io_uring_params){
+        .flags = flags | wanted->flags |
+                 (wanted->cq_entries != 0 ? IORING_SETUP_CQSIZE : 0),
+        .cq_entries = wanted->cq_entries,
+        .sq_thread_cpu = wanted->sq_thread_cpu,
+        .sq_thread_idle = wanted->sq_thread_idle_ms,
+        .wq_fd = (uint32_t)wanted->share_fd,
+    };
+    if ((params->flags & IORING_SETUP_NO_MMAP) != 0) {
+        int err = ring_memory_make(ring, params, wanted->entries);
+
+        if (err < 0)
+            return err;
+    }
+    fd = ring_sys_setup(wanted->entries, params);
+    if (fd < 0)
+        ring_unmap(ring);
+    return fd;
+}
+
+static int setup(struct ring *ring, struct io_uring_params *params,
                  const struct ring_wanted *wanted)
 {
     struct io_uring_query_opcode query;
@@ -88,15 +114,7 @@ static int setup(struct io_uring_params *params,
     for (;;) {
         uint32_t flags = best_flags(known);
 
-        *params = (struct io_uring_params){
-            .flags = flags | wanted->flags |
-                     (wanted->cq_entries != 0 ? IORING_SETUP_CQSIZE : 0),
-            .cq_entries = wanted->cq_entries,
-            .sq_thread_cpu = wanted->sq_thread_cpu,
-            .sq_thread_idle = wanted->sq_thread_idle_ms,
-            .wq_fd = (uint32_t)wanted->share_fd,
-        };
-        int fd = ring_sys_setup(wanted->entries, params);
+        int fd = attempt(ring, params, wanted, flags);
 
         if (fd != -EINVAL)
             return fd;
@@ -111,18 +129,18 @@ static int setup(struct io_uring_params *params,
  * lock little, and has closed a ring, waits for that before he is told that
  * there is no memory: LATE_MS_MAX for the last time, almost twice that in all.
  */
-static int setup_patiently(struct io_uring_params *params,
+static int setup_patiently(struct ring *ring, struct io_uring_params *params,
                            const struct ring_wanted *wanted)
 {
     int saved = errno;
-    int fd = setup(params, wanted);
+    int fd = setup(ring, params, wanted);
 
     for (unsigned ms = 1; fd == -ENOMEM && ms <= LATE_MS_MAX; ms *= 2) {
         if (wanted->entries > RING_ENTRIES_ENOUGH ||
             !atomic_load_explicit(&closed_one, memory_order_relaxed))
             break;
         nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
-        fd = setup(params, wanted);
+        fd = setup(ring, params, wanted);
     }
     errno = saved;
     return fd;
@@ -131,18 +149,16 @@ static int setup_patiently(struct io_uring_params *params,
 static int open_once(struct ring *ring, const struct ring_wanted *wanted)
 {
     struct io_uring_params params;
-    int fd = setup_patiently(&params, wanted);
+    int fd = setup_patiently(ring, &params, wanted);
 
     if (fd < 0)
         return fd;
-    *ring = (struct ring){
-        .fd = fd,
-        .setup_flags = params.flags,
-        .features = params.features & ring_features_allowed(),
-        /* ABS_TIMER has no bit of its own: it came with MIN_TIMEOUT. */
-        .absolute_wait = (params.features & IORING_FEAT_MIN_TIMEOUT) != 0 &&
-                         ring_feature_allowed(RING_EXT_ARG_ABS),
-    };
+    ring->fd = fd;
+    ring->setup_flags = params.flags;
+    ring->features = params.features & ring_features_allowed();
+    /* ABS_TIMER has no bit of its own: it came with MIN_TIMEOUT. */
+    ring->absolute_wait = (params.features & IORING_FEAT_MIN_TIMEOUT) != 0 &&
+                          ring_feature_allowed(RING_EXT_ARG_ABS);
     int err = ring_map(ring, &params);
 
     if (err != 0)

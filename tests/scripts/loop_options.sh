@@ -69,6 +69,14 @@ A4 sqpoll_cpu 0 sqpoll,sqpoll_bound
 A15 min_wait_us 30
 A15 registered_waits 1
 A17 cq_entries_max 8192
+A8 huge_pages 1
+A8 big_cqes 1
+A8 mixed_cqes 1
+A8 big_sqes 1
+A8 mixed_sqes 1
+A17 iowq_bounded 3
+A17 iowq_unbounded 4
+A17 restrictable 1
 A17 napi_us 40
 A17 napi_prefer 1 napi_us=40
 END

@@ -67,6 +67,25 @@ static void sqpoll_bound_want(const gyre_ring_options *asked,
     wanted->sq_thread_cpu = asked->sqpoll_cpu;
 }
 
+/* ---- huge_pages ---------------------------------------------------------- */
+
+static bool huge_pages_is_asked(const gyre_ring_options *asked)
+{
+    return asked->huge_pages;
+}
+
+static void huge_pages_drop(gyre_ring_options *asked)
+{
+    asked->huge_pages = false;
+}
+
+static void huge_pages_want(const gyre_ring_options *asked,
+                            struct ring_wanted *wanted)
+{
+    (void)asked;
+    wanted->flags |= IORING_SETUP_NO_MMAP;
+}
+
 /* ---- cq_entries_max ------------------------------------------------------ */
 
 static bool growth_is_asked(const gyre_ring_options *asked)
@@ -289,8 +308,13 @@ static const struct option options[] = {
     { sqpoll_bound_is_asked, sqpoll_bound_drop, sqpoll_bound_want, NULL,
       "sqpoll_bound: needs sqpoll, and sqpoll_cpu the number of a processor "
       "that this process may use" },
+    { huge_pages_is_asked, huge_pages_drop, huge_pages_want, NULL,
+      "huge_pages: needs Linux 6.5, and before 6.10 huge pages that are to be "
+      "had: leave it out, or set best_effort" },
     { growth_is_asked, growth_drop, NULL, uring_grow_try,
-      "cq_entries_max: needs Linux 6.13 and DEFER_TASKRUN (not with sqpoll): "
+      "cq_entries_max: needs Linux 6.13 and DEFER_TASKRUN (not with sqpoll), "
+      "and "
+      "no huge_pages: "
       "leave it out, or set best_effort" },
     { min_wait_is_asked, min_wait_drop, NULL, min_wait_apply,
       "min_wait_us: needs Linux 6.12: leave it out, or set best_effort" },
