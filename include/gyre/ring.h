@@ -54,7 +54,7 @@ typedef struct gyre_ring_options {
     bool sqpoll_bound;
     unsigned sqpoll_cpu;
 
-    /* Put both queues into memory of gyre's own, in huge pages where Linux gives
+    /* Put both queues into memory of gyre's own, in huge pages where Linux has
      * them (transparent ones): fewer misses of the TLB, 2 MiB at least. since
      * 6.5; the queues together within one huge page before 6.10 */
     bool huge_pages;

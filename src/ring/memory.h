@@ -11,8 +11,8 @@
 
 /*
  * Memory of one's own for a ring with NO_MMAP, which `params` then names: in
- * ring->memory, with room for a ring of `entries` (a power of two) SQEs and params->cq_entries
- * CQEs (0: twice as many). 0 or a negative errno.
+ * ring->memory, with room for a ring of `entries` SQEs (a power of two) and
+ * params->cq_entries CQEs (0: twice as many). 0 or a negative errno.
  */
 int ring_memory_make(struct ring *ring, struct io_uring_params *params,
                      unsigned entries);
