@@ -123,15 +123,6 @@ RING_TEST(A15_under_load_one_wait_takes_a_batch)
     kernel->class->destroy(kernel);
 }
 
-RING_TEST(A15_without_it_each_completion_ends_a_wait)
-{
-    struct kernel *kernel = open_asking(&(gyre_ring_options){ 0 });
-
-    load(kernel);
-    CHECK_GT(waits_for_batch(kernel), 2u);
-    kernel->class->destroy(kernel);
-}
-
 RING_TEST(A15_an_idle_loop_does_not_wait_for_a_batch)
 {
     struct kernel *kernel =
