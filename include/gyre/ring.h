@@ -59,6 +59,10 @@ typedef struct gyre_ring_options {
      * 6.5; the queues together within one huge page before 6.10 */
     bool huge_pages;
 
+    /* Submit from the first places of the queue each time, which stay in the
+     * processor's cache. since 7.0; not with sqpoll, nor with cq_entries_max */
+    bool sq_rewind;
+
     /* Before more completions can come than the completion queue holds, double
      * it, up to so many entries (a power of two, at most 65536); 0: let Linux
      * keep what does not fit. since 6.13 */

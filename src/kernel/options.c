@@ -98,6 +98,9 @@ static const char *asked_of_linux(const gyre_ring_options *asked)
     if (asked->huge_pages)
         return "huge_pages: io_uring is not used here (gyre doctor says why): "
                "leave it out, or set best_effort";
+    if (asked->sq_rewind)
+        return "sq_rewind: io_uring is not used here (gyre doctor says why): "
+               "leave it out, or set best_effort";
     if (asked->cq_entries_max != 0)
         return "cq_entries_max: io_uring is not used here (gyre doctor says "
                "why), and an emulated queue does not grow: leave it out, or "

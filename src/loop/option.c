@@ -85,6 +85,12 @@ const struct option_row option_table[] = {
       "2 MiB at least. With it `cq_entries_max` is refused. Refused by the "
       "emulator.",
       "–" },
+    { "sq_rewind", FLAG(ring.sq_rewind), "no", "7.0",
+      "Requests are submitted from the first places of the queue each time, "
+      "which stay in the processor's cache.",
+      "Refused with `sqpoll`, and by the emulator; with it `cq_entries_max` is "
+      "refused.",
+      "–" },
     { "cq_entries_max", NUMBER(ring.cq_entries_max), "no growth", "6.13",
       "The completion queue doubles, up to so many places, before more "
       "completions can come than it holds.",

@@ -42,6 +42,7 @@ static const struct feature table[RING_FEATURE_COUNT] = {
     [RING_MIN_WAIT] = { "min_wait", 0, IORING_FEAT_MIN_TIMEOUT },
     [RING_REGISTERED_WAITS] = { "registered_waits", 0, 0 },
     [RING_NO_MMAP] = { "no_mmap", IORING_SETUP_NO_MMAP, 0 },
+    [RING_SQ_REWIND] = { "sq_rewind", IORING_SETUP_SQ_REWIND, 0 },
     [RING_RESIZE] = { "resize", 0, 0 },
     [RING_NAPI] = { "napi", 0, 0 },
     [RING_NO_IOWAIT] = { "no_iowait", 0, IORING_FEAT_NO_IOWAIT },

@@ -28,6 +28,7 @@
  *   min_wait              6.12  no batching of completions by time
  *   registered_waits      6.13  arguments of waits are copied
  *   no_mmap                6.5  the queues lie in Linux's memory
+ *   sq_rewind              7.0  the SQ goes round
  *   resize                6.13  a CQ stays as large as it was made
  *   napi                   6.9  SO_BUSY_POLL, socket by socket
  *   no_iowait             6.15  an idle loop is counted as waiting for a disk
@@ -90,6 +91,7 @@ enum ring_feature {
     RING_MIN_WAIT,
     RING_REGISTERED_WAITS,
     RING_NO_MMAP,
+    RING_SQ_REWIND,
     RING_RESIZE,
     RING_NAPI,
     RING_NO_IOWAIT,

@@ -43,6 +43,8 @@ struct sq {
     uint32_t entries; /* a power of two */
     uint32_t mask;
     uint32_t filled; /* our tail: SQEs written, maybe not yet published */
+    uint32_t base;   /* the position that lies in the first place; 0 but in
+                        queues that are rewound: kernel/uring/rewind.c */
     uint32_t stride; /* bytes from one to the next: SQE_SIZE or SQE_SIZE_BIG */
 };
 
@@ -89,7 +91,7 @@ static inline uint32_t sq_room(const struct sq *sq)
 static inline struct io_uring_sqe *sq_at(const struct sq *sq, uint32_t position)
 {
     return (void *)((char *)sq->sqes +
-                    (size_t)(position & sq->mask) * sq->stride);
+                    (size_t)((position - sq->base) & sq->mask) * sq->stride);
 }
 
 /* The next slot to write; there must be room. The slot holds old bytes: write
@@ -113,7 +115,8 @@ static inline struct io_uring_sqe *sq_next_clear(struct sq *sq)
 /* May the next place of a mixed queue not be the first of a big request? */
 static inline bool sq_wants_filler(const struct sq *sq)
 {
-    return sq->stride == SQE_SIZE && (sq->filled & sq->mask) == sq->mask;
+    return sq->stride == SQE_SIZE &&
+           ((sq->filled - sq->base) & sq->mask) == sq->mask;
 }
 
 /* How many places a request of 128 bytes takes. */

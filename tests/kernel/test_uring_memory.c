@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring whose queues lie in memory of gyre's own.
+ * A ring whose queues lie in memory of gyre's own; one whose SQ is rewound.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -115,5 +115,82 @@ RING_TEST(A8_A17_such_a_ring_does_not_grow)
     CHECK_OK(uring_open(&kernel, &options));
     CHECK(kernel->ring.huge_pages);
     CHECK_EQ(kernel->ring.cq_entries_max, 0u);
+    kernel->class->destroy(kernel);
+}
+
+/* ---- sq_rewind ----------------------------------------------------------- */
+
+static struct kernel *open_rewinding(unsigned entries)
+{
+    const char *why = NULL;
+    struct kernel_options options = { .entries = entries,
+                                      .ring.sq_rewind = true,
+                                      .why = &why };
+    struct kernel *kernel;
+    int err = uring_open(&kernel, &options);
+
+    if (err == -EOPNOTSUPP) {
+        CHECK_STR_HAS(why, "sq_rewind");
+        TEST_SKIP("this Linux does not rewind queues (7.0)");
+    }
+    CHECK_OK(err);
+    CHECK_OK(kernel->class->attach(kernel));
+    return kernel;
+}
+
+RING_TEST(A8_a_rewound_queue_is_used_from_its_first_place)
+{
+    struct kernel *kernel = open_rewinding(8);
+    struct io_uring_cqe cqe;
+
+    for (uint64_t turn = 0; turn < 20; turn++) {
+        unsigned batch = 1 + (unsigned)turn % 8;
+
+        CHECK(sq_at(&kernel->sq, kernel->sq.filled) == kernel->sq.sqes);
+        for (unsigned i = 0; i < batch; i++)
+            put_nop(kernel, turn * 8 + i);
+        CHECK_EQ(enter(kernel, batch, 0, KERNEL_NO_WAIT), (int)batch);
+        for (unsigned i = 0; i < batch; i++) {
+            CHECK(take(kernel, &cqe));
+            CHECK_EQ(cqe.user_data, (turn * 8 + i) << 4);
+        }
+    }
+    kernel->class->destroy(kernel);
+}
+
+RING_TEST(A8_what_is_left_of_a_batch_moves_to_the_front)
+{
+    struct kernel *kernel = open_rewinding(8);
+    struct io_uring_cqe cqe;
+
+    for (uint64_t id = 0; id < 8; id++)
+        put_nop(kernel, id);
+    CHECK_EQ(enter(kernel, 3, 0, KERNEL_NO_WAIT), 3);
+    CHECK_EQ(sq_used(&kernel->sq), 5u);
+    put_nop(kernel, 8);
+    CHECK_EQ(enter(kernel, 6, 0, KERNEL_NO_WAIT), 6);
+    for (uint64_t id = 0; id < 9; id++) {
+        CHECK(take(kernel, &cqe));
+        CHECK_EQ(cqe.user_data, id << 4);
+    }
+    kernel->class->destroy(kernel);
+}
+
+RING_TEST(A8_rewinding_is_refused_where_it_is_not)
+{
+    const char *why = NULL;
+    struct kernel_options options = { .entries = 8,
+                                      .ring.sq_rewind = true,
+                                      .why = &why };
+    struct kernel *kernel;
+
+    CHECK_EQ(ring_features_restrict("sq_rewind"), 0u);
+    CHECK_ERR(uring_open(&kernel, &options), -EOPNOTSUPP);
+    CHECK_STR_HAS(why, "sq_rewind");
+    options.ring.best_effort = true;
+    CHECK_OK(uring_open(&kernel, &options));
+    CHECK(!kernel->ring.sq_rewind);
+    CHECK_OK(kernel->class->attach(kernel));
+    check_nop_works(kernel);
     kernel->class->destroy(kernel);
 }

@@ -66,10 +66,14 @@ A3 sqpoll 1
 A3 sqpoll_idle_ms 20 sqpoll
 A4 sqpoll_bound 1 sqpoll
 A4 sqpoll_cpu 0 sqpoll,sqpoll_bound
+A3 spin_us 15
 A15 min_wait_us 30
 A15 registered_waits 1
 A17 cq_entries_max 8192
 A8 huge_pages 1
+A5 iopoll 1
+A5 hybrid_iopoll 1 iopoll
+A8 sq_rewind 1
 A8 big_cqes 1
 A8 mixed_cqes 1
 A8 big_sqes 1

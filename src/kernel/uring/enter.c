@@ -64,10 +64,11 @@ static int enter_patiently(struct uring *uring, unsigned submit, unsigned want,
     return result;
 }
 
-int uring_enter_plain(const struct uring *uring, unsigned submit, unsigned want)
+int uring_enter_plain(struct uring *uring, unsigned submit, unsigned want)
 {
-    return ring_sys_enter(uring->enter_fd, submit, want,
-                          uring->enter_flags | IORING_ENTER_GETEVENTS, NULL, 0);
+    return uring_sys_enter(uring, submit, want,
+                           uring->enter_flags | IORING_ENTER_GETEVENTS, NULL,
+                           0);
 }
 
 /* Submit, and unless deadline_ns is KERNEL_NO_WAIT sleep until the CQ holds

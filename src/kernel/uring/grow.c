@@ -29,7 +29,9 @@ int uring_grow_try(struct uring *uring)
 {
     struct ring *ring = &uring->ring;
 
+    /* Linux would copy what lies between a head and a tail that stand still. */
     if (!ring_feature_allowed(RING_RESIZE) ||
+        (ring->setup_flags & IORING_SETUP_SQ_REWIND) != 0 ||
         (ring->setup_flags & IORING_SETUP_DEFER_TASKRUN) == 0)
         return -EOPNOTSUPP;
     return ring_resize(ring, ring->sq.entries, ring->cq.entries);

@@ -341,6 +341,8 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
         .sq_thread = (uring->ring.setup_flags & IORING_SETUP_SQPOLL) != 0,
         .reason = "asked for",
     };
+    if ((uring->ring.setup_flags & IORING_SETUP_SQ_REWIND) != 0)
+        uring_rewind_begin(uring);
     ring_probe(&uring->ring, &uring->opcodes);
     uring_fill_routes(uring);
     uring->kernel.sockets_registered =

@@ -5,6 +5,7 @@
  *   uring.c   open, attach, destroy, and the short calls
  *   enter.c   the one io_uring_enter of a turn
  *   grow.c    a CQ that becomes larger
+ *   rewind.c  an SQ that begins at its first place each time
  *   wait.c    its wait with a deadline, or for several at a time
  *   limit.c   the limit of a wait, where Linux's own is not to be trusted
  *   sqpoll.c  the same, where a thread of Linux's submits
@@ -32,6 +33,7 @@
 #include "kernel/kernel.h"
 #include "kernel/post.h"
 #include "ring/ring.h"
+#include "ring/syscalls.h"
 
 enum uring_watch {
     URING_WATCH_WAKE,  /* wake() wrote to wake_fd */
@@ -55,8 +57,11 @@ struct uring {
 
     const void *owner; /* identifies the thread; NULL before attach() */
     int enter_fd;      /* the ring's descriptor, or its index if registered */
-    unsigned enter_flags;            /* of each io_uring_enter */
-    bool patient;                    /* wait elsewhere: see enter_patiently() */
+    unsigned enter_flags; /* of each io_uring_enter */
+    bool patient;         /* wait elsewhere: see enter_patiently() */
+    bool rewinds;         /* the SQ: see rewind.c, also for the next two */
+    _Atomic uint32_t rewind_head;
+    _Atomic uint32_t rewind_tail;
     bool batches;                    /* min_wait_us is set: see wait.c */
     uint32_t batch_head;             /* of the CQ, when it was entered last */
     struct io_uring_reg_wait *waits; /* a page that Linux knows, or NULL */
@@ -95,6 +100,22 @@ int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
                 uint64_t deadline_ns);
 uint64_t uring_now_ns(struct kernel *kernel);
 
+/* For options of the ring: its SQ is one that Linux rewinds. */
+void uring_rewind_begin(struct uring *uring);
+int uring_enter_rewinding(struct uring *uring, unsigned submit, unsigned want,
+                          unsigned flags, const void *argument, size_t size);
+
+/* Each io_uring_enter of this ring that submits is this one. */
+static inline int uring_sys_enter(struct uring *uring, unsigned submit,
+                                  unsigned want, unsigned flags,
+                                  const void *argument, size_t size)
+{
+    if (UNLIKELY(uring->rewinds))
+        return uring_enter_rewinding(uring, submit, want, flags, argument,
+                                     size);
+    return ring_sys_enter(uring->enter_fd, submit, want, flags, argument, size);
+}
+
 /* Submit, and wait for `want` CQEs until the deadline, which may be FOREVER. */
 int uring_enter_until(struct uring *uring, unsigned submit, unsigned want,
                       uint64_t deadline_ns);
@@ -112,8 +133,7 @@ int uring_enter_limited(struct uring *uring, unsigned submit, unsigned want,
                         uint64_t deadline_ns);
 
 /* io_uring_enter without a limit; `want` 0 does not wait. */
-int uring_enter_plain(const struct uring *uring, unsigned submit,
-                      unsigned want);
+int uring_enter_plain(struct uring *uring, unsigned submit, unsigned want);
 
 /* A watch's user_data. */
 uint64_t uring_watch_user_data(unsigned watch);

@@ -68,8 +68,9 @@ static int enter_registered(struct uring *uring, unsigned submit, unsigned want,
     if (ts != NULL)
         wait->ts = *ts;
     /* The argument is the place in the region. */
-    return ring_sys_enter(uring->enter_fd, submit, want,
-                          flags | IORING_ENTER_EXT_ARG_REG, NULL, sizeof *wait);
+    return uring_sys_enter(uring, submit, want,
+                           flags | IORING_ENTER_EXT_ARG_REG, NULL,
+                           sizeof *wait);
 }
 
 int uring_enter_until(struct uring *uring, unsigned submit, unsigned want,
@@ -103,8 +104,8 @@ int uring_enter_until(struct uring *uring, unsigned submit, unsigned want,
 
     if (uring->waits != NULL)
         return enter_registered(uring, submit, want, flags, ts, min_wait_us);
-    return ring_sys_enter(uring->enter_fd, submit, want, flags, &argument,
-                          sizeof argument);
+    return uring_sys_enter(uring, submit, want, flags, &argument,
+                           sizeof argument);
 }
 
 /* ---- the page ------------------------------------------------------------ */

@@ -86,6 +86,25 @@ static void huge_pages_want(const gyre_ring_options *asked,
     wanted->flags |= IORING_SETUP_NO_MMAP;
 }
 
+/* ---- sq_rewind ----------------------------------------------------------- */
+
+static bool sq_rewind_is_asked(const gyre_ring_options *asked)
+{
+    return asked->sq_rewind;
+}
+
+static void sq_rewind_drop(gyre_ring_options *asked)
+{
+    asked->sq_rewind = false;
+}
+
+static void sq_rewind_want(const gyre_ring_options *asked,
+                           struct ring_wanted *wanted)
+{
+    (void)asked;
+    wanted->flags |= IORING_SETUP_SQ_REWIND | IORING_SETUP_NO_SQARRAY;
+}
+
 /* ---- cq_entries_max ------------------------------------------------------ */
 
 static bool growth_is_asked(const gyre_ring_options *asked)
@@ -311,10 +330,13 @@ static const struct option options[] = {
     { huge_pages_is_asked, huge_pages_drop, huge_pages_want, NULL,
       "huge_pages: needs Linux 6.5, and before 6.10 huge pages that are to be "
       "had: leave it out, or set best_effort" },
+    { sq_rewind_is_asked, sq_rewind_drop, sq_rewind_want, NULL,
+      "sq_rewind: needs Linux 7.0, and no sqpoll: leave it out, or set "
+      "best_effort" },
     { growth_is_asked, growth_drop, NULL, uring_grow_try,
       "cq_entries_max: needs Linux 6.13 and DEFER_TASKRUN (not with sqpoll), "
       "and "
-      "no huge_pages: "
+      "neither huge_pages nor sq_rewind: "
       "leave it out, or set best_effort" },
     { min_wait_is_asked, min_wait_drop, NULL, min_wait_apply,
       "min_wait_us: needs Linux 6.12: leave it out, or set best_effort" },
