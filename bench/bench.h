@@ -15,7 +15,8 @@
  *   peer.c peers/   contenders that are programs of their own, in any language
  *   report.c        medians, minima, ratios; a table, or JSON
  *   instructions.c  user-space instructions, by callgrind
- *   nop.c timers.c switch.c spawn.c echo.c reads.c   benches, gyre's contenders
+ *   nop.c timers.c switch.c spawn.c echo.c reads.c sharing.c   benches, gyre's
+ *                   contenders
  *   by_hand_uring.c, *_by_*.c                the others
  */
 #ifndef BENCH_BENCH_H
@@ -90,6 +91,7 @@ extern const struct bench bench_channel;
 extern const struct bench bench_echo;
 extern const struct bench bench_http;
 extern const struct bench bench_reads;
+extern const struct bench bench_sharing;
 
 /* What was measured of one contender of one case. */
 struct series {

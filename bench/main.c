@@ -19,7 +19,7 @@
 
 static const struct bench *const benches[] = {
     &bench_nop,     &bench_timers, &bench_switch, &bench_spawn, &bench_mutex,
-    &bench_channel, &bench_echo,   &bench_http,   &bench_reads,
+    &bench_channel, &bench_echo,   &bench_http,   &bench_reads, &bench_sharing,
 };
 #define BENCHES (sizeof benches / sizeof benches[0])
 

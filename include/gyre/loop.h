@@ -216,6 +216,20 @@ GYRE_API int gyre_loop_unregister_eventfd(gyre_loop *loop);
 /* Leave the signals out until told otherwise. Costs no system call. */
 GYRE_API void gyre_loop_mute_eventfd(gyre_loop *loop, bool muted);
 
+/* ---- from thread to thread ---------------------------------------------- */
+
+/*
+ * Give the loop up: it is nobody's until a thread takes it over, or runs it.
+ * The caller sees to it that this happens after, as when it starts the thread
+ * or posts to it. Outside of a turn. 0; -EOPNOTSUPP: the loop was not made
+ * `movable`; -EBUSY: ops are in flight on a ring without sqpoll, of which the
+ * requests belong to the thread; or the loop has, or had, tasks, a host, dumps
+ * on a signal, or a ring that is polled.
+ */
+GYRE_API int gyre_loop_hand_over(gyre_loop *loop) GYRE_MUST_USE;
+/* Be the owner of a loop that was handed over: 0 or a negative errno. */
+GYRE_API int gyre_loop_take_over(gyre_loop *loop) GYRE_MUST_USE;
+
 /* ---- single steps, for main loops of one's own ------------------------- */
 
 GYRE_API bool gyre_loop_run_one_ready(gyre_loop *loop); /* ran something? */
@@ -259,6 +273,7 @@ typedef struct gyre_loop_stats {
     uint64_t cancels;  /* requests to cancel */
     uint64_t emulated; /* ops executed beside the ring */
     uint64_t retried;  /* ops restarted after -EINTR */
+    uint64_t shared;   /* ops that others put into the ring: `shared` */
     uint64_t fixed;    /* plain ops that became fixed: gyre/registered.h */
 } gyre_loop_stats;
 

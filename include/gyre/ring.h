@@ -39,6 +39,21 @@ typedef struct gyre_ring_options {
      * the way into sleep and out of it. At most 1000000. */
     unsigned spin_us;
 
+    /* The loop may change its thread: gyre_loop_hand_over(). */
+    bool movable;
+    /* Other threads put their requests into the ring themselves, under a lock,
+     * while the loop's thread sleeps: gyre_op_start_remote() then costs them
+     * the call that submits, and nobody is woken to do it. Without sqpoll a
+     * request is its thread's: Linux interrupts that thread for it, and ends it
+     * with -ECANCELED if the thread ends first. */
+    bool shared;
+
+    /* Rings of this process that have the same number here, which is not 0,
+     * share the thread that polls their queues, and its worker threads. Needs
+     * sqpoll: without it each thread has one set of workers, for all its
+     * rings. A chain of more than 8 ops is refused there (-E2BIG). */
+    unsigned share_workers;
+
     /* A thread of Linux's looks for requests, so that a busy loop needs no
      * system call to submit any, nor to find what has ended. A turn is over
      * before that thread has taken what it published: what is held until

@@ -112,6 +112,18 @@ struct kernel_class {
     int (*enter)(struct kernel *kernel, unsigned submit, unsigned want,
                  uint64_t deadline_ns);
 
+    /* The opposite of attach(), which may follow on another thread; `busy`:
+     * requests are in flight. 0; -EBUSY: those belong to the thread. NULL:
+     * never. */
+    int (*detach)(struct kernel *kernel, bool busy);
+
+    /* For a loop that is shared: submit as enter(), from any thread, while the
+     * owner sleeps there having been told of nothing to submit; who calls keeps
+     * others away. And would enter() submit something by itself? NULL: it is
+     * never shared. */
+    int (*submit_for)(struct kernel *kernel, unsigned submit);
+    bool (*has_own)(const struct kernel *kernel);
+
     /* Wait until what is published has been taken: 0 or a negative errno. NULL:
      * never `sq_thread`. */
     int (*await_taken)(struct kernel *kernel);
@@ -211,6 +223,8 @@ struct kernel {
     /* A thread of Linux's takes what is published, sooner or later: enter()
      * then says it has taken whatever it is told of. The SQ's head tells. */
     bool sq_thread;
+    /* Chains begin a batch, and are not longer; 0: no matter. */
+    unsigned batch_max;
     _Atomic uint64_t calls; /* of Linux, by enter() where sq_thread is */
 
     /* The table of registered files is the emulator's, not Linux's. */
@@ -251,6 +265,8 @@ struct kernel_options {
 
 #define KERNEL_ENTRIES_MAX 32768U
 #define KERNEL_THREADS_DEFAULT 8U
+/* What a polling thread takes at a time from each of several rings. */
+#define KERNEL_SHARED_BATCH 8U
 #define KERNEL_SPIN_US_MAX 1000000U
 
 /* Each implementation's constructor: 0 and a kernel, or a negative errno. */

@@ -129,6 +129,14 @@ static const char *asked_of_linux(const gyre_ring_options *asked)
         return asked->iopoll ? "iopoll" NO_RING : "hybrid_iopoll" NO_RING;
     if (asked->big_sqes || asked->mixed_sqes)
         return asked->big_sqes ? "big_sqes" NO_RING : "mixed_sqes" NO_RING;
+    if (asked->shared)
+        return "shared: io_uring is not used here (gyre doctor says why), and "
+               "an emulated queue has one thread: leave it out, or set "
+               "best_effort";
+    if (asked->share_workers != 0)
+        return "share_workers: io_uring is not used here (gyre doctor says "
+               "why), and each emulated loop has its own threads: leave it "
+               "out, or set best_effort";
     if (asked->spin_us != 0)
         return "spin_us: io_uring is not used here (gyre doctor says why), and "
                "an emulated queue shows nothing to whoever looks at it: leave "

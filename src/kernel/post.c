@@ -42,6 +42,21 @@ void kernel_withdraw(struct kernel *kernel)
     pthread_mutex_unlock(&lock);
 }
 
+int kernel_sharing(unsigned number)
+{
+    int saved = errno;
+    int fd = -1;
+
+    pthread_mutex_lock(&lock);
+    for (const struct kernel *at = known; fd < 0 && at != NULL;
+         at = at->next_known)
+        if (at->ring_fd >= 0 && at->ring.share_workers == number)
+            fd = fcntl(at->ring_fd, F_DUPFD_CLOEXEC, 0);
+    pthread_mutex_unlock(&lock);
+    errno = saved;
+    return fd;
+}
+
 void kernel_enabled(struct kernel *kernel)
 {
     pthread_mutex_lock(&lock);

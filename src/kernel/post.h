@@ -19,6 +19,10 @@ struct kernel;
 
 /* From open to destroy. The address is kept in kernel->address. */
 void kernel_announce(struct kernel *kernel, int address);
+/* A descriptor of a ring with this share_workers, the caller's to close, or
+ * -1. */
+int kernel_sharing(unsigned number);
+
 void kernel_withdraw(struct kernel *kernel);
 
 /* Any thread: one CQE more for the kernel with this address. 0; -EBADFD: it

@@ -530,7 +530,8 @@ static int links_refusal(gyre_loop *loop, const gyre_chain_link *links,
     int err = links_check(links, count, flags);
 
     if (err == 0 &&
-        (count > loop->kernel->sq.entries || count > loop->in_flight_max))
+        (count > loop->kernel->sq.entries || count > loop->in_flight_max ||
+         (loop->kernel->batch_max != 0 && count > loop->kernel->batch_max)))
         err = -E2BIG;
     if (err == 0)
         err = links_check_closes(loop, links, count);

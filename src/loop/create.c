@@ -68,7 +68,7 @@ static void fork_in_child(void)
         atomic_store(&loop->owner, &fork_kernel);
         loop->kernel = &fork_kernel;
         atomic_store(&loop->sleeping, true); /* so that wakes come there */
-        loop->tell = NULL; /* the parent writes there */
+        loop->tell = NULL;                   /* the parent writes there */
     }
     loop_all_first = NULL;
     pthread_mutex_unlock(&loop_all_lock);
@@ -114,6 +114,9 @@ int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
     if (live_create(loop) < 0)
         goto free_slots;
     loop->kernel = kernel;
+    loop->movable = kernel->ring.movable;
+    if (kernel->ring.shared && share_create(loop) < 0)
+        goto free_live;
     loop->dispatch_max = options->dispatch_max != 0 ? options->dispatch_max
                                                     : DISPATCH_DEFAULT;
     loop->ready_max = options->ready_max != 0 ? options->ready_max
@@ -137,6 +140,8 @@ int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
     *loop_out = loop;
     return 0;
 
+free_live:
+    live_destroy(loop);
 free_slots:
     alloc_free(loop->slots);
 free_loop:
@@ -213,6 +218,7 @@ void gyre_loop_destroy(gyre_loop *loop)
     table_free(loop);
     chains_destroy(loop);
     message_end(loop);
+    share_free(loop);
     alloc_free(loop->slots);
     alloc_free(loop);
 }

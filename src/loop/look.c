@@ -67,6 +67,7 @@ void gyre_loop_get_stats(const gyre_loop *loop, gyre_loop_stats *stats)
         .cancels = counter_get(&loop->cancel_requests),
         .emulated = counter_get(&loop->emulated),
         .retried = counter_get(&loop->retried),
+        .shared = counter_get(&loop->shared_ops),
         .fixed = counter_get(&loop->fixed_ops),
     };
 }

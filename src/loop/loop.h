@@ -79,6 +79,7 @@ static inline void counter_sub(loop_counter *counter, uint64_t n)
 }
 
 struct chains;
+struct loop_share; /* share.c */
 struct live_table;
 struct fixed_table;
 struct table; /* of registered files */
@@ -135,6 +136,8 @@ struct gyre_loop {
     uint64_t completions_untaken; /* since take_wakes */
     struct live_table *live;      /* verify builds */
     struct table *table;          /* NULL: there is none */
+    bool movable;
+    struct loop_share *share; /* NULL: nobody else submits */
 
     /* Memory registered with the kernel; NULL without any. mem/ hangs the rest
      * here, and how to end it. */
@@ -184,6 +187,7 @@ struct gyre_loop {
     loop_counter emulated;
     loop_counter retried;
     loop_counter fixed_ops;
+    loop_counter shared_ops;
 };
 
 /* ---- create.c ----------------------------------------------------------- */
@@ -432,6 +436,17 @@ void loop_slept(gyre_loop *loop);
 bool loop_has_posted(gyre_loop *loop);
 /* Until no other thread is inside a call. */
 void loop_await_callers(gyre_loop *loop);
+
+/* ---- share.c ------------------------------------------------------------- */
+
+/* 0 or -ENOMEM. */
+int share_create(gyre_loop *loop);
+void share_free(gyre_loop *loop);
+/* The owner goes to sleep; others may submit until it has come back. */
+void share_open(gyre_loop *loop);
+void share_close(gyre_loop *loop);
+/* Another thread submits the op; false: it is to be handed over. */
+bool share_start(gyre_loop *loop, gyre_op *op);
 
 /* ---- stuck.c ------------------------------------------------------------- */
 

@@ -61,6 +61,19 @@ const struct option_row option_table[] = {
       "More than 1000000: `-EINVAL`. Refused by the emulator, whose results "
       "come by entering only.",
       "–" },
+    { "movable", FLAG(ring.movable), "no", "any",
+      "The loop may change its thread: `gyre_loop_hand_over()`.",
+      "Takes deferred and cooperative work away. Refused by nobody.", "–" },
+    { "shared", FLAG(ring.shared), "no", "any",
+      "Other threads put their ops into the ring themselves while the loop "
+      "sleeps (`gyre_op_start_remote()`).",
+      "Takes deferred and cooperative work away. Refused by the emulator.",
+      "PERFORMANCE.md, “When to share”" },
+    { "share_workers", NUMBER(ring.share_workers), "no", "5.6; 5.12",
+      "Rings with the same number have one polling thread, and its workers.",
+      "Refused without `sqpoll`, since a thread's rings share workers anyway, "
+      "and by the emulator. Chains of more than 8 ops: `-E2BIG`.",
+      "one thread in place of one for each ring" },
     { "sqpoll", FLAG(ring.sqpoll), "no", "5.11; 5.13 without privileges",
       "A thread of Linux's looks for requests: a busy loop submits without "
       "system calls.",

@@ -103,6 +103,9 @@ static bool chain_flush(gyre_loop *loop, gyre_op *op, uint32_t room,
     } else {
         if (room - *taken < chain->count)
             return false;
+        /* What is taken in two batches is two chains. */
+        if (loop->kernel->batch_max != 0 && sq_used(&loop->kernel->sq) > 0)
+            return false;
         chain_start_here(chain);
         *taken += chain->count;
     }

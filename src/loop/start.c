@@ -23,11 +23,6 @@
 #include "loop/start.h"
 #include "loop/table.h"
 
-/* Such a request is never given to the kernel as it is: special.c. */
-#define SPECIAL_FLAGS                                                          \
-    (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK |                 \
-     IOSQE_IO_HARDLINK)
-
 void op_queue(gyre_loop *loop, gyre_op *op)
 {
     op->state_ = OP_QUEUED;

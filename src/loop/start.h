@@ -14,6 +14,11 @@
 /* In place of a kernel's route: the op is one of a chain. */
 #define ROUTE_CHAIN 0xFF
 
+/* Such a request is never given to the kernel as it is: special.c. */
+#define SPECIAL_FLAGS                                                          \
+    (IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK |                 \
+     IOSQE_IO_HARDLINK)
+
 /* The caller counts. */
 static inline void op_take_off(gyre_loop *loop, gyre_op *op)
 {

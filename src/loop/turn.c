@@ -264,6 +264,30 @@ static inline void loop_age(gyre_loop *loop, bool slept)
         loop->now_ns = now_ns;
 }
 
+/* Others may submit while the loop sleeps, so what is its own goes first. */
+static __attribute__((noinline)) int enter_shared(gyre_loop *loop,
+                                                  unsigned submit,
+                                                  uint64_t deadline)
+{
+    struct kernel *kernel = loop->kernel;
+    int err;
+
+    if (submit > 0) {
+        err = loop_enter(loop, submit, 0, KERNEL_NO_WAIT);
+        if (err < 0 || loop->starved || kernel_has_results(kernel))
+            return err;
+    }
+    /* A trace is written by the owner alone. */
+    if (loop->tell != NULL || kernel->class->has_own(kernel))
+        return loop_enter(loop, 0, 1, deadline);
+    counter_add(&loop->enters, 1);
+    share_open(loop);
+    err = kernel->class->enter(kernel, 0, 1, deadline);
+    share_close(loop);
+    loop->now_is_old = true;
+    return err < 0 ? loop_enter_failed(loop, err) : 0;
+}
+
 /* Phase four. */
 static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
 {
@@ -286,6 +310,12 @@ static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
         loop->now_is_old = true;
         loop_age(loop, false);
         return 0;
+    }
+    if (UNLIKELY(loop->share != NULL) && deadline != KERNEL_NO_WAIT) {
+        err = enter_shared(loop, submit, deadline);
+        loop_slept(loop);
+        loop_age(loop, kernel->slept);
+        return err;
     }
     err = loop_enter(loop, submit, deadline != KERNEL_NO_WAIT, deadline);
     if (deadline != KERNEL_NO_WAIT)

@@ -223,6 +223,10 @@ void gyre_op_start_remote(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
     op->done_ = done;
     op->user = user;
     caller_enters(loop);
+    if (UNLIKELY(loop->share != NULL) && share_start(loop, op)) {
+        caller_leaves(loop);
+        return;
+    }
     do
         op->next_ = newest;
     while (!atomic_compare_exchange_weak(&loop->remote_ops, &newest, op));

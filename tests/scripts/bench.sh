@@ -70,7 +70,7 @@ fi
 cmake --build "$build" --target bench_peers > "$work/peers.log" 2>&1 ||
     not_ok bench_peers_build "$(grep -m 1 -i error "$work/peers.log")"
 
-for bench in nop timers switch spawn mutex channel echo http reads; do
+for bench in nop timers switch spawn mutex channel echo http reads sharing; do
     name=bench_${bench}_measures_every_contender
     if "$gyre" bench $bench --json --time 0.01 --rounds 2 \
         > "$work/json" 2> "$work/errors"; then

@@ -149,6 +149,13 @@ static int emu_attach(struct kernel *kernel)
     return 0;
 }
 
+static int emu_detach(struct kernel *kernel, bool busy)
+{
+    (void)busy; /* nothing here is a thread's */
+    emu_of(kernel)->owner = NULL;
+    return 0;
+}
+
 static void emu_internal(struct kernel *kernel, const struct io_uring_cqe *cqe)
 {
     (void)kernel;
@@ -307,6 +314,7 @@ static void emu_destroy(struct kernel *kernel)
 static const struct kernel_class emu_class = {
     .name = "emu",
     .attach = emu_attach,
+    .detach = emu_detach,
     .enter = turn_enter,
     .side = NULL,
     .internal = emu_internal,
@@ -435,6 +443,7 @@ int emu_open(struct kernel **kernel, const struct kernel_options *options)
                            IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL |
                            IORING_FEAT_POLL_32BITS | IORING_FEAT_EXT_ARG |
                            IORING_FEAT_CQE_SKIP;
+    emu->kernel.ring.movable = options->ring.movable;
     emu->kernel.ring.restrictable = options->ring.restrictable;
     emu->kernel.files_emulated = true;
     emu->kernel.ring_fd = -1;

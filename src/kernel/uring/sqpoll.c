@@ -19,6 +19,7 @@
 
 #include "base/assert.h"
 #include "kernel/uring/uring.h"
+#include "ring/syscalls.h"
 
 #define LOOKS 1000 /* at the head, before the processor is left to others */
 
@@ -70,6 +71,17 @@ int sqpoll_submit_own(struct uring *uring, const struct io_uring_sqe *sqe)
     if (thread_sleeps(uring))
         (void)enter_with(uring, IORING_ENTER_SQ_WAKEUP, 0, KERNEL_NO_WAIT);
     return sqpoll_await_taken(uring); /* what it points to may go */
+}
+
+int sqpoll_submit_for(struct uring *uring, unsigned submit)
+{
+    if (!thread_sleeps(uring))
+        return (int)submit;
+    atomic_fetch_add_explicit(&uring->kernel.calls, 1, memory_order_relaxed);
+    int err =
+        ring_sys_enter(uring->ring.fd, 0, 0, IORING_ENTER_SQ_WAKEUP, NULL, 0);
+
+    return err < 0 ? err : (int)submit;
 }
 
 int sqpoll_enter(struct uring *uring, unsigned submit, unsigned want,

@@ -12,6 +12,7 @@
  * program does not first fail on another machine.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -78,10 +79,23 @@ static void unregister_ring_fd(struct uring *uring)
     uring->enter_flags &= ~IORING_ENTER_REGISTERED_RING;
 }
 
+/* The ring was another thread's. */
+static int attach_again(struct uring *uring)
+{
+    ASSERT(uring->owner == NULL);
+    uring->owner = &this_thread;
+    register_ring_fd(uring);
+    uring_watch_move(uring);
+    workers_bind(uring);
+    return uring->side != NULL ? uring->side->class->attach(uring->side) : 0;
+}
+
 static int uring_attach(struct kernel *kernel)
 {
     struct uring *uring = uring_of(kernel);
 
+    if (kernel->enabled)
+        return attach_again(uring);
     ASSERT(uring->owner == NULL);
     int err = ring_enable(&uring->ring);
 
@@ -98,6 +112,37 @@ static int uring_attach(struct kernel *kernel)
     (void)uring_watch_arm(uring);
     workers_bind(uring);
     return 0;
+}
+
+static int uring_detach(struct kernel *kernel, bool busy)
+{
+    struct uring *uring = uring_of(kernel);
+
+    ASSERT(uring_is_owner(uring));
+    if ((busy && !kernel->sq_thread) || uring->polled.fd >= 0)
+        return -EBUSY;
+    unregister_ring_fd(uring);
+    uring->owner = NULL;
+    return uring->side != NULL ? uring->side->class->detach(uring->side, busy)
+                               : 0;
+}
+
+static int uring_submit_for(struct kernel *kernel, unsigned submit)
+{
+    struct uring *uring = uring_of(kernel);
+
+    if (kernel->sq_thread)
+        return sqpoll_submit_for(uring, submit);
+    /* By the descriptor: its index is the owner's. */
+    return ring_sys_enter(uring->ring.fd, submit, 0, 0, NULL, 0);
+}
+
+static bool uring_has_own(const struct kernel *kernel)
+{
+    const struct uring *uring =
+        CONTAINER_OF(kernel, const struct uring, kernel);
+
+    return uring_watch_is_wanted(uring) || uring->limits;
 }
 
 /* The co-processor, made if need be: 0 or a negative errno. */
@@ -276,6 +321,9 @@ static const struct kernel_class uring_class = {
     .attach = uring_attach,
     .enter = uring_enter,
     .await_taken = uring_await_taken,
+    .detach = uring_detach,
+    .submit_for = uring_submit_for,
+    .has_own = uring_has_own,
     .side = uring_side,
     .side_has = uring_side_has,
     .look = uring_look,
@@ -297,7 +345,8 @@ static const struct kernel_class uring_class = {
     .destroy = uring_destroy,
 };
 
-int uring_open(struct kernel **kernel, const struct kernel_options *options)
+static int open_alone(struct kernel **kernel,
+                      const struct kernel_options *options)
 {
     struct uring *uring = alloc_zeroed(1, sizeof *uring);
 
@@ -339,6 +388,8 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
         .ring_fd = uring->ring.fd,
         .ring = uring->kernel.ring,
         .sq_thread = (uring->ring.setup_flags & IORING_SETUP_SQPOLL) != 0,
+        .batch_max = uring->kernel.ring.share_workers != 0 ? KERNEL_SHARED_BATCH
+                                                           : 0,
         .reason = "asked for",
     };
     if ((uring->ring.setup_flags & IORING_SETUP_SQ_REWIND) != 0)
@@ -350,4 +401,18 @@ int uring_open(struct kernel **kernel, const struct kernel_options *options)
     kernel_announce(&uring->kernel, uring->ring.fd);
     *kernel = &uring->kernel;
     return 0;
+}
+
+int uring_open(struct kernel **kernel, const struct kernel_options *options)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+    if (options->ring.share_workers == 0)
+        return open_alone(kernel, options);
+    /* The second finds the first. */
+    pthread_mutex_lock(&lock);
+    int err = open_alone(kernel, options);
+
+    pthread_mutex_unlock(&lock);
+    return err;
 }

@@ -152,12 +152,13 @@ int uring_spin(struct uring *uring, unsigned submit, unsigned want,
  * SQ must be empty, unless kernel.sq_thread. */
 int uring_submit_own(struct uring *uring, const struct io_uring_sqe *sqe);
 
-/* All where kernel.sq_thread is; the last until it has taken what is published:
- * 0 or a negative errno. */
+/* All where kernel.sq_thread is; the third until it has taken what is
+ * published: 0 or a negative errno; the last from any thread. */
 int sqpoll_enter(struct uring *uring, unsigned submit, unsigned want,
                  uint64_t deadline_ns);
 int sqpoll_submit_own(struct uring *uring, const struct io_uring_sqe *sqe);
 int sqpoll_await_taken(struct uring *uring);
+int sqpoll_submit_for(struct uring *uring, unsigned submit);
 
 static inline bool uring_is_hosted(const struct uring *uring)
 {
@@ -204,6 +205,10 @@ int uring_side_open(struct uring *uring);
  * that are left will be tried again. */
 int uring_watch_arm(struct uring *uring);
 bool uring_watch_is_wanted(const struct uring *uring);
+
+/* The ring has another thread: watches that are the one's before end, and are
+ * armed anew. */
+void uring_watch_move(struct uring *uring);
 
 /* A watch's CQE. */
 void uring_watch_event(struct uring *uring, const struct io_uring_cqe *cqe);

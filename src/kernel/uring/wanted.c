@@ -9,6 +9,7 @@
 #include "kernel/uring/wanted.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "kernel/options.h"
 #include "kernel/uring/polled.h"
@@ -103,6 +104,51 @@ static void sq_rewind_want(const gyre_ring_options *asked,
 {
     (void)asked;
     wanted->flags |= IORING_SETUP_SQ_REWIND | IORING_SETUP_NO_SQARRAY;
+}
+
+/* ---- sharing ------------------------------------------------------------- */
+
+static bool movable_is_asked(const gyre_ring_options *asked)
+{
+    return asked->movable || asked->shared;
+}
+
+static void movable_drop(gyre_ring_options *asked)
+{
+    asked->movable = asked->shared = false;
+}
+
+/* Deferred and cooperative work waits for the thread that submitted. */
+static void movable_want(const gyre_ring_options *asked,
+                         struct ring_wanted *wanted)
+{
+    (void)asked;
+    wanted->never |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                     IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+}
+
+/* A queue that begins anew with each call is its caller's. */
+static int movable_apply(struct uring *uring)
+{
+    const gyre_ring_options *asked = &uring->kernel.ring;
+
+    return asked->shared && asked->sq_rewind ? -EOPNOTSUPP : 0;
+}
+
+static bool share_is_asked(const gyre_ring_options *asked)
+{
+    return asked->share_workers != 0;
+}
+
+static void share_drop(gyre_ring_options *asked)
+{
+    asked->share_workers = 0;
+}
+
+/* Linux takes it without sqpoll, and then does nothing. */
+static int share_apply(struct uring *uring)
+{
+    return uring->kernel.ring.sqpoll ? 0 : -EOPNOTSUPP;
 }
 
 /* ---- cq_entries_max ------------------------------------------------------ */
@@ -333,6 +379,13 @@ static const struct option options[] = {
     { sq_rewind_is_asked, sq_rewind_drop, sq_rewind_want, NULL,
       "sq_rewind: needs Linux 7.0, and no sqpoll: leave it out, or set "
       "best_effort" },
+    { movable_is_asked, movable_drop, movable_want, movable_apply,
+      "shared: excludes sq_rewind: leave one of them out, or set best_effort",
+      NULL },
+    { share_is_asked, share_drop, NULL, share_apply,
+      "share_workers: needs sqpoll, for without it each thread has one set of "
+      "workers for all its rings: add it, or leave share_workers out",
+      NULL },
     { growth_is_asked, growth_drop, NULL, uring_grow_try,
       "cq_entries_max: needs Linux 6.13 and DEFER_TASKRUN (not with sqpoll), "
       "and "
@@ -436,8 +489,18 @@ static int open_ring(struct uring *uring)
 {
     for (;;) {
         struct ring_wanted wanted = wanted_of(uring, ARRAY_SIZE(options));
+        int share_fd = -1;
+
+        if (share_is_asked(&uring->kernel.ring))
+            share_fd = kernel_sharing(uring->kernel.ring.share_workers);
+        if (share_fd >= 0) {
+            wanted.flags |= IORING_SETUP_ATTACH_WQ;
+            wanted.share_fd = share_fd;
+        }
         int err = ring_open(&uring->ring, &wanted);
 
+        if (share_fd >= 0)
+            close(share_fd);
         if ((err != -EINVAL && err != -EPERM && err != -EOPNOTSUPP &&
              err != -EAGAIN) ||
             !any_is_asked(&uring->kernel.ring))

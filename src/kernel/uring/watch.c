@@ -134,6 +134,29 @@ int uring_side_open(struct uring *uring)
     return 0;
 }
 
+static void cancel_armed(struct uring *uring)
+{
+    for (unsigned i = 0; i < URING_WATCHES; i++) {
+        struct io_uring_sqe sqe = {
+            .opcode = IORING_OP_ASYNC_CANCEL,
+            .fd = -1,
+            .addr = uring_watch_user_data(i),
+            .user_data = uring_watch_user_data(WATCH_CANCEL),
+        };
+
+        if (uring->watch[i] == WATCH_ARMED)
+            (void)uring_submit_own(uring, &sqe);
+    }
+}
+
+/* Their ends make them wanted. One that cannot be told to end, for want of
+ * memory, goes on, and interrupts the other thread when it fires. */
+void uring_watch_move(struct uring *uring)
+{
+    if (!uring->kernel.sq_thread)
+        cancel_armed(uring);
+}
+
 static bool any_armed(const struct uring *uring)
 {
     for (unsigned i = 0; i < URING_WATCHES; i++) {
@@ -150,19 +173,10 @@ void uring_watch_stop(struct uring *uring)
     struct io_uring_cqe cqe;
 
     uring->limits = false; /* no new one for the waits below */
-    for (unsigned i = 0; i < URING_WATCHES; i++) {
-        struct io_uring_sqe sqe = {
-            .opcode = IORING_OP_ASYNC_CANCEL,
-            .fd = -1,
-            .addr = uring_watch_user_data(i),
-            .user_data = uring_watch_user_data(WATCH_CANCEL),
-        };
-
+    for (unsigned i = 0; i < URING_WATCHES; i++)
         if (uring->watch[i] == WATCH_WANTED)
             uring->watch[i] = WATCH_OFF;
-        if (uring->watch[i] == WATCH_ARMED)
-            (void)uring_submit_own(uring, &sqe);
-    }
+    cancel_armed(uring);
     while (any_armed(uring) && uring_now_ns(kernel) < deadline_ns) {
         (void)uring_enter(kernel, 0, 1, deadline_ns);
         while (cq_take(&kernel->cq, &cqe)) {
