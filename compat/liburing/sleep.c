@@ -151,27 +151,48 @@ int emulated_lead(struct emulated *e, uint64_t until_ns,
     return result == -EINTR ? -EINTR : 0;
 }
 
+/* A futex's wait cannot begin in one step with letting signals in, as Linux's
+ * does: so this sleeps on the emulator's descriptor, too, and looks from time to
+ * time, for what that says may have been taken by the leader. */
+static int follow_with_signals(struct emulated *e, uint64_t until_ns,
+                               const sigset_t *sigmask)
+{
+    struct pollfd watched = { .fd = e->watch_fd, .events = POLLIN };
+    uint64_t limit_ns = thread_clock() + KEEPER_TICK_MAX_NS;
+    struct timespec left;
+
+    return ppoll(&watched, 1,
+                 until(until_ns < limit_ns ? until_ns : limit_ns, &left),
+                 sigmask);
+}
+
+static int follow(struct emulated *e, uint64_t until_ns, uint32_t seen)
+{
+    /* With a limit a futex's wait is not begun anew after a signal. */
+    uint64_t limit_ns = thread_clock() + NS_PER_S;
+    struct timespec left;
+
+    return (int)syscall(SYS_futex, &e->turns, FUTEX_WAIT_PRIVATE, seen,
+                        until(until_ns < limit_ns ? until_ns : limit_ns, &left),
+                        NULL, 0);
+}
+
 int emulated_follow(struct emulated *e, uint64_t until_ns,
                     const sigset_t *sigmask)
 {
     uint32_t seen = atomic_load_explicit(&e->turns, memory_order_relaxed);
-    /* With a limit a futex's wait is not begun anew after a signal. */
-    uint64_t limit_ns = thread_clock() + NS_PER_S;
-    struct timespec left;
-    sigset_t before;
+    bool steps_down = sigmask != NULL && e->led_by_keeper;
     int result;
 
     e->followers++;
     e->wanted = e->led_by_keeper;
+    if (steps_down)
+        kick(e); /* who leads can let signals in as Linux does */
     emulated_unlock(e);
-    if (sigmask != NULL)
-        pthread_sigmask(SIG_SETMASK, sigmask, &before);
-    result = (int)syscall(
-        SYS_futex, &e->turns, FUTEX_WAIT_PRIVATE, seen,
-        until(until_ns < limit_ns ? until_ns : limit_ns, &left), NULL, 0);
+    result = sigmask == NULL || steps_down
+                 ? follow(e, until_ns, seen)
+                 : follow_with_signals(e, until_ns, sigmask);
     result = result < 0 ? -errno : 0;
-    if (sigmask != NULL)
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
     emulated_lock(e);
     e->followers--;
     return result == -EINTR ? -EINTR : 0;

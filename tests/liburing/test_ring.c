@@ -199,6 +199,68 @@ KERNEL_TEST2(liburing_a_signal_ends_a_wait)
     io_uring_queue_exit(&ring);
 }
 
+/* A signal that was blocked, and is let in by the wait alone, ends the wait: also
+ * where another thread collects the results, as the first of them shows. */
+KERNEL_TEST2(liburing_a_signal_that_a_wait_lets_in_ends_it)
+{
+    struct sigaction action = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+    struct __kernel_timespec time = { .tv_sec = 20 };
+    struct io_uring_cqe *cqe;
+    struct io_uring ring;
+    sigset_t blocked, none;
+    int fds[2];
+    char byte;
+
+    open_ring(&ring, 0);
+    CHECK_EQ(pipe(fds), 0);
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    sigemptyset(&none);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    CHECK_EQ(pthread_sigmask(SIG_BLOCK, &blocked, NULL), 0);
+    submit_read(&ring, fds[0], &byte, 1, 7);
+    CHECK_EQ(write(fds[1], "x", 1), 1);
+    CHECK(is_readable(ring.ring_fd, -1));
+    CHECK_EQ(take(&ring, 7), 1);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(io_uring_wait_cqes(&ring, &cqe, 1, &time, &none), -EINTR);
+    CHECK_EQ(pthread_sigmask(SIG_UNBLOCK, &blocked, NULL), 0);
+    io_uring_queue_exit(&ring);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* Likewise while another of the program's threads leads. */
+KERNEL_TEST2(liburing_a_signal_ends_a_wait_beside_another_s)
+{
+    struct sigaction action = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+    struct __kernel_timespec time = { .tv_sec = 20 };
+    struct io_uring_cqe *cqe;
+    struct io_uring ring;
+    struct waiter waiter = { .ring = &ring, .want = 1, .result = 1 };
+    pthread_t thread;
+    sigset_t blocked, none;
+
+    open_ring(&ring, 0);
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    sigemptyset(&none);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    CHECK_EQ(pthread_sigmask(SIG_BLOCK, &blocked, NULL), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, wait_for_many, &waiter), 0);
+    for (unsigned i = 0; i < 50; i++) {
+        CHECK_EQ(raise(SIGUSR1), 0);
+        CHECK_EQ(io_uring_wait_cqes(&ring, &cqe, 1, &time, &none), -EINTR);
+        sched_yield();
+    }
+    io_uring_prep_nop(io_uring_get_sqe(&ring));
+    CHECK_EQ(io_uring_submit(&ring), 1);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(waiter.result, 0);
+    CHECK_EQ(pthread_sigmask(SIG_UNBLOCK, &blocked, NULL), 0);
+    io_uring_queue_exit(&ring);
+}
+
 KERNEL_TEST2(liburing_the_eventfd_is_rung_without_an_enter)
 {
     struct io_uring ring;
