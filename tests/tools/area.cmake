@@ -10,6 +10,7 @@ if(TARGET gyre_tool)
       ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_text.c
       ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_trace.c
       ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_trace_file.c
+      ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_trace_life.c
       ${CMAKE_CURRENT_SOURCE_DIR}/tools/trace_stage.c)
   endif()
   target_link_libraries(${program} PRIVATE gyre_tool)

@@ -237,6 +237,25 @@ static void take_op(struct walk *walk, struct life *life,
     }
 }
 
+/* One waits for one, also where records are lost that say when others ended. */
+static void await(struct walk *walk, struct being *being, struct life *life)
+{
+    struct life *before = being->awaits;
+
+    if (before != NULL) {
+        before->waiter = NULL;
+        being->awaits = NULL;
+        if (before->ended_ns != 0)
+            life_end(walk, before);
+    }
+    if (life == NULL)
+        return;
+    if (life->waiter != NULL)
+        life->waiter->awaits = NULL;
+    life->waiter = being;
+    being->awaits = life;
+}
+
 static void take_task(struct walk *walk, struct being *being,
                       const struct trace_event *event)
 {
@@ -256,10 +275,7 @@ static void take_task(struct walk *walk, struct being *being,
         *running = NULL;
         life = record->on == 0 ? NULL
                                : life_at(walk, event->source, record->on);
-        if (life != NULL) {
-            life->waiter = being;
-            being->awaits = life;
-        }
+        await(walk, being, life);
         break;
     case STEP_RETURNS:
         *running = NULL;
