@@ -5,7 +5,8 @@
  * `batch` ops are in flight at a time and each is started again as soon as it
  * is done, so a turn submits, waits for and dispatches `batch` of them. With
  * tasks, as many tasks wait for one op each, and the cost has the context
- * switches and the run queue in it.
+ * switches and the run queue in it. In the last case a timer is armed, so each
+ * wait has a deadline.
  */
 #include <errno.h>
 #include <gyre/gyre.h>
@@ -19,7 +20,8 @@
 struct run {
     gyre_loop *loop;
     unsigned batch;
-    int64_t left; /* starts to come in this chunk */
+    int64_t left;     /* starts to come in this chunk */
+    gyre_timer timer; /* far away, where waits are to have a deadline */
     gyre_op ops[BATCH_MAX];
 };
 
@@ -42,6 +44,40 @@ static uint64_t callback_chunk(void *arg)
         gyre_op_start(run->loop, &run->ops[i], nop_done, run);
     if (gyre_loop_run(run->loop, GYRE_RUN_UNTIL_DONE) != 0)
         abort();
+    return CHUNK;
+}
+
+static void nop_done_timed(gyre_op *op, gyre_result result)
+{
+    struct run *run = op->user;
+
+    if (result.res < 0)
+        abort();
+    if (--run->left > 0)
+        gyre_op_restart(op);
+    else
+        gyre_loop_stop(run->loop);
+}
+
+static void too_late(gyre_timer *timer, int status)
+{
+    (void)timer;
+    (void)status;
+    abort();
+}
+
+/* One at a time, and a timer that each wait has to end by. */
+static uint64_t timed_chunk(void *arg)
+{
+    struct run *run = arg;
+
+    run->left = CHUNK;
+    gyre_timer_init(&run->timer, run->loop, too_late, NULL);
+    gyre_timer_start_after(&run->timer, 3600 * GYRE_SECOND);
+    gyre_op_start(run->loop, &run->ops[0], nop_done_timed, run);
+    if (gyre_loop_run(run->loop, GYRE_RUN_FOREVER) != 1)
+        abort();
+    gyre_timer_stop(&run->timer);
     return CHUNK;
 }
 
@@ -96,6 +132,12 @@ static int callbacks(const struct bench_case *of, const struct budget *budget,
     return take(of, budget, sample, callback_chunk);
 }
 
+static int timed(const struct bench_case *of, const struct budget *budget,
+                 struct sample *sample)
+{
+    return take(of, budget, sample, timed_chunk);
+}
+
 static int tasks(const struct bench_case *of, const struct budget *budget,
                  struct sample *sample)
 {
@@ -110,9 +152,17 @@ static const struct contender contenders[] = {
 };
 #define COUNT (sizeof contenders / sizeof contenders[0])
 
+static const struct contender timed_contenders[] = {
+    { .name = "by hand, without one", .take = nop_by_hand, .is_limit = true },
+    { .name = "gyre callbacks", .take = timed },
+    { .name = "gyre callbacks on emu", .take = timed, .kernel = "emu" },
+};
+#define TIMED (sizeof timed_contenders / sizeof timed_contenders[0])
+
 static const struct bench_case cases[] = {
     { "batch 1", contenders, COUNT, .n = 1 },
     { "batch 32", contenders, COUNT, .n = 32 },
+    { "timed waits", timed_contenders, TIMED, .n = 1 },
 };
 
 const struct bench bench_nop = {
