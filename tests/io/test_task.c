@@ -4,6 +4,7 @@
  * ended by. On every kernel.
  */
 #include <errno.h>
+#include <gyre/clock.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -266,6 +267,45 @@ static int end_sleeps(void *arg)
 KERNEL_TEST(F16_F17_a_sleep_is_ended_by_cancel_and_by_deadline)
 {
     must_run(end_sleeps, NULL);
+}
+
+static int clock_sleeper(void *arg)
+{
+    int *result = arg;
+    struct timespec time;
+
+    CHECK_OK(clock_gettime(CLOCK_MONOTONIC, &time));
+    time.tv_nsec += 20000000;
+    time.tv_sec += time.tv_nsec / 1000000000;
+    time.tv_nsec %= 1000000000;
+    *result = gyre_sleep_until_clock(CLOCK_MONOTONIC, time);
+    return 0;
+}
+
+/* The request has ended, and nobody has looked, when it is asked to end. */
+static int cancel_a_sleep_that_is_over(void *arg)
+{
+    gyre_scope scope;
+    uint64_t begin;
+    int result = 1;
+
+    (void)arg;
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn(&scope, clock_sleeper, &result));
+    CHECK_OK(gyre_sleep(GYRE_MS)); /* its request is handed over */
+    begin = now_ns();
+    while (now_ns() - begin < 40 * GYRE_MS)
+        continue;
+    gyre_scope_cancel(&scope);
+    CHECK_OK(gyre_scope_close(&scope));
+    if (result != 0)
+        CHECK_ERR(result, -ECANCELED);
+    return 0;
+}
+
+KERNEL_TEST(F16_F17_a_sleep_that_is_over_is_not_overdue_when_cancelled)
+{
+    must_run(cancel_a_sleep_that_is_over, NULL);
 }
 
 /* ---- the right task wakes
