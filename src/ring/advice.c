@@ -249,6 +249,16 @@ const struct advice advice_table[] = {
         .source = "xanmod-WSL2#130",
     },
     {
+        .name = "slots_stray",
+        .ranges = { { RELEASE(6, 15, 0), RELEASE(7, 0, 0) } },
+        .trouble = "when a slot outside of the range for automatic ones was "
+                   "filled or emptied, an automatic slot may lie outside, too "
+                   "(seen on 6.18.15; mended in later 6.18)",
+        .remedy = "the program: automatic slots only, once there is a range; "
+                  "or GYRE_WITHOUT=sparse_files, for a table of gyre's own",
+        .source = "Linux a6bded921ed3",
+    },
+    {
         .name = "futex_wake_lost",
         .ranges = { { RELEASE(6, 17, 0), RELEASE(6, 18, 0) } },
         .without = "op_futex_wait,op_futex_waitv",
