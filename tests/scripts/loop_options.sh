@@ -67,6 +67,9 @@ A3 sqpoll_idle_ms 20 sqpoll
 A4 sqpoll_bound 1 sqpoll
 A4 sqpoll_cpu 0 sqpoll,sqpoll_bound
 A3 spin_us 15
+A21 movable 1
+A21 shared 1
+A21 share_workers 7 sqpoll
 A15 min_wait_us 30
 A15 registered_waits 1
 A17 cq_entries_max 8192
