@@ -152,8 +152,8 @@ int emulated_lead(struct emulated *e, uint64_t until_ns,
 }
 
 /* A futex's wait cannot begin in one step with letting signals in, as Linux's
- * does: so this sleeps on the emulator's descriptor, too, and looks from time to
- * time, for what that says may have been taken by the leader. */
+ * does: so this sleeps on the emulator's descriptor, too, and looks from time
+ * to time, for what that says may have been taken by the leader. */
 static int follow_with_signals(struct emulated *e, uint64_t until_ns,
                                const sigset_t *sigmask)
 {

@@ -199,8 +199,8 @@ KERNEL_TEST2(liburing_a_signal_ends_a_wait)
     io_uring_queue_exit(&ring);
 }
 
-/* A signal that was blocked, and is let in by the wait alone, ends the wait: also
- * where another thread collects the results, as the first of them shows. */
+/* A signal that was blocked, and is let in by the wait alone, ends the wait:
+ * also where another thread collects the results, as the first shows. */
 KERNEL_TEST2(liburing_a_signal_that_a_wait_lets_in_ends_it)
 {
     struct sigaction action = { .sa_handler = nothing, .sa_flags = SA_RESTART };
