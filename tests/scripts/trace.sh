@@ -147,6 +147,11 @@ check W8_a_signal_is_told_as_a_shell_does 'ended with 137' \
 check W8_a_request_to_end_is_passed_on '*ended with 5' \
     "$(errors_of timeout 20 "$gyre" trace sh -c \
         'trap "exit 5" TERM; kill -TERM $PPID; while :; do :; done')"
+for number in INT HUP; do
+    check "W8_what_is_ignored_stays_so [$number]" '*ended with 4' \
+        "$(trap '' $number
+            errors_of "$gyre" trace sh -c "kill -$number \$\$; exit 4")"
+done
 check W8_no_program '*there is no such program*ended with 127' \
     "$(errors_of "$gyre" trace "$work/nobody")"
 check W8_not_a_program '*ermission denied*ended with 126' \

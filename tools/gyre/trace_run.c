@@ -53,16 +53,30 @@ static void pass_on(int number)
         (void)kill((pid_t)child, number);
 }
 
-static void take_signals(void)
+/* What is ignored stays so, here and in the program: nohup(1) and shells that
+ * start programs in the background mean it. */
+static void take_signal(int number, const struct sigaction *action,
+                        sigset_t *taken)
+{
+    struct sigaction before;
+
+    if (sigaction(number, NULL, &before) < 0 || before.sa_handler == SIG_IGN)
+        return;
+    (void)sigaction(number, action, NULL);
+    sigaddset(taken, number);
+}
+
+static void take_signals(sigset_t *taken)
 {
     const struct sigaction ignore = { .sa_handler = SIG_IGN };
     const struct sigaction pass = { .sa_handler = pass_on,
                                     .sa_flags = SA_RESTART };
 
-    (void)sigaction(SIGINT, &ignore, NULL);
-    (void)sigaction(SIGQUIT, &ignore, NULL);
-    (void)sigaction(SIGTERM, &pass, NULL);
-    (void)sigaction(SIGHUP, &pass, NULL);
+    sigemptyset(taken);
+    take_signal(SIGINT, &ignore, taken);
+    take_signal(SIGQUIT, &ignore, taken);
+    take_signal(SIGTERM, &pass, taken);
+    take_signal(SIGHUP, &pass, taken);
 }
 
 /* The descriptor as the program gets it; its number is in the environment. */
@@ -83,19 +97,16 @@ static int publish(int trace_fd)
     return fd;
 }
 
-/* A positive errno, or 0. What this process ignores the program does not. */
-static int spawn(pid_t *pid, char **argv, const sigset_t *mask)
+/* A positive errno, or 0. What was taken from the program it gets back. */
+static int spawn(pid_t *pid, char **argv, const sigset_t *mask,
+                 const sigset_t *taken)
 {
     posix_spawnattr_t attributes;
-    sigset_t defaults;
     int err = posix_spawnattr_init(&attributes);
 
     if (err != 0)
         return err;
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGINT);
-    sigaddset(&defaults, SIGQUIT);
-    (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
+    (void)posix_spawnattr_setsigdefault(&attributes, taken);
     (void)posix_spawnattr_setsigmask(&attributes, mask);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF |
                                                     POSIX_SPAWN_SETSIGMASK);
@@ -109,6 +120,7 @@ static int spawn_child(char **argv)
 {
     sigset_t passed;
     sigset_t before;
+    sigset_t taken;
     pid_t pid;
     int err;
 
@@ -116,8 +128,8 @@ static int spawn_child(char **argv)
     sigaddset(&passed, SIGTERM);
     sigaddset(&passed, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &passed, &before);
-    take_signals();
-    err = spawn(&pid, argv, &before);
+    take_signals(&taken);
+    err = spawn(&pid, argv, &before, &taken);
     if (err == 0)
         child = pid;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
