@@ -12,6 +12,19 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
+# Most compilers exchange a byte in place. gcc before 14 calls a library for it
+# on riscv64; it belongs to gcc, as libgcc does.
+include(CheckCSourceCompiles)
+check_c_source_compiles(
+  "#include <stdatomic.h>
+   atomic_bool flag;
+   int main(void) { return atomic_exchange(&flag, 1); }"
+  GYRE_ATOMICS_IN_PLACE)
+if(NOT GYRE_ATOMICS_IN_PLACE)
+  link_libraries(atomic)
+  set(gyre_atomic_private " -latomic") # for the .pc files
+endif()
+
 include_directories(${PROJECT_SOURCE_DIR}/include)
 add_compile_options(
   -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes
@@ -20,6 +33,10 @@ add_compile_options(
   -fno-omit-frame-pointer -fno-strict-aliasing -pthread)
 if(GYRE_WERROR)
   add_compile_options(-Werror)
+endif()
+# Others have them without being asked; debuggers and dumps walk by them.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^riscv")
+  add_compile_options(-fasynchronous-unwind-tables)
 endif()
 
 # A frame larger than the guard below a stack must not jump over it: each of its

@@ -107,7 +107,6 @@ static const short own[] = {
     SYS_sysinfo,
     SYS_getrusage,
     /* sockets that are open */
-    SYS_accept,
     SYS_accept4,
     SYS_recvfrom,
     SYS_recvmsg,
@@ -120,12 +119,17 @@ static const short own[] = {
     SYS_setsockopt,
     SYS_getsockname,
     SYS_getpeername,
+#ifdef SYS_accept
+    SYS_accept,
+#endif
 #ifdef SYS_open /* older forms, which newer machines do not have */
     SYS_dup2,
     SYS_pipe,
     SYS_poll,
     SYS_select,
     SYS_epoll_wait,
+#endif
+#ifdef SYS_time
     SYS_time,
 #endif
 };
@@ -199,8 +203,10 @@ static const short processes[] = {
     SYS_fork,
     SYS_vfork,
     SYS_getpgrp,
-    SYS_arch_prctl,
     SYS_getrlimit,
+#endif
+#ifdef SYS_arch_prctl
+    SYS_arch_prctl,
 #endif
 };
 

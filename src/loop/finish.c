@@ -21,7 +21,11 @@
 
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
-#else
+#endif
+#if defined(NVALGRIND) || !defined(RUNNING_ON_VALGRIND)
+/* It is not here, or does not know this processor. */
+#undef VALGRIND_MAKE_MEM_DEFINED
+#undef RUNNING_ON_VALGRIND
 #define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)(address), (void)(size))
 #define RUNNING_ON_VALGRIND 0
 #endif

@@ -61,6 +61,10 @@
 #endif
 #if GYRE_VALGRIND
 #include <valgrind/memcheck.h>
+#ifdef NVALGRIND /* it does not know this processor */
+#undef GYRE_VALGRIND
+#define GYRE_VALGRIND 0
+#endif
 #endif
 
 /* A handle for a new flow of control; NULL where no tool wants one. */

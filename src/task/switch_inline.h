@@ -23,7 +23,7 @@
 #ifdef __GCC_HAVE_DWARF2_CFI_ASM
 #define SWITCH_CFI(text) text "\n\t"
 #else
-#define SWITCH_CFI(text)
+#define SWITCH_CFI(text) ""
 #endif
 
 /* From here on: "this function has no caller". */
@@ -31,8 +31,12 @@
 #define SWITCH_CFI_NO_CALLER SWITCH_CFI(".cfi_undefined rip")
 #elif defined(__aarch64__)
 #define SWITCH_CFI_NO_CALLER SWITCH_CFI(".cfi_undefined x30")
+#elif defined(__riscv)
+#define SWITCH_CFI_NO_CALLER SWITCH_CFI(".cfi_undefined ra")
+#elif defined(__s390x__)
+#define SWITCH_CFI_NO_CALLER SWITCH_CFI(".cfi_undefined 14")
 #else
-#define SWITCH_CFI_NO_CALLER
+#define SWITCH_CFI_NO_CALLER ""
 #endif
 
 /* Between two stacks nobody finds a frame. */

@@ -23,6 +23,8 @@ static void end_frame_chain(ucontext_t *machine)
     machine->uc_mcontext.gregs[REG_RBP] = 0;
 #elif defined(__aarch64__)
     machine->uc_mcontext.regs[29] = 0;
+#elif defined(__riscv)
+    machine->uc_mcontext.__gregs[REG_S0] = 0;
 #endif
     (void)machine;
 }

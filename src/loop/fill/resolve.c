@@ -207,7 +207,7 @@ int gyre_resolve_op_fill(gyre_resolve_op *op, const char *name,
                          const char *service,
                          const gyre_resolve_options *options)
 {
-    bool known;
+    bool known = false;
     int err;
 
     memset(op, 0, offsetof(gyre_resolve_op, name_));
