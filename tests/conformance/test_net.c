@@ -359,6 +359,7 @@ KERNEL_TEST(E8_the_wrong_kind_of_descriptor_is_told)
     char byte;
     struct call call;
 
+    test_not_on_qemu_user("it has no preadv2");
     make_pipe(fds);
     gyre_op_recv(&call.op, fds[0], &byte, 1, 0);
     CHECK_ERR(call_run(loop, &call), -ENOTSOCK);

@@ -141,6 +141,7 @@ static void two_mistakes(struct kernel *k, bool linux_s)
 
 TEST(emu_difference_74_which_of_two_mistakes_is_told)
 {
+    test_not_on_qemu_user("it looks at arguments first");
     if (test_on_valgrind())
         TEST_SKIP("its bad pointers are what valgrind reports");
     on_both(two_mistakes);

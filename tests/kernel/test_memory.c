@@ -132,6 +132,7 @@ TEST(a_mapping_never_gets_huge_pages_unasked)
     size_t page = memory_page_size();
     char *memory;
 
+    test_not_on_qemu_user("it takes no advice about pages");
     if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0)
         TEST_SKIP("this Linux has no huge pages");
     memory = memory_map(4 * page);

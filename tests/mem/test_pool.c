@@ -452,6 +452,7 @@ TEST(I8_memory_is_on_huge_pages_where_linux_gives_them)
     unsigned char *buffer;
     FILE *maps;
 
+    test_not_on_qemu_user("it takes no advice about pages");
     CHECK_OK(gyre_loop_create(&loop, NULL));
     CHECK_OK(gyre_pool_create(&pool, loop, &options));
     buffer = gyre_pool_get(pool, 4096);

@@ -42,6 +42,18 @@ bool test_on_valgrind(void)
     return RUNNING_ON_VALGRIND != 0;
 }
 
+/* It shows a program its own name by /proc/self, and forgets the other way. */
+void test_not_on_qemu_user(const char *because)
+{
+    char path[256] = "", reason[160];
+
+    (void)!readlink("/proc/thread-self/exe", path, sizeof path - 1);
+    if (strstr(path, "/qemu-") == NULL)
+        return;
+    snprintf(reason, sizeof reason, "qemu-user: %s", because);
+    TEST_SKIP(reason);
+}
+
 bool running_sanitized(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

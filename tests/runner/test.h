@@ -105,6 +105,10 @@ unsigned test_tasks(unsigned count);
 /* Some tests make no sense there: bad pointers, limits of descriptors. */
 bool test_on_valgrind(void);
 
+/* qemu-user translates system calls, and not all: ends the test there, with
+ * what of Linux it has not got, as in "it knows no seccomp". */
+void test_not_on_qemu_user(const char *because);
+
 /* For a test whose own system calls must not be interrupted: no signals, though
  * GYRE_TEST_SIGNALS asks for a storm of them. */
 void test_quiet(void);

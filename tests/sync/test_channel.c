@@ -603,5 +603,6 @@ TEST_PANICS(M10_a_receiver_alone_in_the_world_is_a_deadlock, "deadlock")
 {
     if (GYRE_TSAN)
         TEST_SKIP("ThreadSanitizer has a thread of its own");
+    test_not_on_qemu_user("it has a thread of its own");
     gyre_run(NULL, recv_forever, make_channel(sizeof(int), 1, 0));
 }

@@ -319,6 +319,7 @@ TEST_PANICS(M1_a_wait_that_nobody_can_end_is_a_deadlock, "deadlock")
 {
     if (GYRE_TSAN)
         TEST_SKIP("ThreadSanitizer has a thread of its own");
+    test_not_on_qemu_user("it has a thread of its own");
     (void)gyre_run(NULL, wait_for_nobody, NULL);
 }
 
@@ -335,6 +336,7 @@ TEST_PANICS(M1_a_deadlock_is_told_when_the_last_other_thread_has_ended,
 
     if (GYRE_TSAN)
         TEST_SKIP("ThreadSanitizer has a thread of its own");
+    test_not_on_qemu_user("it has a thread of its own");
     task_patience_ns = GYRE_MS; /* looks several times before it ends */
     CHECK_OK(pthread_create(&thread, NULL, end_later, NULL));
     (void)gyre_run(NULL, wait_for_nobody, NULL);
