@@ -259,6 +259,20 @@ static void unit_end(struct unit *unit)
     }
 }
 
+/* 73: who waits for what the one before brings goes first, or not: so what is
+ * behind it is not to change that, nor to break the connection off. */
+static bool comes_too_soon(const struct unit *unit, const struct item *item)
+{
+    if (is_cancel(item) || item->sqe.opcode == IORING_OP_URING_CMD ||
+        (item->objects & UINT32_C(1) << OBJECT_GROUPS) != 0)
+        return true;
+    for (unsigned i = 0; i < unit->count; i++)
+        if (unit->items[i].sqe.opcode == IORING_OP_SHUTDOWN &&
+            (unit->items[i].objects & item->objects & OBJECT(TCP_A)) != 0)
+            return true;
+    return false;
+}
+
 static void unit_make_chain(struct maker *m, struct unit *unit,
                             const struct style *style)
 {
@@ -272,10 +286,7 @@ static void unit_make_chain(struct maker *m, struct unit *unit,
             make_limit(m, item - 1, item);
         else
             make_item(m, item, style);
-        /* 73: who waits for what the one before brings goes first, or not. */
-        if (unit->count > 0 &&
-            (is_cancel(item) || item->sqe.opcode == IORING_OP_URING_CMD ||
-             (item->objects & UINT32_C(1) << OBJECT_GROUPS) != 0))
+        if (unit->count > 0 && comes_too_soon(unit, item))
             make_nothing(item);
         unit->count++;
         m->program->item_count++;

@@ -52,23 +52,32 @@ static time_t seconds_now(void)
 
 /* ---- one process --------------------------------------------------------- */
 
+static void print_difference(const struct program *program,
+                             const struct difference *found)
+{
+    printf("  in %s\n  Linux: ", found->what);
+    print_entry(program, found->linux_);
+    printf("  emu:   ");
+    print_entry(program, found->emu);
+}
+
 static void tell_difference(struct judge *judge, struct program *program,
                             const struct options *options)
 {
-    struct difference found;
-
+    printf("DIFFERENT: seed %" PRIu64 "\n", program->seed);
+    print_difference(program, &judge->difference);
     if (options->verbose) {
         program_print(program);
         print_logs(program, &judge->uring_log, &judge->emu_log);
     }
     if (!judge->emu_log.stuck)
         shrink(judge, program);
-    found = judge->difference;
-    printf("DIFFERENT: seed %" PRIu64 " in %s\n  Linux: ", program->seed,
-           found.what != NULL ? found.what : "nothing any more");
-    print_entry(program, found.linux_);
-    printf("  emu:   ");
-    print_entry(program, found.emu);
+    if (judge->difference.what != NULL) {
+        printf(" the smallest part that differs\n");
+        print_difference(program, &judge->difference);
+    } else {
+        printf(" the smallest part of it, which differs at times\n");
+    }
     program_print(program);
     print_logs(program, &judge->uring_log, &judge->emu_log);
     fflush(stdout);
@@ -89,7 +98,7 @@ static void run_one(struct judge *judge, uint64_t seed, struct report *report,
     census_count(&report->census, &program, judge->emu_log.muted);
     if (verdict == DIFFERENT &&
         atomic_fetch_add(&shared->differences, 1) < DIFFERENCES_MAX) {
-        (void)alarm(10 * LIMIT_S);
+        (void)alarm(20 * LIMIT_S);
         tell_difference(judge, &program, options);
     }
 }

@@ -16,6 +16,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "waiting.h"
+
 #define MS UINT64_C(1000000)
 #define SHORT_TIMES (3 * MS)
 #define PATIENCE (4 * MS)
@@ -34,8 +36,7 @@ struct run {
     bool hopeless; /* something did not come: the runs differ already */
     unsigned step;
     uint64_t pending; /* items */
-    uint64_t nothing; /* items that are a NOP, as they were left out */
-    uint64_t claims;
+    struct waiting waiting;
 };
 
 static _Noreturn void give_up(const char *what, int error)
@@ -115,7 +116,7 @@ static void note(struct run *run, const struct io_uring_cqe *cqe)
         log_add(run, ID_FOREIGN, result, cqe->flags, id);
         return;
     }
-    if ((run->nothing & bit) != 0) {
+    if ((run->waiting.nothing & bit) != 0) {
         log_add(run, id, result, cqe->flags, 0);
         run->pending &= ~bit;
         return;
@@ -231,19 +232,11 @@ static void settle(struct run *run, uint64_t least_ns)
  * for. */
 static bool is_left_out(struct run *run, unsigned id)
 {
-    const struct item *item = &run->program->items[id];
+    bool excluded = waiting_excludes(&run->waiting, run->program, id);
 
-    if ((item->claims & run->claims) != 0)
+    if (excluded)
         run->log->muted |= UINT64_C(1) << id;
-    return (item->claims & run->claims) != 0 || !run_is_known(item);
-}
-
-static void count_claims(struct run *run)
-{
-    run->claims = 0;
-    for (unsigned id = 0; id < run->program->item_count; id++)
-        if ((run->pending & (UINT64_C(1) << id)) != 0)
-            run->claims |= run->program->items[id].claims;
+    return excluded || !run_is_known(&run->program->items[id]);
 }
 
 /* Left out, but its place in a chain stays. */
@@ -284,7 +277,8 @@ static void run_requests(struct run *run, const struct step *step)
     struct sq *sq = &run->kernel->sq;
     uint64_t least_ns = 0;
 
-    count_claims(run);
+    waiting_look(&run->waiting, run->program, run->pending,
+                 run->waiting.nothing);
     for (unsigned id = step->first; id < step->first + step->count; id++) {
         const struct item *item = &run->program->items[id];
         bool left_out = !is_gone(run->program, id) && is_left_out(run, id);
@@ -298,12 +292,8 @@ static void run_requests(struct run *run, const struct step *step)
         if (!has_next(run->program, id))
             sqe->flags &= (uint8_t) ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
         run->pending |= UINT64_C(1) << id;
-        if (left_out) {
-            run->nothing |= UINT64_C(1) << id;
-            continue;
-        }
-        run->claims |= item->claims;
-        if (is_timed(item))
+        waiting_add(&run->waiting, run->program, id, left_out);
+        if (!left_out && is_timed(item))
             least_ns = SHORT_TIMES;
     }
     settle(run, least_ns);

@@ -13,6 +13,7 @@
 #include "judge.h"
 #include "kernel/choose.h"
 #include "runner/test.h"
+#include "waiting.h"
 
 /* An older Linux looks at some mistakes when it executes a request, not when it
  * takes it, or the other way round: in chains that decides all. */
@@ -97,4 +98,67 @@ TEST(S6_a_result_that_differs_is_found)
     right.count = 1;
     CHECK(!logs_are_same(&program, &left, &right, &difference));
     CHECK(difference.emu == NULL);
+}
+
+static void set_item(struct program *program, unsigned id, uint32_t objects,
+                     bool loose, bool linked)
+{
+    program->items[id] = (struct item){
+        .sqe.flags = linked ? IOSQE_IO_LINK : 0,
+        .objects = objects,
+        .loose = loose,
+    };
+    if (program->item_count <= id)
+        program->item_count = id + 1;
+}
+
+/* A chain that waits may go on at the moment when a thread of the step is at
+ * the same thing: the results would be those of chance. */
+TEST(S6_what_would_meet_a_chain_by_chance_is_left_out)
+{
+    static struct program program;
+    struct waiting waiting;
+
+    set_item(&program, 0, OBJECT(STREAM_A), false, true);
+    set_item(&program, 1, OBJECT(TCP_A), false, false);
+    set_item(&program, 2, OBJECT(TCP_A), false, true);
+    set_item(&program, 3, OBJECT(TCP_A), false, false);
+    set_item(&program, 4, OBJECT(TCP_A), true, true);
+    set_item(&program, 5, OBJECT(TCP_A), false, false);
+    set_item(&program, 6, OBJECT(PIPE_R), true, false);
+    waiting_look(&waiting, &program, 3, 0);
+    CHECK(!waiting_excludes(&waiting, &program, 2));
+    CHECK(!waiting_excludes(&waiting, &program, 3));
+    CHECK(waiting_excludes(&waiting, &program, 4));
+    /* It follows the thread's end, unless that one has been left out. */
+    CHECK(waiting_excludes(&waiting, &program, 5));
+    waiting_add(&waiting, &program, 4, true);
+    CHECK(!waiting_excludes(&waiting, &program, 5));
+    CHECK(!waiting_excludes(&waiting, &program, 6));
+    /* What the chain begins on a thread meets what another chain begins. */
+    program.items[1].loose = true;
+    waiting_look(&waiting, &program, 3, 0);
+    CHECK(!waiting_excludes(&waiting, &program, 2));
+    CHECK(waiting_excludes(&waiting, &program, 3));
+    /* The whole chain has begun. */
+    waiting_look(&waiting, &program, 2, 0);
+    CHECK(!waiting_excludes(&waiting, &program, 4));
+}
+
+TEST(S6_only_one_request_waits_for_a_direction)
+{
+    static struct program program;
+    struct waiting waiting;
+
+    set_item(&program, 0, 0, false, false);
+    set_item(&program, 1, 0, false, false);
+    program.items[0].claims = program.items[1].claims = CLAIM_IN(STREAM_A);
+    waiting_look(&waiting, &program, 0, 0);
+    CHECK(!waiting_excludes(&waiting, &program, 1));
+    waiting_add(&waiting, &program, 0, false);
+    CHECK(waiting_excludes(&waiting, &program, 1));
+    waiting_look(&waiting, &program, 1, 0);
+    CHECK(waiting_excludes(&waiting, &program, 1));
+    waiting_look(&waiting, &program, 1, 1);
+    CHECK(!waiting_excludes(&waiting, &program, 1));
 }

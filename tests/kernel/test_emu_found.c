@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -124,6 +125,39 @@ static void chain_goes_first(struct kernel *k, bool linux_s)
 TEST(emu_difference_73_a_chain_goes_before_who_waits)
 {
     on_both(chain_goes_first);
+}
+
+/* Bytes for an end that is shut down for reading make its peer's reset. */
+static void chain_breaks_off(struct kernel *k, bool linux_s)
+{
+    struct sockaddr_in address;
+    int listener = make_listener(0, &address);
+    int one = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), other;
+    struct io_uring_cqe cqes[4];
+    char byte;
+
+    CHECK_OK(connect(one, (struct sockaddr *)&address, sizeof address));
+    CHECK_GE(other = accept4(listener, NULL, NULL, SOCK_CLOEXEC), 0);
+    put(k, IORING_OP_RECV, one, &byte, 1, ID(1));
+    enter(k, 0);
+    put(k, IORING_OP_SHUTDOWN, one, NULL, SHUT_RDWR, ID(2))->flags =
+        IOSQE_IO_LINK;
+    put(k, IORING_OP_SEND, other, "x", 1, ID(3));
+    cqes_of(k, 3, cqes);
+    CHECK_EQ(cqes[2].res, 0);
+    CHECK_EQ(cqes[3].res, 1);
+    if (linux_s)
+        CHECK(cqes[1].res == 0 || cqes[1].res == -ECONNRESET);
+    else
+        CHECK_ERR(cqes[1].res, -ECONNRESET);
+    CHECK_OK(close(one));
+    CHECK_OK(close(other));
+    CHECK_OK(close(listener));
+}
+
+TEST(emu_difference_73_a_chain_breaks_off_what_another_reads)
+{
+    on_both(chain_breaks_off);
 }
 
 static void two_mistakes(struct kernel *k, bool linux_s)
