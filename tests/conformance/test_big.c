@@ -394,7 +394,7 @@ TEST(B18_a_command_may_name_registered_memory)
  * half. */
 KERNEL_TEST(B18_commands_work_among_large_requests)
 {
-    gyre_loop *loop = open_with("big_sqes,entries=1", 6, 7);
+    gyre_loop *loop = open_with("big_sqes,entries=1", 5, 19);
     unsigned char junk[80];
     gyre_op128 op;
 
