@@ -83,7 +83,7 @@ static void point_into(struct io_uring *ring, char *at,
     cq->entries = *cq->entries_there;
 }
 
-/* The smallest Linux whose rings are used: 5.11, as by all of gyre. */
+/* Linux 5.11 at least, though by itself gyre chooses younger ones only. */
 static int map_native(int fd, const struct io_uring_params *params,
                       struct io_uring *ring)
 {
