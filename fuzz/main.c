@@ -23,10 +23,13 @@
 
 enum { JOBS_MAX = 64, LIMIT_S = 30, DIFFERENCES_MAX = 100 };
 
+/* How a process ends that cannot go on. */
+enum { HANGS = 3, IS_STUCK };
+
 /* What one process tells the first. */
 struct report {
     uint64_t seed; /* that it is at */
-    unsigned step;
+    unsigned step; /* where it hangs */
     uint64_t verdicts[VERDICTS];
     uint64_t muted;
     struct census census;
@@ -41,6 +44,7 @@ struct shared {
 };
 
 static struct shared *shared;
+static struct report *own; /* this process's */
 
 static time_t seconds_now(void)
 {
@@ -105,13 +109,9 @@ static void run_one(struct judge *judge, uint64_t seed, struct report *report,
 
 static void tell_hang(int number)
 {
-    static const char text[] = "HANGS: the seed and the step follow\n";
-
     (void)number;
-    (void)!write(STDOUT_FILENO, text, sizeof text - 1);
-    for (int i = 0; i < JOBS_MAX; i++)
-        shared->reports[i].step = run_step;
-    _exit(3);
+    own->step = run_step;
+    _exit(HANGS);
 }
 
 static bool is_over(const struct options *options)
@@ -127,6 +127,7 @@ static _Noreturn void work(unsigned job, const struct options *options)
     struct sigaction ignored = { .sa_handler = SIG_IGN };
     char directory[256];
 
+    own = &shared->reports[job];
     sigaction(SIGALRM, &hang, NULL);
     sigaction(SIGPIPE, &ignored, NULL);
     snprintf(directory, sizeof directory, "%s/differ-%d", options->directory,
@@ -137,10 +138,10 @@ static _Noreturn void work(unsigned job, const struct options *options)
 
         if (seed >= shared->end)
             break;
-        run_one(&judge, seed, &shared->reports[job], options);
+        run_one(&judge, seed, own, options);
         /* What is stuck in the emulator stays: begin anew. */
         if (judge.emu_log.stuck)
-            _exit(4);
+            _exit(IS_STUCK);
     }
     judge_finish(&judge, directory);
     exit(0);
@@ -170,11 +171,15 @@ static bool goes_on(unsigned job, int status)
 
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return false;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 4)
+    if (WIFEXITED(status) && WEXITSTATUS(status) == IS_STUCK)
         return true;
-    printf("DIES: seed %" PRIu64 ", by %s %d\n", report->seed,
-           WIFSIGNALED(status) ? "signal" : "status",
-           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == HANGS)
+        printf("HANGS: seed %" PRIu64 " in step %u\n", report->seed,
+               report->step);
+    else
+        printf("DIES: seed %" PRIu64 ", by %s %d\n", report->seed,
+               WIFSIGNALED(status) ? "signal" : "status",
+               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     return atomic_fetch_add(&shared->differences, 1) < DIFFERENCES_MAX;
 }
 

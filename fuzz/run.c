@@ -68,10 +68,8 @@ static void log_add(struct run *run, unsigned id, int32_t result,
 {
     struct log *log = run->log;
 
-    if (log->count == LOG_MAX) {
-        log->full = true;
+    if (log->count == LOG_MAX)
         return;
-    }
     if (run->step < STEP_END && id != ID_MEMORY)
         log->in_step[run->step]++;
     log->entries[log->count++] = (struct entry){ (uint16_t)run->step,

@@ -8,7 +8,7 @@
 #include "world.h"
 
 enum {
-    LOG_MAX = 1024,
+    LOG_MAX = 1024,   /* what is beyond is not compared */
     STEP_END = 255,   /* what ended by the last cancel */
     ID_SYNC = 100,    /* + step: the answer of a cancel of everything */
     ID_MESSAGE = 200, /* a CQE of the other ring; user_data is its hash */
@@ -28,8 +28,7 @@ struct entry {
 
 struct log {
     unsigned count;
-    bool stuck; /* a request did not end */
-    bool full;
+    bool stuck;     /* a request did not end */
     uint64_t muted; /* items that were left out: their claims were taken */
     uint16_t in_step[STEP_END]; /* entries */
     struct entry entries[LOG_MAX];
