@@ -8,6 +8,7 @@
  * everything, since what waits for ever would keep them for ever.
  */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "maker.h"
 
@@ -183,6 +184,16 @@ static void spoil(struct maker *m, struct item *item)
     }
 }
 
+/* 80: one that waits for all its bytes on a worker, and polls first, ends with
+ * the first message. */
+static void wait_for_all_plainly(struct item *item)
+{
+    if ((item->sqe.opcode == IORING_OP_RECV ||
+         item->sqe.opcode == IORING_OP_RECVMSG) &&
+        (item->sqe.msg_flags & MSG_WAITALL) != 0)
+        item->sqe.ioprio &= (uint16_t)~IORING_RECVSEND_POLL_FIRST;
+}
+
 static void make_item(struct maker *m, struct item *item,
                       const struct style *style)
 {
@@ -202,6 +213,7 @@ static void make_item(struct maker *m, struct item *item,
         (item->sqe.flags & IOSQE_BUFFER_SELECT) == 0) {
         item->sqe.flags |= IOSQE_ASYNC;
         item->loose = true;
+        wait_for_all_plainly(item);
         if (item->objects == 0)
             item->objects = UINT32_C(1) << OBJECT_NOTHING;
     }
@@ -260,16 +272,22 @@ static void unit_end(struct unit *unit)
 }
 
 /* 73: who waits for what the one before brings goes first, or not: so what is
- * behind it is not to change that, nor to break the connection off. */
+ * behind it is not to change that, nor to break the connection off. 78: what
+ * has been closed may be there yet. */
 static bool comes_too_soon(const struct unit *unit, const struct item *item)
 {
     if (is_cancel(item) || item->sqe.opcode == IORING_OP_URING_CMD ||
         (item->objects & UINT32_C(1) << OBJECT_GROUPS) != 0)
         return true;
-    for (unsigned i = 0; i < unit->count; i++)
-        if (unit->items[i].sqe.opcode == IORING_OP_SHUTDOWN &&
-            (unit->items[i].objects & item->objects & OBJECT(TCP_A)) != 0)
+    for (unsigned i = 0; i < unit->count; i++) {
+        const struct item *before = &unit->items[i];
+        uint32_t both = before->objects & item->objects;
+
+        if ((before->sqe.opcode == IORING_OP_SHUTDOWN &&
+             (both & OBJECT(TCP_A)) != 0) ||
+            (before->sqe.opcode == IORING_OP_CLOSE && both != 0))
             return true;
+    }
     return false;
 }
 
@@ -463,6 +481,25 @@ static void cancel_splices(struct program *program)
     }
 }
 
+/* 42: a receive that waits hears of a shutdown for writing, and may find that
+ * its group has no buffers. */
+static void shut_down_what_is_sure(struct program *program)
+{
+    for (unsigned id = 0; id < program->item_count; id++) {
+        struct io_uring_sqe *sqe = &program->items[id].sqe;
+
+        if (sqe->opcode == IORING_OP_SHUTDOWN && sqe->len == SHUT_WR)
+            sqe->len = SHUT_RDWR;
+    }
+}
+
+/* 71: what ends in silence completes all counts. */
+static bool is_silent_timeout(const struct item *item)
+{
+    return item->sqe.opcode == IORING_OP_TIMEOUT &&
+           (item->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0;
+}
+
 static bool cancels_among_others(const struct program *program)
 {
     for (unsigned id = 0; id < program->item_count; id++)
@@ -474,19 +511,22 @@ static bool cancels_among_others(const struct program *program)
 
 static void leave_out(struct program *program)
 {
-    bool drains = false, notifies = false, splices = false;
+    bool drains = false, uncounted = false, splices = false;
 
     for (unsigned id = 0; id < program->item_count; id++) {
         drains |= (program->items[id].sqe.flags & IOSQE_IO_DRAIN) != 0;
-        notifies |= is_without_copies(&program->items[id]);
+        uncounted |= is_without_copies(&program->items[id]) ||
+                     is_silent_timeout(&program->items[id]);
         splices |= program->items[id].sqe.opcode == IORING_OP_SPLICE ||
                    program->items[id].sqe.opcode == IORING_OP_TEE;
     }
     if (splices)
         cancel_splices(program);
-    count_what_is_sure(program, notifies || cancels_among_others(program));
+    count_what_is_sure(program, uncounted || cancels_among_others(program));
     if (drains)
         drain_what_is_sure(program);
+    if ((program->options & OPTION_GROUPS) != 0)
+        shut_down_what_is_sure(program);
 }
 
 /* ---- all of it ----------------------------------------------------------- */

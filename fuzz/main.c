@@ -74,13 +74,16 @@ static void tell_difference(struct judge *judge, struct program *program,
         program_print(program);
         print_logs(program, &judge->uring_log, &judge->emu_log);
     }
+    fflush(stdout);
     if (!judge->emu_log.stuck)
         shrink(judge, program);
     if (judge->difference.what != NULL) {
-        printf(" the smallest part that differs\n");
+        printf(" the smallest part of %" PRIu64 " that differs\n",
+               program->seed);
         print_difference(program, &judge->difference);
     } else {
-        printf(" the smallest part of it, which differs at times\n");
+        printf(" the smallest part of %" PRIu64 ", which differs at times\n",
+               program->seed);
     }
     program_print(program);
     print_logs(program, &judge->uring_log, &judge->emu_log);
@@ -128,6 +131,8 @@ static _Noreturn void work(unsigned job, const struct options *options)
     char directory[256];
 
     own = &shared->reports[job];
+    /* What one tells stays together. */
+    setvbuf(stdout, NULL, _IOFBF, 1 << 18);
     sigaction(SIGALRM, &hang, NULL);
     sigaction(SIGPIPE, &ignored, NULL);
     snprintf(directory, sizeof directory, "%s/differ-%d", options->directory,

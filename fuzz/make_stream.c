@@ -237,6 +237,8 @@ void make_read_multishot(struct maker *m, struct item *item)
     item->sqe.off = UINT64_MAX;
     maker_needs(item, 607);
     choose_buffer(m, item, true);
+    /* 79: others may go before all but its first result. */
+    item->loose = true;
 }
 
 void make_fixed(struct maker *m, struct item *item)

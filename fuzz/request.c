@@ -191,7 +191,8 @@ struct io_uring_sqe world_request(struct world *world, unsigned id)
     if (sqe.opcode == IORING_OP_WAITID && sqe.len == P_PID &&
         sqe.fd == FD_BASE + CHILD)
         sqe.fd = world->child;
-    if (sqe.opcode == IORING_OP_MSG_RING && sqe.fd == FD_BASE + OTHER_RING)
+    if (sqe.opcode == IORING_OP_MSG_RING && sqe.fd == FD_BASE + OTHER_RING &&
+        (sqe.flags & IOSQE_FIXED_FILE) == 0)
         sqe.fd = world->other != NULL ? world->other->address : -1;
     sqe.user_data = (uint64_t)(id + 1) << 4;
     return sqe;

@@ -5,7 +5,8 @@
  * Only one request waits for a direction of a descriptor: that is its claim.
  * And a chain that waits goes on within a step that ends its wait, while what
  * that step has on threads runs: there they would meet by chance, if they are
- * about the same thing.
+ * about the same thing. So would a chain that goes on when it is cancelled, and
+ * what the same cancel ends.
  */
 #include "waiting.h"
 
@@ -40,6 +41,49 @@ static void look_behind(struct waiting *waiting, const struct program *program)
     }
 }
 
+static bool meets_others(const struct waiting *waiting,
+                         const struct program *program, unsigned first,
+                         unsigned behind)
+{
+    uint64_t others = waiting->pending & ~waiting->nothing;
+
+    for (unsigned id = 0; id < program->item_count; id++)
+        if (is_in(others, id) && (id < first || id > behind) &&
+            (program->items[id].objects & program->items[behind].objects) != 0)
+            return true;
+    return false;
+}
+
+/* Does a cancel of all let a chain go on with what another item waits for? That
+ * may have been cancelled before, or not. */
+static bool is_tangled(const struct waiting *waiting,
+                       const struct program *program)
+{
+    unsigned first = ITEMS_MAX; /* of the chain, that waits */
+
+    for (unsigned id = 0; id < program->item_count; id++) {
+        const struct item *item = &program->items[id];
+
+        if (first != ITEMS_MAX && is_in(waiting->pending, id) &&
+            !is_in(waiting->nothing, id) &&
+            meets_others(waiting, program, first, id))
+            return true;
+        if (first == ITEMS_MAX && is_in(waiting->pending, id) &&
+            (item->sqe.flags & IOSQE_IO_HARDLINK) != 0)
+            first = id;
+        if (!is_linked(item))
+            first = ITEMS_MAX;
+    }
+    return false;
+}
+
+static bool cancels_several(const struct item *item)
+{
+    return item->sqe.opcode == IORING_OP_ASYNC_CANCEL &&
+           (item->sqe.cancel_flags &
+            (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)) != 0;
+}
+
 void waiting_look(struct waiting *waiting, const struct program *program,
                   uint64_t pending, uint64_t nothing)
 {
@@ -48,6 +92,7 @@ void waiting_look(struct waiting *waiting, const struct program *program,
         if (is_in(pending & ~nothing, id))
             waiting->claims |= program->items[id].claims;
     look_behind(waiting, program);
+    waiting->tangled = is_tangled(waiting, program);
 }
 
 void waiting_add(struct waiting *waiting, const struct program *program,
@@ -66,7 +111,8 @@ bool waiting_excludes(const struct waiting *waiting,
     uint64_t absent = program->left_out | waiting->nothing;
     bool behind = false, late = item->loose;
 
-    if ((item->claims & waiting->claims) != 0)
+    if ((item->claims & waiting->claims) != 0 ||
+        (waiting->tangled && cancels_several(item)))
         return true;
     for (unsigned at = id; at > 0 && is_linked(&program->items[at - 1]); at--) {
         behind |= !is_in(program->left_out, at - 1);

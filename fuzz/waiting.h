@@ -13,6 +13,7 @@ struct waiting {
     uint64_t claims;
     uint32_t objects; /* of what is behind an item that waits, in its chain */
     uint32_t late_objects; /* of these, of what may begin on a thread */
+    bool tangled; /* one that goes on when it is cancelled meets another */
 };
 
 /* Before a step. */

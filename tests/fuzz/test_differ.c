@@ -145,6 +145,30 @@ TEST(S6_what_would_meet_a_chain_by_chance_is_left_out)
     CHECK(!waiting_excludes(&waiting, &program, 4));
 }
 
+/* Does one cancel end both, or does the chain go on with the other first? */
+TEST(S6_a_cancel_of_all_does_not_let_a_chain_meet_another)
+{
+    static struct program program;
+    struct waiting waiting;
+
+    set_item(&program, 0, OBJECT(STREAM_A), false, true);
+    set_item(&program, 1, OBJECT(FUTEX_0), false, false);
+    set_item(&program, 2, OBJECT(FUTEX_0), false, false);
+    set_item(&program, 3, 0, false, false);
+    program.items[3].sqe.opcode = IORING_OP_ASYNC_CANCEL;
+    program.items[3].sqe.cancel_flags = IORING_ASYNC_CANCEL_ANY;
+    waiting_look(&waiting, &program, 7, 0);
+    CHECK(!waiting_excludes(&waiting, &program, 3));
+    program.items[0].sqe.flags = IOSQE_IO_HARDLINK;
+    waiting_look(&waiting, &program, 7, 0);
+    CHECK(waiting_excludes(&waiting, &program, 3));
+    program.items[3].sqe.cancel_flags = 0;
+    CHECK(!waiting_excludes(&waiting, &program, 3));
+    program.items[3].sqe.cancel_flags = IORING_ASYNC_CANCEL_ALL;
+    waiting_look(&waiting, &program, 3, 0);
+    CHECK(!waiting_excludes(&waiting, &program, 3));
+}
+
 TEST(S6_only_one_request_waits_for_a_direction)
 {
     static struct program program;

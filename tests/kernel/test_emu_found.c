@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -71,6 +72,35 @@ static void counted_in_a_batch(struct kernel *k, bool linux_s)
 TEST(emu_difference_71_a_count_sees_each_result)
 {
     on_both(counted_in_a_batch);
+}
+
+static void counted_in_silence(struct kernel *k, bool linux_s)
+{
+    static const struct ring_timespec far = { .tv_sec = 1000 };
+    static const struct ring_timespec soon = { .tv_nsec = 1000000 };
+    struct io_uring_cqe cqes[5];
+    struct io_uring_sqe *sqe;
+
+    put(k, IORING_OP_TIMEOUT, -1, &far, 1, ID(1))->off = 3;
+    sqe = put(k, IORING_OP_TIMEOUT, -1, &soon, 1, ID(2));
+    sqe->timeout_flags = IORING_TIMEOUT_ETIME_SUCCESS;
+    sqe->flags = IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK;
+    put(k, IORING_OP_NOP, -1, NULL, 0, ID(3));
+    cqes_of(k, 1, cqes);
+    put(k, IORING_OP_TIMEOUT_REMOVE, -1, (void *)(uintptr_t)ID(1), 0, ID(4));
+    cqes_of(k, 2, cqes);
+    CHECK_EQ(cqes[3].res, 0);
+    if (linux_s)
+        CHECK(cqes[1].res == -ECANCELED || cqes[1].res == 0);
+    else
+        CHECK_ERR(cqes[1].res, -ECANCELED);
+}
+
+TEST(emu_difference_71_silence_does_not_count)
+{
+    if (!test_has("", 5, 17))
+        TEST_SKIP("this Linux tells of every request");
+    on_both(counted_in_silence);
 }
 
 static void cancelled_with_a_buffer(struct kernel *k, bool linux_s)
@@ -273,4 +303,134 @@ TEST(emu_difference_77_an_impatient_receive_tells_the_end)
     if (!test_has("", 6, 1))
         TEST_SKIP("this Linux has no multishot receives");
     on_both(end_of_a_stream);
+}
+
+static void shut_down_without_buffers(struct kernel *k, bool linux_s)
+{
+    struct io_uring_cqe cqes[4];
+    struct io_uring_sqe *sqe;
+    int fds[2];
+
+    make_pair(SOCK_STREAM, fds);
+    sqe = put(k, IORING_OP_RECV, fds[0], NULL, 64, ID(1));
+    sqe->flags = IOSQE_BUFFER_SELECT;
+    sqe->buf_group = 7;
+    sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
+    enter(k, 0);
+    put(k, IORING_OP_SHUTDOWN, fds[0], NULL, SHUT_WR, ID(2));
+    cqes_of(k, 1, cqes);
+    put(k, IORING_OP_ASYNC_CANCEL, -1, (void *)(uintptr_t)ID(1), 0, ID(3));
+    cqes_of(k, 2, cqes);
+    CHECK_EQ(cqes[2].res, 0);
+    if (linux_s)
+        CHECK(cqes[1].res == -ENOBUFS || cqes[1].res == -ECANCELED);
+    else
+        CHECK_ERR(cqes[1].res, -ECANCELED);
+    close_pair(fds);
+}
+
+TEST(emu_difference_42_nor_where_writing_is_shut_down)
+{
+    if (!test_has("", 6, 1))
+        TEST_SKIP("this Linux does not poll first");
+    on_both(shut_down_without_buffers);
+}
+
+static void written_behind_a_close(struct kernel *k, bool linux_s)
+{
+    struct sigaction ignored = { .sa_handler = SIG_IGN };
+    struct io_uring_cqe cqes[3];
+    int fds[2];
+
+    CHECK_OK(sigaction(SIGPIPE, &ignored, NULL));
+    make_pipe(fds, 0);
+    put(k, IORING_OP_CLOSE, fds[0], NULL, 0, ID(1))->flags = IOSQE_IO_LINK;
+    put(k, IORING_OP_WRITE, fds[1], "x", 1, ID(2))->off = UINT64_MAX;
+    cqes_of(k, 2, cqes);
+    CHECK_EQ(cqes[1].res, 0);
+    if (linux_s)
+        CHECK(cqes[2].res == 1 || cqes[2].res == -EPIPE);
+    else
+        CHECK_ERR(cqes[2].res, -EPIPE);
+    CHECK_OK(close(fds[1]));
+}
+
+TEST(emu_difference_78_what_is_closed_is_gone_at_once)
+{
+    on_both(written_behind_a_close);
+}
+
+/* What comes while a request reads, and is in its second result, or behind. */
+static void read_of_many(struct kernel *k, bool linux_s)
+{
+    static char buffers[4][64];
+    struct io_uring_cqe cqe, cqes[2];
+    struct io_uring_sqe *sqe;
+    int fds[2], results[3], count = 0;
+    bool sent = false;
+
+    make_pair(SOCK_STREAM, fds);
+    CHECK_EQ(write(fds[1], buffers, 100), 100);
+    put(k, IORING_OP_PROVIDE_BUFFERS, 4, buffers, 64, ID(1))->buf_group = 8;
+    cqes_of(k, 1, cqes);
+    sqe = put(k, IORING_OP_READ_MULTISHOT, fds[0], NULL, 0, ID(1));
+    sqe->flags = IOSQE_BUFFER_SELECT;
+    sqe->buf_group = 8;
+    sqe->off = UINT64_MAX;
+    put(k, IORING_OP_SEND, fds[1], "0123456789ab", 12, ID(2));
+    for (int sum = 0; sum < 112 || !sent;) {
+        enter(k, 1);
+        cqe = take(k);
+        CHECK_GT(cqe.res, 0);
+        if (cqe.user_data == ID(2)) {
+            sent = true;
+            continue;
+        }
+        CHECK_LT(count, 3);
+        sum += results[count++] = cqe.res;
+    }
+    CHECK_EQ(results[0], 64);
+    if (linux_s)
+        CHECK(results[1] == 36 || results[1] == 48);
+    else
+        CHECK_EQ(results[1], 36);
+    cancel(k, ID(1));
+    close_pair(fds);
+}
+
+TEST(emu_difference_79_a_read_of_many_takes_all_that_is_there)
+{
+    if (!test_has("", 6, 7))
+        TEST_SKIP("this Linux has no multishot reads");
+    on_both(read_of_many);
+}
+
+static void all_of_messages(struct kernel *k, bool linux_s)
+{
+    struct io_uring_cqe cqes[2];
+    struct io_uring_sqe *sqe;
+    char bytes[10];
+    int fds[2];
+
+    make_pair(SOCK_SEQPACKET, fds);
+    CHECK_EQ(write(fds[1], "abc", 3), 3);
+    sqe = put(k, IORING_OP_RECV, fds[0], bytes, 10, ID(1));
+    sqe->flags = IOSQE_ASYNC;
+    sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
+    sqe->msg_flags = MSG_WAITALL;
+    enter(k, 0);
+    CHECK_EQ(write(fds[1], "defghij", 7), 7);
+    cqes_of(k, 1, cqes);
+    if (linux_s)
+        CHECK(cqes[1].res == 3 || cqes[1].res == 10);
+    else
+        CHECK_EQ(cqes[1].res, 10);
+    close_pair(fds);
+}
+
+TEST(emu_difference_80_who_waits_for_all_waits_for_more)
+{
+    if (!test_has("", 6, 1))
+        TEST_SKIP("this Linux does not poll first");
+    on_both(all_of_messages);
 }
