@@ -103,6 +103,9 @@ void emulated_unlock(struct emulated *e)
         atomic_load_explicit(e->kernel->cq.tail, memory_order_relaxed);
 
     show_readable(e);
+    /* Who led has left, perhaps with nothing: the keeper's turn comes again. */
+    if (e->keeper_rests && !e->led)
+        wake_keeper(e);
     if (tail != e->seen) {
         e->seen = tail;
         wake_followers(e);

@@ -95,6 +95,28 @@ KERNEL_TEST2(liburing_a_result_comes_without_an_enter)
     close(fds[1]);
 }
 
+/* A wait that was long enough for the ring's own thread to leave all to it, and
+ * ended for its time: whoever polls then is served as before. */
+KERNEL_TEST2(liburing_a_result_comes_after_a_long_wait_for_nothing)
+{
+    struct __kernel_timespec time = { .tv_nsec = 100000000 };
+    struct io_uring_cqe *cqe;
+    struct io_uring ring;
+    int fds[2];
+    char byte = 0;
+
+    open_ring(&ring, 0);
+    CHECK_EQ(pipe(fds), 0);
+    submit_read(&ring, fds[0], &byte, 1, 7);
+    CHECK_EQ(io_uring_wait_cqe_timeout(&ring, &cqe, &time), -ETIME);
+    CHECK_EQ(write(fds[1], "x", 1), 1);
+    CHECK(is_readable(ring.ring_fd, 10000));
+    CHECK_EQ(take(&ring, 7), 1);
+    io_uring_queue_exit(&ring);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 struct waiter {
     struct io_uring *ring;
     unsigned want;
