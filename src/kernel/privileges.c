@@ -18,7 +18,16 @@
 
 #define CAP_WORDS _LINUX_CAPABILITY_U32S_3
 
-/* Is that what the process has, to the last group? */
+static bool is_among(gid_t group, const gid_t *groups, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (groups[i] == group)
+            return true;
+    return false;
+}
+
+/* Is that what the process has, and nothing else? A group may be named twice,
+ * so that there are as many does not tell. */
 static bool has_groups(const struct privileges *to)
 {
     int count = getgroups(0, NULL);
@@ -31,14 +40,9 @@ static bool has_groups(const struct privileges *to)
     if (groups == NULL)
         return false;
     same = getgroups(count, groups) == count;
-    /* Linux keeps them sorted. */
-    for (size_t i = 0; same && i < to->group_count; i++) {
-        bool found = false;
-
-        for (int k = 0; k < count; k++)
-            found |= groups[k] == to->groups[i];
-        same = found;
-    }
+    for (size_t i = 0; same && i < to->group_count; i++)
+        same = is_among(to->groups[i], groups, to->group_count) &&
+               is_among(groups[i], to->groups, to->group_count);
     alloc_free(groups);
     return same;
 }
