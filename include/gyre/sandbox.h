@@ -44,7 +44,8 @@ extern "C" {
 typedef struct gyre_sandbox_options {
     size_t size;    /* sizeof(gyre_sandbox_options), or 0 */
     unsigned allow; /* GYRE_ALLOW_...: what is still to be possible */
-    /* Further system calls, by number (SYS_...), whatever their arguments. */
+    /* Further system calls, by number (SYS_...), whatever their arguments: 256
+     * at most. */
     const int *calls;
     size_t call_count;
     /* What is refused ends the process, instead of failing. */
@@ -65,6 +66,7 @@ typedef struct gyre_sandbox_options {
  * Enter the sandbox. 0, or a negative errno, and gyre_sandbox_error() says in a
  * sentence what is wrong and what to do:
  *   -EINVAL  a set that there is not; root as the user to become
+ *   -E2BIG   more than 256 further calls
  *   -EBUSY   other threads run; a loop has run before without being restricted;
  *            a ring whose thread of Linux's has the old user (sqpoll)
  *   -ENXIO   there is no loop, and none could be made: allow GYRE_ALLOW_LOOPS,

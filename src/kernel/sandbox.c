@@ -272,8 +272,7 @@ int sandbox_enter(const struct sandbox *sandbox)
     int saved = errno;
     int err;
 
-    if (sandbox->call_count > CODE_MAX / 4)
-        return -E2BIG;
+    ASSERT(sandbox->call_count <= SANDBOX_CALLS_MAX);
     code.at = alloc_zeroed(CODE_MAX, sizeof *code.at);
     if (code.at == NULL)
         return -ENOMEM;

@@ -32,11 +32,13 @@ enum sandbox_set {
     SANDBOX_RINGS = 1 << 8, /* io_uring_enter and io_uring_register */
 };
 
+#define SANDBOX_CALLS_MAX 256
+
 struct sandbox {
     unsigned sets;
-    const int *calls; /* and these */
-    size_t call_count;
-    bool kills; /* SIGSYS for what is refused, not EPERM */
+    const int *calls;  /* and these */
+    size_t call_count; /* SANDBOX_CALLS_MAX at most */
+    bool kills;        /* SIGSYS for what is refused, not EPERM */
 };
 
 /* Can it be had here? */

@@ -100,6 +100,10 @@ static int check(const gyre_sandbox_options *o)
         return refuse(-EINVAL,
                       "gyre_sandbox_options.uid is root: name a user who may "
                       "do less");
+    if (o->call_count > SANDBOX_CALLS_MAX)
+        return refuse(-E2BIG,
+                      "gyre_sandbox_options.calls has more than 256 calls: "
+                      "allow the sets that they are of");
     if (!sandbox_is_known())
         return refuse(-ENOSYS,
                       "this Linux has no seccomp filters, or gyre knows none "

@@ -267,6 +267,41 @@ KERNEL_TEST2(X6_processes_and_further_calls_are_allowed_by_name)
     ends_well(processes_too);
 }
 
+/* All that can be asked for is a filter that Linux takes. */
+static void everything_at_once(void)
+{
+    int calls[256];
+    const gyre_sandbox_options options = { .allow = GYRE_ALLOW_CODE * 2 - 1,
+                                           .calls = calls,
+                                           .call_count = COUNT_OF(calls) };
+
+    for (int i = 0; i < (int)COUNT_OF(calls); i++)
+        calls[i] = SYS_ptrace;
+    (void)open_loop();
+    CHECK_OK(gyre_sandbox(&options));
+}
+
+static void most_looked_at(void)
+{
+    int calls[256];
+    const gyre_sandbox_options options = {
+        .allow = (GYRE_ALLOW_CODE * 2 - 1) & ~GYRE_ALLOW_PROCESSES,
+        .calls = calls,
+        .call_count = COUNT_OF(calls),
+    };
+
+    for (int i = 0; i < (int)COUNT_OF(calls); i++)
+        calls[i] = SYS_ptrace;
+    (void)open_loop();
+    CHECK_OK(gyre_sandbox(&options));
+}
+
+KERNEL_TEST2(X6_as_much_as_can_be_allowed_is_a_filter)
+{
+    ends_well(everything_at_once);
+    ends_well(most_looked_at);
+}
+
 static void is_killed(void)
 {
     const gyre_sandbox_options options = { .allow = GYRE_ALLOW_STREAMS,
@@ -354,6 +389,36 @@ KERNEL_TEST(X6_a_process_becomes_another_user_first)
     ends_well(becomes_nobody);
 }
 
+/* A group that is named twice does not stand for another one. */
+static void keeps_no_group(void)
+{
+    const gid_t before[] = { NOBODY - 1, NOBODY - 2 };
+    const gid_t groups[] = { NOBODY - 1, NOBODY - 1 };
+    const gyre_sandbox_options options = { .allow = GYRE_ALLOW_STREAMS,
+                                           .drop = true,
+                                           .uid = NOBODY,
+                                           .gid = NOBODY,
+                                           .groups = groups,
+                                           .group_count = 2 };
+    gid_t has[4];
+    int count;
+
+    (void)open_loop();
+    CHECK_OK(setgroups(2, before));
+    CHECK_OK(gyre_sandbox(&options));
+    count = getgroups(4, has);
+    CHECK_GT(count, 0);
+    for (int i = 0; i < count; i++)
+        CHECK_EQ(has[i], NOBODY - 1u);
+}
+
+KERNEL_TEST2(X6_no_group_is_kept_that_was_not_named)
+{
+    if (geteuid() != 0)
+        TEST_SKIP("needs root, who can become nobody");
+    ends_well(keeps_no_group);
+}
+
 static void is_nobody_already(void)
 {
     gyre_sandbox_options options = { .allow = GYRE_ALLOW_STREAMS,
@@ -425,6 +490,9 @@ static void misuse(void)
     options.drop = true;
     expect(&options, -EINVAL, "root");
     options.drop = false;
+    options.call_count = 257;
+    expect(&options, -E2BIG, "more than 256");
+    options.call_count = 0;
     if (gyre_loop_ring_fd(loop) >= 0) {
         CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
         expect(&options, -EBUSY, "has run already");
