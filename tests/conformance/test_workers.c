@@ -148,6 +148,28 @@ KERNEL_TEST_ON(A17_workers_run_where_they_may, RINGS)
     gyre_loop_destroy(loop);
 }
 
+/* The loop's own registration is none of the program's. */
+KERNEL_TEST_ON(A17_workers_of_a_restricted_loop_are_bound_too, RINGS)
+{
+    const gyre_restriction restriction = { .allow = GYRE_ALLOW_STREAMS };
+    gyre_loop_options options = { .restriction = &restriction };
+    gyre_loop_options got = { .size = sizeof got };
+    gyre_loop *loop;
+    cpu_set_t ours;
+    size_t cpu = 0;
+
+    CHECK_OK(sched_getaffinity(0, sizeof ours, &ours));
+    while (!CPU_ISSET(cpu, &ours))
+        cpu++;
+    options.ring.iowq_cpus.bits[cpu / 64] = UINT64_C(1) << cpu % 64;
+    CHECK_OK(gyre_loop_create(&loop, &options));
+    CHECK_OK(gyre_loop_run(loop, GYRE_RUN_NOWAIT));
+    gyre_loop_get_options(loop, &got);
+    CHECK_EQ(got.ring.iowq_cpus.bits[cpu / 64],
+             options.ring.iowq_cpus.bits[cpu / 64]);
+    gyre_loop_destroy(loop);
+}
+
 KERNEL_TEST(A17_workers_that_cannot_be_had_are_refused)
 {
     bool emulated = strcmp(test_kernel(), "emu") == 0;

@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "kernel/emu/emu.h"
+#include "kernel/options.h"
 #include "kernel/sandbox.h"
 #include "kernel/uring/target.h"
 #include "kernel/uring/uring.h"
@@ -149,8 +150,11 @@ static int hold(const struct uring *uring, struct restriction *restriction)
     if (err < 0)
         return err;
     rules = *restriction;
+    /* What the ring's options make it register later, itself. */
     if (uring->kernel.ring.cq_entries_max != 0)
         rules.registers |= UINT64_C(1) << IORING_REGISTER_RESIZE_RINGS;
+    if (options_name_cpus(&uring->kernel.ring))
+        rules.registers |= UINT64_C(1) << IORING_REGISTER_IOWQ_AFF;
     return uring_register_rules(&target, &rules);
 }
 
