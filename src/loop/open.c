@@ -56,13 +56,13 @@ static int options_read(gyre_loop_options *to, const gyre_loop_options *from)
                        "compile against its header";
         return -EINVAL;
     }
-    if (from->blocking_threads_max > THREADS_MAX) {
-        create_error = "gyre_loop_options.blocking_threads_max is more than "
-                       "1024: more threads than that help nobody";
-        return -EINVAL;
-    }
     *to = *from;
     err = options_default(to);
+    if (err == 0 && to->blocking_threads_max > THREADS_MAX) {
+        create_error = "gyre_loop_options.blocking_threads_max is more than "
+                       "1024: more threads than that help nobody";
+        err = -EINVAL;
+    }
     if (to->entries == 0)
         to->entries = ENTRIES_DEFAULT;
     return err;

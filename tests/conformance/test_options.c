@@ -125,6 +125,15 @@ TEST(A20_a_mistake_in_the_environment_is_told)
     CHECK(strstr(gyre_loop_create_error(), "entires is no option") != NULL);
 }
 
+TEST(A20_the_environment_is_held_to_the_same_bounds)
+{
+    gyre_loop *loop;
+
+    CHECK_OK(setenv("GYRE_LOOP", "blocking_threads_max=1025", 1));
+    CHECK_ERR(gyre_loop_create(&loop, NULL), -EINVAL);
+    CHECK(strstr(gyre_loop_create_error(), "blocking_threads_max") != NULL);
+}
+
 /* ---- what Linux refuses -------------------------------------------------- */
 
 /* Two members of which one is refused everywhere. */
