@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "io/world.h"
+#include "ring/feature.h"
 
 enum { SIZE = 4096, AT_ONCE = 300 };
 
@@ -181,6 +182,33 @@ KERNEL_TEST_ON(A5_what_cannot_be_polled_is_refused, RINGS)
     CHECK_OK(with_polling(read_pipe, fds, false));
     close(fds[0]);
     close(fds[1]);
+}
+
+/* It has none of its own, whoever else has. */
+static int read_slot(void *arg)
+{
+    gyre_loop *loop = gyre_loop_current();
+    int fd = *(const int *)arg;
+    char byte;
+    struct iovec in = { &byte, 1 };
+
+    CHECK_OK(gyre_slots_create(loop, 1));
+    CHECK_EQ(gyre_slots_set(loop, 0, &fd, 1), 1);
+    CHECK_ERR(gyre_readv2(gyre_slot_handle(0), &in, 1, 0, RWF_HIPRI),
+              -EOPNOTSUPP);
+    return gyre_slots_destroy(loop);
+}
+
+KERNEL_TEST_ON(A5_files_in_slots_are_not_polled, RINGS)
+{
+    int fd = open(file_make("file", SIZE), O_RDONLY | O_CLOEXEC);
+
+    CHECK_GE(fd, 0);
+    CHECK_OK(with_polling(read_slot, &fd, false));
+    /* Also not where the table is the emulator's. */
+    CHECK_EQ(ring_features_restrict("sparse_files"), 0u);
+    CHECK_OK(with_polling(read_slot, &fd, false));
+    close(fd);
 }
 
 static int read_unasked(void *arg)

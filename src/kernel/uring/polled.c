@@ -69,13 +69,16 @@ int polled_submit(struct uring *uring, const struct io_uring_sqe *sqe)
     struct ring *ring = &uring->polled;
     struct io_uring_sqe *to;
 
+    /* It has neither table nor groups, whoever else has them. */
+    if ((sqe->flags & (IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT)) != 0)
+        return -EOPNOTSUPP;
     if (sq_room(&ring->sq) == 0 && enter(ring, 0) <= 0)
         return -EAGAIN;
     to = sq_next(&ring->sq);
     *to = *sqe;
     to->rw_flags &= ~(uint32_t)RWF_HIPRI; /* it goes without saying there */
     uring->kernel.polling = true;
-    return 0;
+    return 1;
 }
 
 bool polled_enter(struct uring *uring)

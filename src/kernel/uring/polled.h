@@ -21,7 +21,8 @@ int polled_open_hybrid(struct uring *uring);
 /* Is the request one of those? */
 bool polled_wants(const struct uring *uring, const struct io_uring_sqe *sqe);
 
-/* Put it into the ring's queue: 0, or -EAGAIN: there is no room. */
+/* Put it into the ring's queue: 1; -EAGAIN: there is no room; -EOPNOTSUPP: it
+ * names a slot or a group. */
 int polled_submit(struct uring *uring, const struct io_uring_sqe *sqe);
 
 /* Submit what lies there, and ask once. False: it has no request any more. */

@@ -165,7 +165,7 @@ static int uring_side(struct kernel *kernel, const struct io_uring_sqe *sqes,
             return -EOPNOTSUPP;
     if (UNLIKELY(uring->polled.fd >= 0) && count == 1) {
         if (polled_wants(uring, sqes))
-            return polled_submit(uring, sqes) < 0 ? -EAGAIN : 1;
+            return polled_submit(uring, sqes);
         /* What is polled cannot be cancelled, and there is nothing else. */
         if (uring->side == NULL && sqes->user_data == KERNEL_TAG_CANCEL)
             return 0;
