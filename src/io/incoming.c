@@ -182,16 +182,18 @@ static void take_in_fd(gyre_incoming *in, int fd)
     in->fds_count_++;
 }
 
-/* Without memory to note it in, there is a hole in the stream. */
+/* Without memory to note it in there is a hole in the stream, and nothing may
+ * come behind it. */
 static void take_in_slice(gyre_incoming *in, gyre_result result)
 {
     gyre_slice slice;
 
     if (!gyre_intake_take(in->intake_, &in->op_, result, &slice))
         return;
-    if (in->fds_count_ == in->fds_room_ && !ring_grow(in)) {
-        gyre_slice_release(&slice);
+    if (!in->ended_ && in->fds_count_ == in->fds_room_ && !ring_grow(in))
         incoming_end(in, -ENOMEM);
+    if (in->ended_) {
+        gyre_slice_release(&slice);
         return;
     }
     in->slices_[(in->fds_first_ + in->fds_count_) % in->fds_room_] = slice;
@@ -334,9 +336,10 @@ static void incoming_done(gyre_op *op, gyre_result result)
     if (gyre_result_is_last(result)) {
         incoming_last(in, result.res);
         incoming_settle(in);
-    } else if (in->state_ == ARMED && queued(in) >= stop_at(in)) {
+    } else if (in->state_ == ARMED &&
+               (in->ended_ || queued(in) >= stop_at(in))) {
         in->state_ = STOPPING;
-        in->stops_++;
+        in->stops_ += !in->ended_;
         (void)gyre_op_cancel(&in->op_);
     }
     incoming_wake(in);

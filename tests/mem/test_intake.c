@@ -221,6 +221,38 @@ KERNEL_TEST(C9_I11_receivers_wait_while_all_pages_are_held)
     run_with(true, hold_all, NULL);
 }
 
+/* Without memory to note a piece in the stream ends before it. */
+static int lose_one(void *arg)
+{
+    gyre_incoming_options options;
+    gyre_incoming in;
+    gyre_slice slice;
+    int pair[2];
+
+    (void)arg;
+    must_open(1 << 20);
+    options = (gyre_incoming_options){ .zero_copy = intake };
+    tcp_pair_open(pair);
+    CHECK_OK(gyre_incoming_recv(&in, pair[1], NULL, &options));
+    alloc_fail_nth(1);
+    CHECK_EQ(send(pair[0], sent, 20 * PAGE, 0), 20 * PAGE);
+    while (!alloc_did_fail())
+        CHECK_OK(gyre_yield());
+    alloc_fail_nth(0);
+    CHECK_OK(gyre_sleep(1000000));
+    CHECK_ERR(gyre_incoming_next(&in, &slice), -ENOMEM);
+    gyre_incoming_close(&in);
+    CHECK_EQ(look().out, 0u);
+    gyre_intake_destroy(intake);
+    pair_close(pair);
+    return 0;
+}
+
+KERNEL_TEST2(C9_I11_a_stream_with_a_hole_ends_there)
+{
+    run_with(true, lose_one, NULL);
+}
+
 static int leave_early(void *arg)
 {
     struct stream stream = { .size = MUCH };
