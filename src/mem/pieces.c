@@ -180,7 +180,8 @@ static bool op_may_use(gyre_op *op, const struct mark *mark)
     const struct io_uring_sqe *sqe = gyre_op_sqe(op);
     const struct op_info *info = &op_table[sqe->opcode];
 
-    if (sqe->opcode == IORING_OP_URING_CMD)
+    if (sqe->opcode == IORING_OP_URING_CMD ||
+        sqe->opcode == IORING_OP_URING_CMD128)
         return (sqe->uring_cmd_flags & IORING_URING_CMD_FIXED) != 0;
     if ((info->fixed == 0 && info->plain == 0 && !info->fixed_flag) ||
         (sqe->flags & IOSQE_BUFFER_SELECT) != 0)
