@@ -8,11 +8,15 @@
 #include <fcntl.h>
 #include <gyre/op_chain.h>
 #include <gyre/op_slot.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -326,6 +330,60 @@ KERNEL_TEST_ON(A3_without_a_thread_to_be_had_the_limit_is_named, TEST_URING)
     child = fork();
     if (child == 0) {
         without_threads();
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+}
+
+/* From now on Linux says of each wait that a completion was lost. */
+static void lose_completions(void)
+{
+    enum { ENTER = 426, WANT = offsetof(struct seccomp_data, args[2]) };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ENTER, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, WANT),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 1, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EBADR),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { COUNT_OF(code), code };
+
+    CHECK_OK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    CHECK_OK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+static void told_of_loss(void)
+{
+    gyre_loop_options asked = { .ring.sqpoll = true };
+    uint64_t turns;
+    struct call call;
+    gyre_loop *loop;
+    int fds[2];
+    char byte;
+
+    CHECK_OK(gyre_loop_create(&loop, &asked));
+    make_pipe(fds);
+    warm_up(loop);
+    lose_completions();
+    gyre_op_read(&call.op, fds[0], &byte, 1, GYRE_CURRENT_POSITION);
+    call_start(loop, &call);
+    turns = stage_stats(loop).turns;
+    CHECK_ERR(gyre_loop_run(loop, GYRE_RUN_FOREVER), -EBADR);
+    CHECK_EQ(stage_stats(loop).turns - turns, 1u);
+}
+
+/* Linux tells of it once, also in a turn that submits. */
+KERNEL_TEST_ON(A3_a_lost_completion_is_told_at_once, TEST_URING)
+{
+    pid_t child;
+    int status;
+
+    gyre_loop_destroy(open_with("sqpoll"));
+    child = fork();
+    if (child == 0) {
+        told_of_loss();
         _exit(0);
     }
     CHECK_EQ(waitpid(child, &status, 0), child);

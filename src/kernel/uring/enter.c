@@ -128,7 +128,7 @@ static int enter_and_arm(struct uring *uring, unsigned submit, unsigned want,
 
     if (err == 0)
         err = enter_linux(uring, 0, want, deadline_ns);
-    return taken > 0 ? taken : err;
+    return uring_taken_or(taken, err);
 }
 
 /* Is there a CQE of ours in the oldest `ready` places? */

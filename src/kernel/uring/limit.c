@@ -79,7 +79,5 @@ int uring_enter_limited(struct uring *uring, unsigned submit, unsigned want,
      * thread of Linux's takes them. */
     if (taken < 0 || (sq_used(&kernel->sq) != 0 && !kernel->sq_thread))
         return taken;
-    int err = wait_limited(uring, want, deadline_ns);
-
-    return taken > 0 ? taken : err;
+    return uring_taken_or(taken, wait_limited(uring, want, deadline_ns));
 }

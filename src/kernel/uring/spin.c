@@ -88,5 +88,5 @@ int uring_spin(struct uring *uring, unsigned submit, unsigned want,
         uring->spin_ns = uring_now_ns(&uring->kernel) - begun < whole
                              ? whole
                              : uring->spin_ns / 2;
-    return taken > 0 ? taken : err;
+    return uring_taken_or(taken, err);
 }

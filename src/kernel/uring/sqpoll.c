@@ -102,5 +102,5 @@ int sqpoll_enter(struct uring *uring, unsigned submit, unsigned want,
         (sq_flags(&kernel->sq) & IORING_SQ_CQ_OVERFLOW) == 0)
         return (int)submit;
     err = enter_with(uring, flags, want, deadline_ns);
-    return err == -EOWNERDEAD || submit == 0 ? err : (int)submit;
+    return uring_taken_or((int)submit, err);
 }

@@ -26,6 +26,7 @@
 #ifndef KERNEL_URING_URING_H
 #define KERNEL_URING_URING_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -159,6 +160,15 @@ int sqpoll_enter(struct uring *uring, unsigned submit, unsigned want,
 int sqpoll_submit_own(struct uring *uring, const struct io_uring_sqe *sqe);
 int sqpoll_await_taken(struct uring *uring);
 int sqpoll_submit_for(struct uring *uring, unsigned submit);
+
+/* Of an enter() that made two calls: what the second one says once only, it
+ * must not keep for itself. */
+static inline int uring_taken_or(int taken, int err)
+{
+    bool once = err == -EBADR || err == -EOWNERDEAD;
+
+    return taken > 0 && !once ? taken : err;
+}
 
 static inline bool uring_is_hosted(const struct uring *uring)
 {
