@@ -148,15 +148,18 @@ static bool woken_already(const struct cq *cq, unsigned ready)
 }
 
 /* How many CQEs Linux's CQ must hold before the wait ends; 0: do not wait. A
- * wake that comes after this look is one more than `ready`. */
+ * wake that comes after this look is one more than were counted. So they are
+ * counted first: Linux may add one at any time, and it must not be waited for
+ * as if it was yet to come. */
 static unsigned linux_must_have(const struct uring *uring, unsigned want)
 {
+    unsigned counted = cq_counted(&uring->kernel.cq);
     unsigned ready = cq_ready(&uring->kernel.cq);
     unsigned side = uring->side != NULL ? cq_ready(&uring->side->cq) : 0;
 
     if (ready + side >= want || woken_already(&uring->kernel.cq, ready))
         return 0;
-    return cq_counted(&uring->kernel.cq) + 1;
+    return counted + 1;
 }
 
 static int enter_and_settle(struct uring *uring, unsigned submit, unsigned want,
