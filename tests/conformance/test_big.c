@@ -403,7 +403,8 @@ KERNEL_TEST(B18_commands_work_among_large_requests)
     memset(junk, 0xa5, sizeof junk);
     CHECK_OK(gyre_op128_command(&op, -1, 1, junk, sizeof junk));
     CHECK_ERR(op_run(loop, &op.op), -EBADF);
-    check_inq(loop, true);
+    if (test_has("socket_commands", 6, 7)) /* nobody else does large ones */
+        check_inq(loop, true);
     check_inq(loop, false);
     gyre_loop_destroy(loop);
 }
