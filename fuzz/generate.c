@@ -184,14 +184,14 @@ static void spoil(struct maker *m, struct item *item)
     }
 }
 
-/* 80: one that waits for all its bytes on a worker, and polls first, ends with
- * the first message. */
+/* 80: on a worker, one that waits for all its bytes may end with the messages
+ * that are there. */
 static void wait_for_all_plainly(struct item *item)
 {
     if ((item->sqe.opcode == IORING_OP_RECV ||
          item->sqe.opcode == IORING_OP_RECVMSG) &&
-        (item->sqe.msg_flags & MSG_WAITALL) != 0)
-        item->sqe.ioprio &= (uint16_t)~IORING_RECVSEND_POLL_FIRST;
+        (item->objects & OBJECT(DGRAM_A)) != 0)
+        item->sqe.msg_flags &= ~(uint32_t)MSG_WAITALL;
 }
 
 static void make_item(struct maker *m, struct item *item,
