@@ -274,7 +274,9 @@ static __attribute__((noinline)) int enter_shared(gyre_loop *loop,
 
     if (submit > 0) {
         err = loop_enter(loop, submit, 0, KERNEL_NO_WAIT);
-        if (err < 0 || loop->starved || kernel_has_results(kernel))
+        /* Linux sleeps on nothing that it has not taken; nor may we. */
+        if (err < 0 || loop->starved || loop_unsubmitted(loop) > 0 ||
+            kernel_has_results(kernel))
             return err;
     }
     /* A trace is written by the owner alone. */
