@@ -8,12 +8,15 @@
  * first, and after each program a line of ours, from which `run` learns that it
  * ended, and how:
  *
+ *     guest: Linux 6.1.0-50-cloud-amd64 #1 SMP Debian 6.1.170-1 (2026-05-01)
+ *     guest: /path/of/test_loop begins
  *     guest: /path/of/test_loop ended with 0
  *     guest: done after 61.2 s, taint 0
  *
  * Where that last line is missing, the machine died or was stopped. The taint
  * is what the kernel has had to say about itself since we began: a warning, an
- * oops, a lock held for too long.
+ * oops, a lock held for too long. Last of the programs, what `gyre doctor` says
+ * of this Linux: /doctor, if there is one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +32,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -132,13 +136,12 @@ static void read_arguments(void)
     fclose(file);
 }
 
-static _Noreturn void become(char *program)
+static _Noreturn void become(const char *program, char *const words[])
 {
     setsid();
     dup2(report, STDOUT_FILENO);
     dup2(report, STDERR_FILENO);
-    arguments[0] = program;
-    execv(program, arguments);
+    execv(program, words);
     perror(program);
     _exit(127);
 }
@@ -158,21 +161,45 @@ static int wait_for(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static void run_program(const char *program, char *const words[])
+{
+    pid_t pid;
+
+    say("guest: %s begins\n", program);
+    pid = fork();
+    if (pid < 0)
+        die("fork");
+    if (pid == 0)
+        become(program, words);
+    say("guest: %s ended with %d\n", program, wait_for(pid));
+}
+
 static void run_programs(void)
 {
     FILE *file = open_list("/programs");
     char line[LINE_MAX_];
 
     while (read_line(file, line) != NULL) {
-        pid_t pid = fork();
-
-        if (pid < 0)
-            die("fork");
-        if (pid == 0)
-            become(line);
-        say("guest: %s ended with %d\n", line, wait_for(pid));
+        arguments[0] = line;
+        run_program(line, arguments);
     }
     fclose(file);
+}
+
+static void ask_the_doctor(void)
+{
+    static char name[] = "gyre", command[] = "doctor", option[] = "--json";
+
+    if (access("/doctor", X_OK) == 0)
+        run_program("/doctor", (char *[]){ name, command, option, NULL });
+}
+
+static void introduce(void)
+{
+    struct utsname name;
+
+    uname(&name);
+    say("guest: Linux %s %s\n", name.release, name.version);
 }
 
 int main(void)
@@ -185,6 +212,7 @@ int main(void)
     mount_at("/sys", "sysfs", NULL);
     mount_at("/dev", "devtmpfs", NULL);
     mount_at("/dev/shm", "tmpfs", "mode=1777");
+    mount_at("/dev/pts", "devpts", "ptmxmode=0666");
     port = getenv("REPORT"); /* of the kernel's command line */
     report = open_port(port != NULL ? port : "/dev/ttyS1");
     raise_loopback();
@@ -196,8 +224,10 @@ int main(void)
     setenv("GYRE_TEST_MACHINE_IS_OURS", "1", 1); /* its clock may be set */
 
     taint = read_taint();
+    introduce();
     read_arguments();
     run_programs();
+    ask_the_doctor();
     clock_gettime(CLOCK_MONOTONIC, &now);
     say("guest: done after %ld.%ld s, taint %lu\n", (long)now.tv_sec,
         now.tv_nsec / 100000000, read_taint() & ~taint);
