@@ -34,6 +34,10 @@ static void look_behind(struct waiting *waiting, const struct program *program)
                 waiting->objects |= item->objects;
                 waiting->late_objects |= late ? item->objects : 0;
             }
+            /* What waits itself takes a buffer when its bytes come. */
+            if (!is_in(waiting->nothing, id))
+                waiting->objects |= item->objects & UINT32_C(1)
+                                                        << OBJECT_GROUPS;
             behind = true;
         }
         if (!is_linked(item))
