@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -55,6 +56,8 @@ static gyre_loop *open_loop(void)
     const gyre_loop_options options = { .ring.restrictable = true };
     gyre_loop *loop;
 
+    /* With sqpoll there is a thread that would keep the user. */
+    CHECK_OK(unsetenv("GYRE_LOOP"));
     CHECK_OK(gyre_loop_create(&loop, &options));
     return loop;
 }

@@ -343,6 +343,7 @@ KERNEL_TEST_ON(A4_A21_without_sqpoll_nothing_is_shared_and_it_is_told,
     gyre_loop_options got = { .size = sizeof got };
     gyre_loop *loop;
 
+    CHECK_OK(unsetenv("GYRE_LOOP"));
     CHECK_ERR(gyre_loop_create(&loop, &asked), -EOPNOTSUPP);
     CHECK(strncmp(gyre_loop_create_error(), "share_workers: needs sqpoll",
                   27) == 0);

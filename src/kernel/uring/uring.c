@@ -394,6 +394,7 @@ static int open_alone(struct kernel **kernel,
     };
     if ((uring->ring.setup_flags & IORING_SETUP_SQ_REWIND) != 0)
         uring_rewind_begin(uring);
+    uring->spin_ns = UINT64_C(1000) * uring->kernel.ring.spin_us;
     ring_probe(&uring->ring, &uring->opcodes);
     uring_fill_routes(uring);
     uring->kernel.sockets_registered =
