@@ -60,7 +60,8 @@ const struct option_row option_table[] = {
       "they came that soon of late.",
       "More than 1000000: `-EINVAL`. Refused by the emulator, whose results "
       "come by entering only.",
-      "–" },
+      "20 at 64 echoing connections: within the noise; with `sqpoll` see "
+      "there" },
     { "movable", FLAG(ring.movable), "no", "any",
       "The loop may change its thread: `gyre_loop_hand_over()`.",
       "Takes deferred and cooperative work away. Refused by nobody.", "–" },
@@ -97,37 +98,41 @@ const struct option_row option_table[] = {
       "them.",
       "2 MiB at least. With it `cq_entries_max` is refused. Refused by the "
       "emulator.",
-      "–" },
+      "likewise: 0.94 to 0.99, within the noise" },
     { "sq_rewind", FLAG(ring.sq_rewind), "no", "7.0",
       "Requests are submitted from the first places of the queue each time, "
       "which stay in the processor's cache.",
       "Refused with `sqpoll`, and by the emulator; with it `cq_entries_max` is "
       "refused.",
-      "–" },
+      "not measured: tried on Linux 7.2 in a virtual machine only" },
     { "cq_entries_max", NUMBER(ring.cq_entries_max), "no growth", "6.13",
       "The completion queue doubles, up to so many places, before more "
       "completions can come than it holds.",
       "A power of two, at most 65536. Refused without `DEFER_TASKRUN` (so with "
       "`sqpoll`), and by the emulator.",
-      "–" },
+      "500 completions at once, 8 places: no overflow (a test asserts it)" },
     { "min_wait_us", NUMBER(ring.min_wait_us), "no", "6.12",
       "Under load, wait so long for as many completions as the turn before "
       "had, instead of for the first.",
       "A turn with less than four completions is no load. Refused by the "
       "emulator.",
-      "–" },
+      "20 at 64 echoing connections: 0.03 system calls a request instead of "
+      "0.1 to 0.3, processor time 1.0 to 1.2 (`gyre bench echo --loop "
+      "min_wait_us=20`)" },
     { "registered_waits", FLAG(ring.registered_waits), "no", "6.13",
       "Arguments of waits lie in a page that Linux knows.",
-      "Refused by the emulator.", "–" },
+      "Refused by the emulator.",
+      "a NOP at a time with a timer armed: 0.89 of the processor time (`gyre "
+      "bench nop --case timed --loop registered_waits`)" },
     { "napi_us", NUMBER(ring.napi_us), "no", "6.9",
       "Before it sleeps, Linux asks the network devices of the sockets in use "
       "for packets, so long.",
       "From 7.1 at most 10000. Refused where Linux is built without "
       "`CONFIG_NET_RX_BUSY_POLL`, and by the emulator.",
-      "–" },
+      "not measured: loopback has no device to ask" },
     { "napi_prefer", FLAG(ring.napi_prefer), "no", "6.9",
       "And keeps the devices' interrupts off meanwhile.",
-      "Refused without `napi_us`.", "–" },
+      "Refused without `napi_us`.", "not measured: likewise" },
     { "restrictable", FLAG(ring.restrictable), "no", "5.10",
       "The ring may be restricted until it first runs: "
       "`gyre_loop_restrict()`, `gyre_sandbox()`.",
@@ -148,33 +153,36 @@ const struct option_row option_table[] = {
       "–" },
     { "big_cqes", FLAG(ring.big_cqes), "no", "5.19",
       "Completions of 32 bytes, for `gyre_op_extra()`.",
-      "Refused beside `mixed_cqes`, and by the emulator.", "–" },
+      "Refused beside `mixed_cqes`, and by the emulator.",
+      "32 NOPs at a time: 1.03 of the processor time (`gyre bench nop --loop "
+      "big_cqes`)" },
     { "mixed_cqes", FLAG(ring.mixed_cqes), "no", "6.18",
       "Completions of 16 bytes, and of 32 where a request wants it.",
       "Refused beside `big_cqes`, and by the emulator. A large one takes "
       "two "
       "places of `cq_entries`.",
-      "–" },
+      "likewise: 1.02" },
     { "big_sqes", FLAG(ring.big_sqes), "no", "5.19",
       "Requests of 128 bytes, for a `gyre_op128`.",
       "Refused beside `mixed_sqes`, and by the emulator. Without either "
       "such "
       "an op ends with `-EOPNOTSUPP`.",
-      "–" },
+      "likewise: 1.00 to 1.01" },
     { "mixed_sqes", FLAG(ring.mixed_sqes), "no", "6.19",
       "Requests of 64 bytes, and of 128 where an op is a `gyre_op128`.",
       "Refused beside `big_sqes`, and by the emulator. A large one takes "
       "two "
       "places of `entries`, of which there are at least two.",
-      "–" },
+      "not measured: tried on Linux 7.2 in a virtual machine only" },
     { "iopoll", FLAG(ring.iopoll), "no", "any",
       "Reads and writes with `RWF_HIPRI` are polled for, by a second ring.",
       "Refused by the emulator. Needs `O_DIRECT` and a disk with queues for "
       "it: else such a read ends with `-EOPNOTSUPP`.",
-      "–" },
+      "not measured: tried on the disk of a virtual machine only" },
     { "hybrid_iopoll", FLAG(ring.hybrid_iopoll), "no", "6.13",
       "And half of the expected time is slept.",
-      "Refused without `iopoll`, and by the emulator.", "–" },
+      "Refused without `iopoll`, and by the emulator.",
+      "not measured: likewise" },
 };
 const size_t option_count = ARRAY_SIZE(option_table);
 
