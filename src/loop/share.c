@@ -59,6 +59,19 @@ void share_close(gyre_loop *loop)
 
 /* ---- other threads ------------------------------------------------------- */
 
+/* Does it go into the SQ as it is? Where this Linux lacks something of some
+ * requests, each has to be looked at. */
+static bool goes_to_queue(struct kernel *kernel, gyre_op *op)
+{
+    uint8_t route = op_route(kernel, op);
+    struct io_uring_sqe copy;
+
+    if (route != KERNEL_ROUTE_LOOK)
+        return route == KERNEL_ROUTE_SQ;
+    copy = *gyre_op_sqe(op);
+    return kernel->class->look(kernel, &copy) == KERNEL_ROUTE_SQ;
+}
+
 /* Is it a request for the queue and nothing else? */
 static bool is_plain(const gyre_loop *loop, gyre_op *op)
 {
@@ -67,7 +80,7 @@ static bool is_plain(const gyre_loop *loop, gyre_op *op)
 
     return (sqe->flags & SPECIAL_FLAGS) == 0 && info->begin == NULL &&
            !info->cancels && sqe->opcode != IORING_OP_CLOSE &&
-           op_route(loop->kernel, op) == KERNEL_ROUTE_SQ;
+           goes_to_queue(loop->kernel, op);
 }
 
 /* The lock is held. Does nothing wait that is the owner's to go first? */
