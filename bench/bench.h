@@ -15,9 +15,10 @@
  *   peer.c peers/   contenders that are programs of their own, in any language
  *   report.c        medians, minima, ratios; a table, or JSON
  *   instructions.c  user-space instructions, by callgrind
- *   nop.c timers.c switch.c spawn.c echo.c reads.c sharing.c   benches, gyre's
- *                   contenders
- *   by_hand_uring.c, *_by_*.c                the others
+ *   calls.c         system calls, by a counter of Linux's
+ *   nop.c timers.c switch.c spawn.c echo.c reads.c sharing.c post.c pingpong.c
+ *                   benches, gyre's contenders
+ *   by_hand_uring.c, *_by_*.c   the others
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -70,6 +71,9 @@ struct bench_case {
     unsigned size;
     unsigned chunk; /* operations between two looks at the clock */
     bool in_bytes;  /* of memory, not in ns of CPU time */
+    bool in_wall;   /* ns by the clock on the wall: who waits is not idle */
+    bool one_cpu;   /* for all threads */
+    bool engines;   /* n is what --engines says */
 };
 
 struct bench {
@@ -80,6 +84,7 @@ struct bench {
     double seconds; /* of one sample, unless told otherwise */
     unsigned rounds;
     uint64_t instruction_ops; /* a run under callgrind: so many, and twice */
+    bool engines;             /* it is of several threads: --engines */
 };
 
 extern const struct bench bench_nop;
@@ -92,6 +97,8 @@ extern const struct bench bench_echo;
 extern const struct bench bench_http;
 extern const struct bench bench_reads;
 extern const struct bench bench_sharing;
+extern const struct bench bench_post;
+extern const struct bench bench_pingpong;
 
 /* What was measured of one contender of one case. */
 struct series {
@@ -99,12 +106,16 @@ struct series {
     unsigned count;
     int error;           /* why there are none */
     double instructions; /* for each operation in user space; 0: not asked */
+    double calls;        /* of the kernel, counted; < 0: not asked */
 };
 
 int bench_main(int argc, char **argv);
 
 /* The options of the loops of gyre's contenders, in a sample's process. */
 extern gyre_loop_options bench_loop;
+
+/* What --engines says. */
+extern unsigned bench_engines;
 
 /* ---- run.c -------------------------------------------------------------- */
 
@@ -121,7 +132,11 @@ uint64_t cpu_ns(void); /* of this process, all threads */
 void measure(const struct budget *budget, uint64_t (*chunk)(void *arg),
              void *arg, struct sample *sample);
 
-/* Let a contender of `of` take its sample. */
+/* One sample in a child of its own. */
+int take_one(const struct bench_case *of, const struct contender *contender,
+             uint64_t ns, struct sample *sample);
+
+/* Let a contender of `of` take its sample, in this process. */
 int take_sample(const struct bench_case *of, const struct contender *contender,
                 const struct budget *budget, struct sample *sample);
 
@@ -144,15 +159,34 @@ void report_case(const struct bench_case *of, const struct series *series,
                  bool json, bool first);
 void report_end(bool json);
 
+/* ---- calls.c ------------------------------------------------------------ */
+
+/* Fill in series[].calls, by a sample more of each contender, whose times are
+ * nobody's business. 0, or why Linux does not let us. */
+int count_calls(const struct bench_case *of, uint64_t ns,
+                struct series *series);
+
+/* A sample's process begins. 0 or a negative errno. */
+int calls_begin(void);
+
+/* In a sample's process: is it such a sample? Then its system calls so far,
+ * those of its threads and of its children included; else 0. */
+bool calls_are_counted(void);
+uint64_t calls_so_far(void);
+
+/* The same of another process alone, which has not done anything yet: a
+ * descriptor to read a uint64_t from, or a negative errno. */
+int calls_of(int64_t pid);
+
 /* ---- instructions.c ----------------------------------------------------- */
 
 /* Fill in series[].instructions. 0; -ENOENT: there is no valgrind. */
 int count_instructions(const struct bench *bench, unsigned case_index,
-                       struct series *series);
+                       const struct bench_case *of, struct series *series);
 
 /* The child's side: one sample of `ops`, told as "OPS PID" on stdout. */
-int take_for_callgrind(const struct bench *bench, unsigned case_index,
-                       unsigned contender, uint64_t ops);
+int take_for_callgrind(const struct bench_case *of, unsigned contender,
+                       uint64_t ops);
 
 /* ---- by hand and by others ---------------------------------------------- */
 

@@ -18,10 +18,9 @@
 
 #include "bench.h"
 
-int take_for_callgrind(const struct bench *bench, unsigned case_index,
-                       unsigned contender, uint64_t ops)
+int take_for_callgrind(const struct bench_case *of, unsigned contender,
+                       uint64_t ops)
 {
-    const struct bench_case *of = &bench->cases[case_index];
     struct budget budget = { .ops = ops };
     struct sample sample = { .calls = CALLS_UNKNOWN, .pid = getpid() };
     int err = take_sample(of, &of->contenders[contender], &budget, &sample);
@@ -64,15 +63,18 @@ static _Noreturn void exec_valgrind(const char *directory,
 {
     char self[PATH_MAX];
     char out[PATH_MAX];
+    char engines[16];
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
 
     if (size < 0)
         _exit(126);
     self[size] = '\0';
     snprintf(out, sizeof out, "--callgrind-out-file=%s/%%p", directory);
+    snprintf(engines, sizeof engines, "%u", bench_engines);
     dup2(to, STDOUT_FILENO);
     execlp("valgrind", "valgrind", "-q", "--tool=callgrind", out, self, "bench",
-           bench->name, "--take", what, (char *)NULL);
+           bench->name, "--take", what, bench->engines ? "--engines" : NULL,
+           engines, (char *)NULL);
     _exit(127);
 }
 
@@ -142,9 +144,8 @@ static int count_one(const struct bench *bench, unsigned case_index,
 }
 
 int count_instructions(const struct bench *bench, unsigned case_index,
-                       struct series *series)
+                       const struct bench_case *of, struct series *series)
 {
-    const struct bench_case *of = &bench->cases[case_index];
     char directory[] = "/tmp/gyre-bench-XXXXXX";
     int err = 0;
 

@@ -3,7 +3,7 @@
  * main.c - gyre bench: the command line
  *
  *     gyre bench [NAME] [--json] [--time S] [--rounds N] [--case TEXT]
- *                [--instructions] [--loop OPTIONS]
+ *                [--instructions] [--calls] [--loop OPTIONS] [--engines N]
  *
  * Without a name all benches run. `--take` is for callgrind's sake, which runs
  * this program again for a single sample.
@@ -16,10 +16,12 @@
 
 #define CONTENDERS_MAX 16
 #define ROUNDS_MAX 255
+#define ENGINES_MAX 64
 
 static const struct bench *const benches[] = {
-    &bench_nop,     &bench_timers, &bench_switch, &bench_spawn, &bench_mutex,
-    &bench_channel, &bench_echo,   &bench_http,   &bench_reads, &bench_sharing,
+    &bench_nop,   &bench_timers,  &bench_switch, &bench_spawn,
+    &bench_mutex, &bench_channel, &bench_echo,   &bench_http,
+    &bench_reads, &bench_sharing, &bench_post,   &bench_pingpong,
 };
 #define BENCHES (sizeof benches / sizeof benches[0])
 
@@ -28,7 +30,9 @@ struct options {
     bool help;
     bool json;
     bool instructions;
-    double seconds; /* 0: the bench's own */
+    bool calls;
+    unsigned engines; /* 0: the bench's own affair */
+    double seconds;   /* 0: the bench's own */
     unsigned rounds;
     const char *only; /* cases whose name has this */
     const char *loop; /* NULL: no contenders with options */
@@ -38,13 +42,17 @@ struct options {
 static const char usage[] =
     "usage: gyre bench [NAME] [options]\n"
     "  NAME            nop, timers, switch, spawn, mutex, channel,\n"
-    "                  echo, http or reads; else all\n"
+    "                  echo, http, reads, sharing, post or pingpong; else all\n"
     "  --json          all samples, as JSON\n"
     "  --time S        seconds of one sample\n"
     "  --rounds N      samples of each contender, at most 255\n"
     "  --case TEXT     only cases whose name contains TEXT\n"
     "  --loop OPTIONS  gyre with options of its loop, too (docs/OPTIONS.md):\n"
     "                  min_wait_us=20,registered_waits\n"
+    "  --engines N     threads that post (post), loops that a token goes "
+    "round\n"
+    "                  (pingpong); 2, unless told otherwise\n"
+    "  --calls         count system calls too (needs tracefs, as root)\n"
     "  --instructions  count user-space instructions too (needs valgrind)\n";
 
 static int wrong(const char *what, const char *argument)
@@ -86,6 +94,10 @@ static int parse_value(struct options *o, const char *name, const char *value)
         if (!parse_number(value, 0.5, ROUNDS_MAX, &number))
             return wrong("--rounds takes 1 to 255, not", value);
         o->rounds = (unsigned)number;
+    } else if (strcmp(name, "--engines") == 0) {
+        if (!parse_number(value, 0.5, ENGINES_MAX, &number))
+            return wrong("--engines takes 1 to 64, not", value);
+        o->engines = (unsigned)number;
     } else if (strcmp(name, "--case") == 0) {
         o->only = value;
     } else if (strcmp(name, "--loop") == 0) {
@@ -117,6 +129,8 @@ static int parse(struct options *o, int argc, char **argv)
             o->json = true;
         } else if (strcmp(argument, "--instructions") == 0) {
             o->instructions = true;
+        } else if (strcmp(argument, "--calls") == 0) {
+            o->calls = true;
         } else {
             int code = parse_value(o, argument, argv[i + 1]);
 
@@ -135,6 +149,16 @@ static bool is_empty(const struct bench_case *of, const struct series *series)
         if (series[i].count > 0)
             return false;
     return true;
+}
+
+/* A case as --engines wants it. */
+static struct bench_case case_of(const struct bench *bench, unsigned index)
+{
+    struct bench_case of = bench->cases[index];
+
+    if (of.engines)
+        of.n = bench_engines;
+    return of;
 }
 
 /* Beside each contender that is gyre on its usual kernel, the same with options
@@ -177,20 +201,27 @@ static const struct bench_case *add_options(const struct bench_case *of,
 static int run_one_case(const struct bench *bench, unsigned index,
                         const struct options *o, bool first)
 {
+    struct bench_case plain = case_of(bench, index);
     struct with_options with;
-    const struct bench_case *of =
-        add_options(&bench->cases[index], o->loop, &with);
+    const struct bench_case *of = add_options(&plain, o->loop, &with);
     double seconds = o->seconds > 0 ? o->seconds : bench->seconds;
     unsigned rounds = o->rounds > 0 ? o->rounds : bench->rounds;
     struct series series[CONTENDERS_MAX] = { { 0 } };
-    int err =
-        run_case(of, rounds, (uint64_t)(seconds * (double)NS_PER_S), series);
+    uint64_t ns = (uint64_t)(seconds * (double)NS_PER_S);
+    const char *remedy = "";
+    int err = run_case(of, rounds, ns, series);
 
-    if (err == 0 && o->instructions)
-        err = count_instructions(bench, index, series);
+    if (err == 0 && o->calls) {
+        err = count_calls(of, ns, series);
+        remedy = " (--calls needs tracefs, and to be root)";
+    }
+    if (err == 0 && o->instructions) {
+        err = count_instructions(bench, index, of, series);
+        remedy = err == -ENOENT ? " (is valgrind installed?)" : "";
+    }
     if (err < 0)
         fprintf(stderr, "gyre bench: %s: %s%s\n", of->name, strerror(-err),
-                err == -ENOENT ? " (is valgrind installed?)" : "");
+                remedy);
     else
         report_case(of, series, o->json, first);
     if (err == 0 && is_empty(of, series))
@@ -226,13 +257,15 @@ static int run_bench(const struct bench *bench, const struct options *o)
 static int take(const struct options *o)
 {
     unsigned of, contender;
+    struct bench_case plain;
     unsigned long long ops;
 
     if (o->bench == NULL ||
         sscanf(o->take, "%u,%u,%llu", &of, &contender, &ops) != 3 ||
         of >= o->bench->count || contender >= o->bench->cases[of].count)
         return wrong("--take is for the program itself, not for", o->take);
-    return take_for_callgrind(o->bench, of, contender, ops) < 0;
+    plain = case_of(o->bench, of);
+    return take_for_callgrind(&plain, contender, ops) < 0;
 }
 
 int bench_main(int argc, char **argv)
@@ -245,6 +278,12 @@ int bench_main(int argc, char **argv)
     if (o.help) {
         fputs(usage, stdout);
         return 0;
+    }
+    if (o.engines != 0) {
+        if (o.bench != NULL && !o.bench->engines)
+            return wrong("--engines is for post and pingpong, not for",
+                         o.bench->name);
+        bench_engines = o.engines;
     }
     if (o.take != NULL)
         return take(&o);

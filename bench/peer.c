@@ -35,10 +35,12 @@ static const struct {
     const char *peer;
     const char *package;
 } packages[] = {
+    { "asio", "libasio-dev" },
     { "boost-context", "libboost-context-dev" },
     { "boost-fiber", "libboost-fiber-dev" },
     { "dill", "libdill" },
     { "go", "golang-go" },
+    { "libuv", "libuv1-dev" },
 };
 
 const char *peer_package(const char *peer)
@@ -152,6 +154,7 @@ int peer_take(const struct bench_case *of, const struct contender *contender,
 {
     struct sample warm_up = { 0 };
     struct peer peer;
+    uint64_t calls;
     int err = peer_open(&peer, contender->peer);
 
     if (err < 0)
@@ -159,6 +162,7 @@ int peer_take(const struct bench_case *of, const struct contender *contender,
     /* Memory is asked for once: what was used before would be used again. */
     if (!of->in_bytes)
         err = peer_ask(&peer, of, contender->test, of->chunk, &warm_up);
+    calls = calls_so_far();
     while (err == 0) {
         err = peer_ask(&peer, of, contender->test, of->chunk, sample);
         if (of->in_bytes ||
@@ -166,6 +170,8 @@ int peer_take(const struct bench_case *of, const struct contender *contender,
             (budget->ops != 0 && sample->ops >= budget->ops))
             break;
     }
+    if (calls_are_counted())
+        sample->calls = calls_so_far() - calls;
     peer_close(&peer);
     return err;
 }

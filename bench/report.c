@@ -15,24 +15,36 @@
 struct summary {
     double median;
     double minimum;
+    double cpu;   /* of the median */
     double wall;  /* of the median; 0: unknown */
     double calls; /* for each operation; < 0: unknown */
 };
 
-static double cost(const struct sample *sample)
+/* How samples are compared: what the case is about. */
+static double cost(const struct sample *sample, bool in_wall)
 {
-    return (double)sample->cpu_ns / (double)sample->ops;
+    uint64_t ns = in_wall ? sample->wall_ns : sample->cpu_ns;
+
+    return (double)ns / (double)sample->ops;
 }
 
-static int by_cost(const void *a, const void *b)
+static int by_cpu(const void *a, const void *b)
 {
-    double x = cost(a);
-    double y = cost(b);
+    double x = cost(a, false);
+    double y = cost(b, false);
 
     return (x > y) - (x < y);
 }
 
-static struct summary summarize(const struct series *series)
+static int by_wall(const void *a, const void *b)
+{
+    double x = cost(a, true);
+    double y = cost(b, true);
+
+    return (x > y) - (x < y);
+}
+
+static struct summary summarize(const struct series *series, bool in_wall)
 {
     struct summary summary = { .calls = -1 };
     struct sample sorted[256];
@@ -42,14 +54,17 @@ static struct summary summarize(const struct series *series)
     if (count == 0)
         return summary;
     memcpy(sorted, series->samples, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, by_cost);
-    summary.minimum = cost(&sorted[0]);
-    summary.median = count % 2 == 1
-                         ? cost(&sorted[middle])
-                         : (cost(&sorted[middle - 1]) + cost(&sorted[middle])) /
-                               2;
-    summary.wall = (double)sorted[middle].wall_ns / (double)sorted[middle].ops;
-    if (sorted[middle].calls != CALLS_UNKNOWN)
+    qsort(sorted, count, sizeof *sorted, in_wall ? by_wall : by_cpu);
+    summary.minimum = cost(&sorted[0], in_wall);
+    summary.median = cost(&sorted[middle], in_wall);
+    if (count % 2 == 0)
+        summary.median = (summary.median + cost(&sorted[middle - 1], in_wall)) /
+                         2;
+    summary.cpu = cost(&sorted[middle], false);
+    summary.wall = cost(&sorted[middle], true);
+    if (series->calls >= 0)
+        summary.calls = series->calls;
+    else if (sorted[middle].calls != CALLS_UNKNOWN)
         summary.calls = (double)sorted[middle].calls /
                         (double)sorted[middle].ops;
     return summary;
@@ -60,7 +75,7 @@ static struct summary limit_of(const struct bench_case *of,
 {
     for (unsigned i = 0; i < of->count; i++)
         if (of->contenders[i].is_limit)
-            return summarize(&series[i]);
+            return summarize(&series[i], of->in_wall);
     return (struct summary){ 0 };
 }
 
@@ -76,11 +91,13 @@ static void print_reason(const struct contender *contender, int error)
 /* ---- JSON --------------------------------------------------------------- */
 
 /* Names are ours: letters, digits, spaces. Nothing needs escaping. */
-static void json_contender(const struct contender *contender,
+static void json_contender(const struct bench_case *of,
+                           const struct contender *contender,
                            const struct series *series,
-                           const struct summary *limit, const char *in)
+                           const struct summary *limit)
 {
-    struct summary summary = summarize(series);
+    struct summary summary = summarize(series, of->in_wall);
+    const char *in = of->in_bytes ? "bytes" : "ns";
 
     printf("{\"name\":\"%s\",\"limit\":%s", contender->name,
            contender->is_limit ? "true" : "false");
@@ -96,7 +113,9 @@ static void json_contender(const struct contender *contender,
             printf(",\"ratio_medians\":%.4f,\"ratio_minima\":%.4f",
                    summary.median / limit->median,
                    summary.minimum / limit->minimum);
-        if (summary.wall > 0)
+        if (of->in_wall)
+            printf(",\"cpu_ns\":%.3f", summary.cpu);
+        else if (summary.wall > 0)
             printf(",\"wall_ns\":%.3f", summary.wall);
         if (summary.calls >= 0)
             printf(",\"calls\":%.5f", summary.calls);
@@ -105,7 +124,8 @@ static void json_contender(const struct contender *contender,
         printf(",\"instructions\":%.1f", series->instructions);
     printf(",\"samples_%s\":[", in);
     for (unsigned i = 0; i < series->count; i++)
-        printf("%s%.3f", i == 0 ? "" : ",", cost(&series->samples[i]));
+        printf("%s%.3f", i == 0 ? "" : ",",
+               cost(&series->samples[i], of->in_wall));
     printf("]}");
 }
 
@@ -117,8 +137,7 @@ static void json_case(const struct bench_case *of, const struct series *series,
     printf("%s\n{\"case\":\"%s\",\"contenders\":[", first ? "" : ",", of->name);
     for (unsigned i = 0; i < of->count; i++) {
         printf("%s\n ", i == 0 ? "" : ",");
-        json_contender(&of->contenders[i], &series[i], &limit,
-                       of->in_bytes ? "bytes" : "ns");
+        json_contender(of, &of->contenders[i], &series[i], &limit);
     }
     printf("]}");
 }
@@ -133,10 +152,11 @@ static void print_ratio(double value, double limit)
         printf(" %7s", "-");
 }
 
-static void table_row(const struct contender *contender,
+static void table_row(const struct bench_case *of,
+                      const struct contender *contender,
                       const struct series *series, const struct summary *limit)
 {
-    struct summary summary = summarize(series);
+    struct summary summary = summarize(series, of->in_wall);
 
     printf("  %-28s", contender->name);
     if (series->count == 0) {
@@ -148,6 +168,8 @@ static void table_row(const struct contender *contender,
     printf(" %10.1f %10.1f", summary.median, summary.minimum);
     print_ratio(summary.median, limit->median);
     print_ratio(summary.minimum, limit->minimum);
+    if (of->in_wall)
+        printf(" %9.1f", summary.cpu);
     if (summary.calls >= 0)
         printf(" %9.3f", summary.calls);
     else
@@ -161,11 +183,13 @@ static void table_case(const struct bench_case *of, const struct series *series)
 {
     struct summary limit = limit_of(of, series);
 
-    printf("\n%-30s %10s %10s %7s %7s %9s %9s\n", of->name, "median", "minimum",
-           "ratio", "of min", "calls",
-           series[0].instructions > 0 ? "instr" : "");
+    printf("\n%-30s %10s %10s %7s %7s", of->name,
+           of->in_wall ? "wall" : "median", "minimum", "ratio", "of min");
+    if (of->in_wall)
+        printf(" %9s", "cpu");
+    printf(" %9s %9s\n", "calls", series[0].instructions > 0 ? "instr" : "");
     for (unsigned i = 0; i < of->count; i++)
-        table_row(&of->contenders[i], &series[i], &limit);
+        table_row(of, &of->contenders[i], &series[i], &limit);
 }
 
 /* ---- both --------------------------------------------------------------- */
@@ -177,6 +201,10 @@ void report_begin(const struct bench *bench, bool json, unsigned rounds,
         printf("{\"bench\":\"%s\",\"unit\":\"%s\",\"rounds\":%u,"
                "\"seconds\":%g,\"cases\":[",
                bench->name, bench->unit, rounds, seconds);
+    else if (bench->engines)
+        printf("%s with %u engines: ns, on the wall or of CPU time, for %s; %u "
+               "rounds of %g s, interleaved\n",
+               bench->name, bench_engines, bench->unit, rounds, seconds);
     else
         printf("%s: ns of CPU time for %s; %u rounds of %g s, interleaved\n",
                bench->name, bench->unit, rounds, seconds);

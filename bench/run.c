@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "peers/mail.h"
 
 gyre_loop_options bench_loop;
+unsigned bench_engines = 2;
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -43,6 +45,7 @@ void measure(const struct budget *budget, uint64_t (*chunk)(void *arg),
 {
     chunk(arg); /* faults in memory, fills caches, grows tables */
 
+    uint64_t calls_began = calls_so_far();
     uint64_t wall_began = wall_ns();
     uint64_t cpu_began = cpu_ns();
 
@@ -52,6 +55,8 @@ void measure(const struct budget *budget, uint64_t (*chunk)(void *arg),
            (budget->ops == 0 || sample->ops < budget->ops));
     sample->cpu_ns = cpu_ns() - cpu_began;
     sample->wall_ns = wall_ns() - wall_began;
+    if (calls_are_counted())
+        sample->calls = calls_so_far() - calls_began;
 }
 
 int take_sample(const struct bench_case *of, const struct contender *contender,
@@ -80,15 +85,18 @@ static _Noreturn void child(const struct bench_case *of,
                              .sample.pid = getpid() };
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    answer.error = take_sample(of, contender, &budget, &answer.sample);
+    if (of->one_cpu)
+        mail_bind(0);
+    answer.error = calls_begin();
+    if (answer.error == 0)
+        answer.error = take_sample(of, contender, &budget, &answer.sample);
     if (answer.error == 0 && answer.sample.ops == 0)
         answer.error = -ENODATA;
     _exit(write(to, &answer, sizeof answer) != (ssize_t)sizeof answer);
 }
 
-static int take_one(const struct bench_case *of,
-                    const struct contender *contender, uint64_t ns,
-                    struct sample *sample)
+int take_one(const struct bench_case *of, const struct contender *contender,
+             uint64_t ns, struct sample *sample)
 {
     struct answer answer = { .error = -EPIPE };
     int ends[2];
@@ -117,6 +125,7 @@ int run_case(const struct bench_case *of, unsigned rounds, uint64_t ns,
              struct series *series)
 {
     for (unsigned i = 0; i < of->count; i++) {
+        series[i].calls = -1;
         series[i].samples = calloc(rounds, sizeof *series[i].samples);
         if (series[i].samples == NULL)
             return -ENOMEM;

@@ -5,7 +5,8 @@
  * bench/peer.c says what they mean. A peer is a table of tests and a main()
  * that calls peer_main(). A test does `ops` operations, or about as many, and
  * says how many it did, or 0 if it cannot with this `n`; one of memory puts the
- * bytes into peer_bytes.
+ * bytes into peer_bytes, one that is about one of its threads that thread's CPU
+ * time into peer_cpu.
  */
 #ifndef PEERS_PEER_H
 #define PEERS_PEER_H
@@ -22,6 +23,7 @@ struct peer_test {
 };
 
 static uint64_t peer_bytes;
+static uint64_t peer_cpu;
 
 static inline uint64_t peer_clock(clockid_t clock)
 {
@@ -56,9 +58,12 @@ static inline void peer_answer(const struct peer_test *test, unsigned n,
     uint64_t done;
 
     peer_bytes = 0;
+    peer_cpu = 0;
     done = test->run(n, ops);
     cpu = peer_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     wall = peer_clock(CLOCK_MONOTONIC) - wall;
+    if (peer_cpu != 0)
+        cpu = peer_cpu;
     if (done == 0)
         printf("unknown\n");
     else if (peer_bytes != 0)

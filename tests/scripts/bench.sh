@@ -70,7 +70,8 @@ fi
 cmake --build "$build" --target bench_peers > "$work/peers.log" 2>&1 ||
     not_ok bench_peers_build "$(grep -m 1 -i error "$work/peers.log")"
 
-for bench in nop timers switch spawn mutex channel echo http reads sharing; do
+for bench in nop timers switch spawn mutex channel echo http reads sharing post \
+    pingpong; do
     name=bench_${bench}_measures_every_contender
     if "$gyre" bench $bench --json --time 0.01 --rounds 2 \
         > "$work/json" 2> "$work/errors"; then
@@ -105,6 +106,37 @@ if GYRE_BENCH_PEERS_DIR=$work/none "$gyre" bench spawn --time 0.01 --rounds 1 \
     ok $name
 else
     not_ok $name "$(grep Go "$work/table")"
+fi
+
+# Where Linux lets us, the calls of each contender are counted, and else the
+# reason is said.
+name=bench_counts_system_calls
+if "$gyre" bench post --time 0.01 --rounds 1 --case busy --calls --json \
+    > "$work/json" 2> "$work/errors"; then
+    if grep '"name":"uring by hand"' "$work/json" |
+        grep -q -e '"calls":1\.[0-9]' -e '"error"'; then
+        ok $name
+    else
+        not_ok $name "$(grep '"name":"uring by hand"' "$work/json")"
+    fi
+elif grep -q 'needs tracefs, and to be root' "$work/errors"; then
+    ok $name
+else
+    not_ok $name "$(head -n 1 "$work/errors")"
+fi
+
+# One more thread that posts, or loop that the token visits.
+name=bench_engines_are_as_many_as_asked_for
+if "$gyre" bench pingpong --time 0.01 --rounds 1 --engines 3 \
+    > "$work/table" 2> "$work/errors" &&
+    "$gyre" bench post --time 0.01 --rounds 1 --engines 3 --case once \
+        >> "$work/table" 2> "$work/errors" &&
+    [ "$(grep -c 'with 3 engines: ' "$work/table")" -eq 2 ] &&
+    [ "$(grep -c '^  gyre' "$work/table")" -eq \
+        "$(grep -c '^  gyre.* [0-9.]* *[0-9.]* ' "$work/table")" ]; then
+    ok $name
+else
+    not_ok $name "$(cat "$work/table" "$work/errors")"
 fi
 
 # Peers made up for this: one answers, one does not know the test, one dies.
@@ -146,7 +178,8 @@ fi
 
 name=bench_refuses_wrong_arguments_by_name
 for wrong in 'nap' '--time 0' '--time -1' '--time x' '--rounds 0' \
-    '--rounds 256' '--time' '--faster'; do
+    '--rounds 256' '--time' '--faster' '--engines 0' '--engines 65' \
+    '--engines 2 nop'; do
     # shellcheck disable=SC2086 # two words
     "$gyre" bench $wrong > "$work/out" 2> "$work/errors"
     code=$?

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // The peer go: goroutines, sync.Mutex and channels, on one processor, as tasks
-// of one loop are. bench/peer.c says what the lines mean; the tests are those
+// of one loop are; on several in mail.go. bench/peer.c says what the lines mean; the tests are those
 // of the other peers.
 package main
 
@@ -215,7 +215,14 @@ func answer(test string, n int, ops uint64) {
 	began := time.Now()
 	cpu := cpuNs()
 	done := run(test, n, ops)
+	own := uint64(0)
+	if done == 0 {
+		done, own = runMail(test, n, ops)
+	}
 	cpu = cpuNs() - cpu
+	if own != 0 {
+		cpu = own
+	}
 	if done == 0 {
 		fmt.Println("unknown")
 	} else {
