@@ -15,7 +15,10 @@
  * pattern of Dekker): either the loop finds the work and does not sleep, or the
  * poster finds `sleeping` and wakes the kernel, whose wake() is remembered if
  * the loop has not entered yet. Posters swap `sleeping` to false, so that of
- * many one makes the system call, and none while the loop is awake.
+ * many one makes the system call, and none while the loop is awake. `woken` and
+ * `stop` are handed over as the stacks are: stored, and taken by an exchange.
+ *
+ * tests/model/test_wake.c is the model of this file.
  */
 #include "loop/loop.h"
 
@@ -134,9 +137,11 @@ bool loop_may_sleep(gyre_loop *loop)
 void loop_slept(gyre_loop *loop)
 {
     atomic_store_explicit(&loop->sleeping, false, memory_order_relaxed);
-    /* A bare wake is answered by this turn, and lets run-once return. */
+    /* A bare wake is answered by this turn, and lets run-once return. So is
+     * that of who stored `true` meanwhile: what came before it is acquired. */
     if (atomic_load_explicit(&loop->woken, memory_order_relaxed)) {
-        atomic_store(&loop->woken, false);
+        (void)atomic_exchange_explicit(&loop->woken, false,
+                                       memory_order_acquire);
         loop->called++;
     }
 }
