@@ -1,119 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_model.c - the protocols between threads, in every interleaving
+ * test_sync.c - the models of src/sync/: claims, holds, and the mutex's word
  *
- * Three models of src/sync/, each step one access to what threads share: how a
- * wait is claimed, woken and left; how a barrier holds waits; the mutex's word.
- * All sequences of steps are walked through, to every state. Each ingredient is
- * taken away in turn, and the walk must then find what goes wrong.
- *
- * Steps are sequentially consistent: all of them are read-modify-writes, or are
- * ordered by the primitive's lock.
+ * How a wait is claimed, woken and left (waiter.h); how a barrier holds waits;
+ * the mutex's word. All that is shared lies in `v`: the steps are
+ * sequentially consistent, for all of them are read-modify-writes of one word,
+ * or are ordered by the primitive's lock.
  */
-#include <stdlib.h>
-#include <string.h>
-
+#include "model/model.h"
 #include "runner/test.h"
-
-enum { THREADS_MAX = 4, BYTES = 32, STATES_MAX = 1 << 18 };
-
-/* Bytes only: states are compared by memcmp(). Of `pc`, 0 is the first step and
- * DONE the end; the rest means what the model says. */
-struct state {
-    uint8_t used; /* for the set */
-    uint8_t pc[THREADS_MAX];
-    uint8_t v[BYTES - THREADS_MAX - 1];
-};
-
-enum { DONE = 255 };
-
-struct model {
-    unsigned threads;
-    /* One step of the thread; false: it cannot move. */
-    bool (*step)(struct state *s, unsigned thread, unsigned mutant);
-    /* What is wrong with a state in which nothing moves any more; or NULL. */
-    const char *(*judge)(const struct state *s);
-};
-
-static const char *wrong; /* found by a step */
-
-static void must(bool holds, const char *what)
-{
-    if (!holds)
-        wrong = what;
-}
-
-static bool add_state(struct state *set, struct state *s)
-{
-    const unsigned char *bytes = (const unsigned char *)s;
-    uint64_t h = 1469598103934665603U;
-
-    s->used = 1;
-    for (size_t i = 0; i < sizeof *s; i++)
-        h = (h ^ bytes[i]) * 1099511628211U;
-    for (h ^= h >> 29;; h++) {
-        struct state *at = &set[h & (STATES_MAX - 1)];
-
-        if (at->used == 0) {
-            *at = *s;
-            return true;
-        }
-        if (memcmp(at, s, sizeof *s) == 0)
-            return false;
-    }
-}
-
-/* NULL, or what goes wrong. */
-static const char *walk(const struct model *model, unsigned mutant,
-                        unsigned *count)
-{
-    struct state *set = calloc(STATES_MAX, sizeof *set);
-    struct state *stack = calloc(STATES_MAX, sizeof *stack);
-    unsigned depth = 1;
-
-    CHECK(set != NULL && stack != NULL);
-    *count = 0;
-    wrong = NULL;
-    (void)add_state(set, &stack[0]);
-    while (depth > 0 && wrong == NULL) {
-        const struct state from = stack[--depth];
-        bool moved = false;
-
-        CHECK_LT(++*count, STATES_MAX / 2u);
-        for (unsigned i = 0; i < model->threads && wrong == NULL; i++) {
-            struct state to = from;
-
-            if (to.pc[i] == DONE || !model->step(&to, i, mutant))
-                continue;
-            moved = true;
-            if (add_state(set, &to))
-                stack[depth++] = to;
-        }
-        if (!moved && wrong == NULL)
-            wrong = model->judge(&from);
-    }
-    free(set);
-    free(stack);
-    return wrong;
-}
-
-/* The model is right, in so many states at least; each mutant goes wrong. */
-static void check_model(const struct model *model, unsigned states,
-                        const char *const *mutants)
-{
-    unsigned count;
-    const char *found = walk(model, 0, &count);
-
-    if (found != NULL)
-        FAIL("%s", found);
-    CHECK_GT(count, states);
-    for (unsigned mutant = 1; mutants[mutant - 1] != NULL; mutant++) {
-        found = walk(model, mutant, &count);
-        if (found == NULL)
-            FAIL("nothing found in mutant %u", mutant);
-        CHECK_STR_EQ(found, mutants[mutant - 1]);
-    }
-}
 
 /* ---- claim, wake, leave, end --------------------------------------------- */
 
@@ -370,14 +265,14 @@ static const char *claim_judge(const struct state *s)
 /* I12 */
 TEST(M14_a_wait_is_claimed_by_one_woken_once_and_left_in_peace)
 {
-    static const struct model model = { 4, claim_step, claim_judge };
-    static const char *const mutants[] = {
-        "a wait is woken twice",
-        "the frame is touched when it is gone",
-        "the frame is touched when it is gone",
-        "the lock is given back after the end",
-        "the lock is asked for after the end",
-        NULL,
+    static const struct model model = { 4, claim_step, claim_judge, NULL };
+    static const struct mutant mutants[] = {
+        { NO_CLAIM, "a wait is woken twice" },
+        { TOUCH_AFTER_WAKE, "the frame is touched when it is gone" },
+        { LEAVE_UNLOCKED, "the frame is touched when it is gone" },
+        { END_UNLOCKED, "the lock is given back after the end" },
+        { PASSED_NOT_COUNTED, "the lock is asked for after the end" },
+        { 0, NULL },
     };
 
     check_model(&model, 100, mutants);
@@ -451,12 +346,12 @@ static const char *hold_judge(const struct state *s)
 /* I12 */
 TEST(M14_a_barrier_lets_through_all_or_none)
 {
-    static const struct model model = { 3, hold_step, hold_judge };
-    static const char *const mutants[] = {
-        "some go through and others do not, or a cancel is lost",
-        "some go through and others do not, or a cancel is lost",
-        "a cancel spins for ever",
-        NULL,
+    static const struct model model = { 3, hold_step, hold_judge, NULL };
+    static const struct mutant mutants[] = {
+        { NO_HOLD, "some go through and others do not, or a cancel is lost" },
+        { NO_SPIN, "some go through and others do not, or a cancel is lost" },
+        { NO_LET_GO, "a cancel spins for ever" },
+        { 0, NULL },
     };
 
     check_model(&model, 10, mutants);
@@ -505,10 +400,10 @@ enum word_pc {
     LEAVE_LOCK,
     LEAVE,
     LEAVE_UNLOCK,
-    RELEASE,
-    RELEASE_LOCK,
+    LET_GO,
+    LET_GO_LOCK,
     HAND_OVER,
-    RELEASE_UNLOCK,
+    LET_GO_UNLOCK,
 };
 
 static bool word_lock(struct state *s, uint8_t who, uint8_t next)
@@ -531,7 +426,7 @@ static void mark_and_queue(struct state *s, uint8_t who, unsigned mutant)
     if (s->v[WORD] == OPEN && mutant != NO_RECHECK) {
         s->v[WORD] = LOCKED;
         s->v[WORD_LOCK] = 0;
-        hold_mutex(s, who, RELEASE);
+        hold_mutex(s, who, LET_GO);
         return;
     }
     s->v[WORD] = MARKED; /* a mutant stores it whatever it was */
@@ -550,7 +445,7 @@ static void hand_over(struct state *s, uint8_t who, unsigned mutant)
     unsigned next = s->v[FIRST];
 
     s->v[HOLDERS]--;
-    s->pc[who] = RELEASE_UNLOCK;
+    s->pc[who] = LET_GO_UNLOCK;
     if (mutant == OPEN_FIRST)
         s->v[WORD] = OPEN;
     if (next == 0) {
@@ -568,7 +463,7 @@ static bool word_wait(struct state *s, uint8_t who, unsigned mutant)
     switch (s->pc[who]) {
     case SLEEP:
         if (s->v[GRANTED + who]) {
-            s->pc[who] = RELEASE;
+            s->pc[who] = LET_GO;
             return true;
         }
         if (who != 2)
@@ -597,7 +492,7 @@ static bool word_step(struct state *s, unsigned thread, unsigned mutant)
     case TRY:
         if (s->v[WORD] == OPEN) {
             s->v[WORD] = LOCKED;
-            hold_mutex(s, who, RELEASE);
+            hold_mutex(s, who, LET_GO);
         } else {
             s->pc[who] = WANT_LOCK;
         }
@@ -610,21 +505,21 @@ static bool word_step(struct state *s, unsigned thread, unsigned mutant)
     case UNLOCK_QUEUE:
         word_unlock(s, who, SLEEP);
         return true;
-    case RELEASE:
+    case LET_GO:
         if (s->v[WORD] == LOCKED) {
             s->v[HOLDERS]--;
             s->v[WORD] = OPEN;
             s->pc[who] = DONE;
         } else {
-            s->pc[who] = RELEASE_LOCK;
+            s->pc[who] = LET_GO_LOCK;
         }
         return true;
-    case RELEASE_LOCK:
+    case LET_GO_LOCK:
         return word_lock(s, who, HAND_OVER);
     case HAND_OVER:
         hand_over(s, who, mutant);
         return true;
-    case RELEASE_UNLOCK:
+    case LET_GO_UNLOCK:
         word_unlock(s, who, DONE);
         return true;
     default:
@@ -642,12 +537,12 @@ static const char *word_judge(const struct state *s)
 
 TEST(M14_M3_the_mutexs_word_loses_nobody)
 {
-    static const struct model model = { 3, word_step, word_judge };
-    static const char *const mutants[] = {
-        "somebody waits for a mutex that nobody hands over",
-        "somebody waits for a mutex that nobody hands over",
-        "two hold the mutex",
-        NULL,
+    static const struct model model = { 3, word_step, word_judge, NULL };
+    static const struct mutant mutants[] = {
+        { NO_RECHECK, "somebody waits for a mutex that nobody hands over" },
+        { UNMARK_ALWAYS, "somebody waits for a mutex that nobody hands over" },
+        { OPEN_FIRST, "two hold the mutex" },
+        { 0, NULL },
     };
 
     check_model(&model, 100, mutants);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_wake.c - the model of src/loop/wake.c: sleep, wake, and the end
+ *
+ * A loop, who posts work, and who wakes it after storing something of its own.
+ * remote_ops is handled as `posted` is, and `stop` as `woken`.
+ *
+ * What must hold (I6): when no step is left, the loop sleeps, every post has
+ * been run, every wake has been answered by a turn that saw what its thread had
+ * stored before; and the kernel was called for no sleep more than once.
+ */
+#include "model/model.h"
+#include "runner/test.h"
+
+/* ---- sleep and wake ------------------------------------------------------ */
+
+enum wake_mutant {
+    NO_RECHECK = 1, /* sleep without looking at the stacks again */
+    LOOK_THEN_PUSH, /* look at `sleeping` before pushing */
+    NO_MEMORY,      /* the kernel forgets a wake before the sleep */
+    NO_SWAP,        /* all who see `sleeping` call the kernel */
+    WEAK_ANNOUNCE,  /* `sleeping = true`: release */
+    WEAK_LOOK,      /* loop_has_posted(), posted: acquire */
+    WEAK_LOOK_2,    /* loop_has_posted(), woken: acquire */
+    WEAK_PUSH,      /* the push: release */
+    WEAK_WOKEN,     /* `woken = true`: release */
+    WEAK_ROUSE,     /* loop_rouse() looks at `sleeping`: acquire */
+    RELAXED_PUSH,
+    RELAXED_TAKE,
+    WOKEN_STORED,  /* `woken = false` by a store, after the look */
+    RELAXED_WOKEN, /* … by a relaxed exchange */
+};
+
+enum { LOOP, POSTER, POSTER_2, WAKER, WAKE_THREADS };
+enum { POSTED, SLEEPING, WOKEN, THEIRS };         /* places */
+enum { NODE_OF = 0 };                             /* + who: objects */
+enum { RUN, SEEN, UNUSED, KERNEL, ROUND, POSTS }; /* v */
+enum { WAKES = 2, KERNEL_PORT = 0 };
+
+enum loop_pc {
+    LOOP_GIVEN,    /* loop_was_given() */
+    LOOP_TAKE,     /* loop_take_posted(): the exchange */
+    LOOP_USER,     /* the turn looks at what the waker has stored */
+    LOOP_ANNOUNCE, /* loop_may_sleep(): sleeping = true */
+    LOOP_LOOK,     /*   loop_has_posted(): posted */
+    LOOP_LOOK_2,   /*   loop_has_posted(): woken */
+    LOOP_ENTER,    /* kernel->enter() */
+    LOOP_SLEEPING, /*   … inside it */
+    LOOP_SLEPT,    /* loop_slept(): sleeping = false */
+    LOOP_WOKEN,    /*   woken? */
+    LOOP_CLEAR     /*   woken = false */
+};
+
+enum poster_pc {
+    POST_STORE, /* something of the waker's own */
+    POST_PUSH,  /* gyre_loop_post(): push; gyre_loop_wake(): woken = true */
+    POST_LOOK,  /* loop_rouse(): sleeping? */
+    POST_SWAP,  /*   exchange(sleeping, false) */
+    POST_WAKE,  /*   kernel->wake() */
+    POST_LATE   /* a mutant's push */
+};
+
+/* The nodes that were taken: each was written by its poster. */
+static void run_nodes(struct state *s, unsigned nodes)
+{
+    for (unsigned who = POSTER; who <= POSTER_2; who++)
+        if (nodes >> who & 1) {
+            plain_write(s, LOOP, NODE_OF + who);
+            s->v[RUN]++;
+        }
+}
+
+static bool loop_sleeps(struct state *s)
+{
+    if (!s->v[KERNEL])
+        return false;
+    s->v[KERNEL] = 0;
+    port_in(s, LOOP, KERNEL_PORT);
+    return true;
+}
+
+static bool loop_step(struct state *s, unsigned mutant)
+{
+    uint8_t *pc = &s->pc[LOOP];
+
+    switch ((enum loop_pc) * pc) {
+    case LOOP_GIVEN:
+        *pc = load(s, LOOP, POSTED, RELAXED) != 0 ? LOOP_TAKE : LOOP_USER;
+        return true;
+    case LOOP_TAKE:
+        run_nodes(s, swap(s, LOOP, POSTED, 0,
+                          order_in(mutant, RELAXED_TAKE, ACQUIRE, RELAXED)));
+        *pc = LOOP_USER;
+        return true;
+    case LOOP_USER:
+        s->v[SEEN] = load(s, LOOP, THEIRS, RELAXED);
+        *pc = LOOP_ANNOUNCE;
+        return true;
+    case LOOP_ANNOUNCE:
+        store(s, LOOP, SLEEPING, 1,
+              order_in(mutant, WEAK_ANNOUNCE, SEQ_CST, RELEASE));
+        s->v[UNUSED]++;
+        *pc = mutant == NO_RECHECK ? LOOP_ENTER : LOOP_LOOK;
+        return true;
+    case LOOP_LOOK:
+        *pc = load(s, LOOP, POSTED,
+                   order_in(mutant, WEAK_LOOK, SEQ_CST, ACQUIRE)) != 0
+                  ? LOOP_SLEPT
+                  : LOOP_LOOK_2;
+        return true;
+    case LOOP_LOOK_2:
+        *pc = load(s, LOOP, WOKEN,
+                   order_in(mutant, WEAK_LOOK_2, SEQ_CST, ACQUIRE)) != 0
+                  ? LOOP_SLEPT
+                  : LOOP_ENTER;
+        return true;
+    case LOOP_ENTER:
+        if (mutant == NO_MEMORY)
+            s->v[KERNEL] = 0;
+        *pc = LOOP_SLEEPING;
+        return true;
+    case LOOP_SLEEPING:
+        *pc = LOOP_SLEPT;
+        return loop_sleeps(s);
+    case LOOP_SLEPT:
+        store(s, LOOP, SLEEPING, 0, RELAXED);
+        *pc = LOOP_WOKEN;
+        return true;
+    case LOOP_WOKEN:
+        *pc = load(s, LOOP, WOKEN, RELAXED) != 0 ? LOOP_CLEAR : LOOP_GIVEN;
+        return true;
+    case LOOP_CLEAR:
+        if (mutant == WOKEN_STORED)
+            store(s, LOOP, WOKEN, 0, SEQ_CST);
+        else
+            (void)swap(s, LOOP, WOKEN, 0,
+                       order_in(mutant, RELAXED_WOKEN, ACQUIRE, RELAXED));
+        *pc = LOOP_GIVEN;
+        return true;
+    }
+    return false;
+}
+
+static void push(struct state *s, unsigned who, unsigned mutant)
+{
+    enum order order = mutant == WEAK_PUSH      ? ACQ_REL
+                       : mutant == RELAXED_PUSH ? RELAXED
+                                                : SEQ_CST;
+
+    if (who == WAKER) {
+        store(s, who, WOKEN, 1, order_in(mutant, WEAK_WOKEN, SEQ_CST, RELEASE));
+        return;
+    }
+    s->v[POSTS]++;
+    plain_write(s, who, NODE_OF + who);
+    (void)or_into(s, who, POSTED, (uint8_t)(1 << who), order);
+}
+
+static void next_round(struct state *s, unsigned who)
+{
+    if (who == WAKER && ++s->v[ROUND] < WAKES)
+        s->pc[who] = POST_STORE;
+    else
+        s->pc[who] = DONE;
+}
+
+static void roused(struct state *s, unsigned who, unsigned mutant)
+{
+    if (mutant == LOOK_THEN_PUSH)
+        s->pc[who] = POST_LATE;
+    else
+        next_round(s, who);
+}
+
+static bool poster_step(struct state *s, unsigned who, unsigned mutant)
+{
+    uint8_t *pc = &s->pc[who];
+
+    switch ((enum poster_pc) * pc) {
+    case POST_STORE:
+        if (who == WAKER)
+            store(s, who, THEIRS, s->v[ROUND] + 1, RELAXED);
+        *pc = POST_PUSH;
+        return true;
+    case POST_PUSH:
+        if (mutant != LOOK_THEN_PUSH)
+            push(s, who, mutant);
+        *pc = POST_LOOK;
+        return true;
+    case POST_LOOK:
+        if (load(s, who, SLEEPING,
+                 order_in(mutant, WEAK_ROUSE, SEQ_CST, ACQUIRE)) != 0)
+            *pc = mutant == NO_SWAP ? POST_WAKE : POST_SWAP;
+        else
+            roused(s, who, mutant);
+        return true;
+    case POST_SWAP:
+        if (swap(s, who, SLEEPING, 0, SEQ_CST) != 0)
+            *pc = POST_WAKE;
+        else
+            roused(s, who, mutant);
+        return true;
+    case POST_WAKE:
+        must(s->v[UNUSED] > 0,
+             "the kernel was called more often than the loop slept");
+        s->v[UNUSED]--;
+        s->v[KERNEL] = 1;
+        port_out(s, who, KERNEL_PORT);
+        roused(s, who, mutant);
+        return true;
+    case POST_LATE:
+        push(s, who, mutant);
+        next_round(s, who);
+        return true;
+    }
+    return false;
+}
+
+static bool wake_step(struct state *s, unsigned who, unsigned mutant)
+{
+    return who == LOOP ? loop_step(s, mutant) : poster_step(s, who, mutant);
+}
+
+static const char *wake_judge(const struct state *s)
+{
+    if (s->pc[LOOP] != LOOP_SLEEPING)
+        return "the model is stuck";
+    if (last_of(s, POSTED) != 0)
+        return "the loop sleeps on posted work";
+    if (last_of(s, WOKEN) != 0)
+        return "the loop sleeps on a wake";
+    if (s->v[RUN] != s->v[POSTS])
+        return "a post was run twice or never";
+    if (s->v[SEEN] != last_of(s, THEIRS))
+        return "no turn saw what came before a wake";
+    return NULL;
+}
+
+static void two_posters(struct state *s)
+{
+    s->pc[WAKER] = DONE;
+}
+
+static void waker_alone(struct state *s)
+{
+    s->pc[POSTER] = s->pc[POSTER_2] = DONE;
+}
+
+static void poster_and_waker(struct state *s)
+{
+    s->pc[POSTER_2] = DONE;
+    s->v[ROUND] = 1; /* a single wake */
+}
+
+/* I6 */
+TEST(H10_no_interleaving_loses_a_post)
+{
+    static const struct model model = { WAKE_THREADS, wake_step, wake_judge,
+                                        two_posters };
+    static const struct mutant mutants[] = {
+        { NO_RECHECK, "the loop sleeps on posted work" },
+        { LOOK_THEN_PUSH, "the loop sleeps on posted work" },
+        { NO_MEMORY, "the loop sleeps on posted work" },
+        { NO_SWAP, "the kernel was called more often than the loop slept" },
+        { WEAK_ANNOUNCE, "the loop sleeps on posted work" },
+        { WEAK_LOOK, "the loop sleeps on posted work" },
+        { WEAK_PUSH, "the loop sleeps on posted work" },
+        { WEAK_ROUSE, "the loop sleeps on posted work" },
+        { RELAXED_PUSH, "a write races another access" },
+        { RELAXED_TAKE, "a write races another access" },
+        { 0, NULL },
+    };
+
+    check_model(&model, 5000, mutants);
+}
+
+/* I6 */
+TEST(H10_no_interleaving_loses_a_wake)
+{
+    static const struct model model = { WAKE_THREADS, wake_step, wake_judge,
+                                        waker_alone };
+    static const struct mutant mutants[] = {
+        { NO_RECHECK, "the loop sleeps on a wake" },
+        { LOOK_THEN_PUSH, "the loop sleeps on a wake" },
+        { WEAK_ANNOUNCE, "the loop sleeps on a wake" },
+        { WEAK_LOOK_2, "the loop sleeps on a wake" },
+        { WEAK_WOKEN, "the loop sleeps on a wake" },
+        { WEAK_ROUSE, "the loop sleeps on a wake" },
+        { WOKEN_STORED, "no turn saw what came before a wake" },
+        { RELAXED_WOKEN, "no turn saw what came before a wake" },
+        { 0, NULL },
+    };
+
+    check_model(&model, 500, mutants);
+}
+
+/* I6 */
+TEST(H10_no_interleaving_of_a_post_and_a_wake_loses_either)
+{
+    static const struct model model = { WAKE_THREADS, wake_step, wake_judge,
+                                        poster_and_waker };
+    static const struct mutant mutants[] = {
+        { WEAK_LOOK, "the loop sleeps on posted work" },
+        { WEAK_LOOK_2, "the loop sleeps on a wake" },
+        { 0, NULL },
+    };
+
+    check_model(&model, 5000, mutants);
+}
