@@ -35,6 +35,7 @@
 #include <gyre/dial.h>
 #include <gyre/direct.h>
 #include <gyre/dump.h>
+#include <gyre/engine.h>
 #include <gyre/epoll.h>
 #include <gyre/error.h>
 #include <gyre/file.h>

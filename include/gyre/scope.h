@@ -120,6 +120,7 @@ struct gyre_scope {
     gyre_timer timer_;
     uint64_t deadline_ns_;
     void *spawners_[2]; /* who waits for room among the children */
+    void *branches_[2]; /* children that run on another engine */
     gyre_deferred *deferred_;
     gyre_local *locals_;
     gyre_failure failure_;
@@ -133,7 +134,8 @@ struct gyre_scope {
     bool shield_;
     bool closing_; /* the owner waits for the children */
     bool overdue_; /* its own deadline cancelled it */
-    uint8_t unused_[3];
+    bool part_;    /* it is what another engine has of a scope */
+    uint8_t unused_[2];
 };
 
 /*

@@ -70,13 +70,23 @@ typedef struct gyre_run_options {
     /* Enter a sandbox (gyre/sandbox.h) between the making of the loop, which is
      * made restrictable, and the first task. NULL: none. */
     const struct gyre_sandbox_options *sandbox; /* borrowed */
+    /* How many engines (gyre/engine.h), each with a loop and tasks as said
+     * above, max_tasks among them; 0: one; at most 1024. */
+    unsigned engines;
+    unsigned cpu_count;   /* engine n runs on cpus[n % cpu_count] alone; 0: on
+                             any CPU */
+    const unsigned *cpus; /* borrowed */
+    /* The threads are "NAME-0", "NAME-1" ...; NULL: "gyre". gyre_run() leaves
+     * its own thread's name alone. At most 10 bytes count. */
+    const char *name;
 } gyre_run_options;
 
 /*
- * Make a loop on this thread, run fn(arg) as its first task, wait for it and
- * for all it left in the loop, destroy the loop. The task's result, or why
- * there could be no loop (gyre_loop_create_error()) or no sandbox
- * (gyre_sandbox_error()). `options` may be NULL.
+ * Make a loop on this thread, and further engines if they are asked for, run
+ * fn(arg) as its first task, wait for it and for all it left in the loops,
+ * destroy them. The task's result, or why there could be no loop
+ * (gyre_loop_create_error()) or no sandbox (gyre_sandbox_error()). `options`
+ * may be NULL.
  */
 GYRE_API int gyre_run(const gyre_run_options *options, gyre_task_fn *fn,
                       void *arg);
@@ -88,7 +98,20 @@ typedef struct gyre_task_options {
     const char *name;
     /* Bytes, 16 KiB to 1 GiB, rounded up to a power of two; 0: the loop's. */
     size_t stack_size;
+    /* On which engine: GYRE_HERE ... */
+    int where;
 } gyre_task_options;
+
+/* Where the scope is: its own loop, which is the default. */
+#define GYRE_HERE 0
+/* Where the scope is, or with whoever is idle first (gyre/engine.h). */
+#define GYRE_ANYWHERE (-1)
+/* On the less loaded of two engines chosen at random: gyre_engine_load(). */
+#define GYRE_LEAST_LOADED (-2)
+/* On each engine in turn. */
+#define GYRE_NEXT (-3)
+/* On engine `n`. */
+#define GYRE_ENGINE(n) ((int)(n) + 1)
 
 /*
  * Start fn(arg) in `scope`, on its loop; it runs at the next turn. The task is
@@ -103,7 +126,9 @@ GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn,
 
 /* Likewise, with options (may be NULL) and a handle for gyre_join() (none if
  * `task` is NULL), which is valid until it is joined or the scope has closed.
- * -EINVAL: no such stack size. */
+ * -EINVAL: no such stack size, or no such engine. A task that runs on another
+ * engine than its scope's is in a part of the scope there: gyre_scope_current()
+ * is that part, and what it spawns into it has ended before the task has. */
 GYRE_API int gyre_spawn_with(gyre_scope *scope,
                              const gyre_task_options *options, gyre_task_fn *fn,
                              void *arg,

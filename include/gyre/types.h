@@ -43,6 +43,7 @@
 extern "C" {
 #endif
 
+typedef struct gyre_engines gyre_engines;
 typedef struct gyre_loop gyre_loop;
 typedef struct gyre_op gyre_op;
 typedef struct gyre_timer gyre_timer;

@@ -78,6 +78,17 @@ static inline void counter_sub(loop_counter *counter, uint64_t n)
     counter_add(counter, -n);
 }
 
+/* What a loop among others does besides its own: engine/. */
+struct loop_company {
+    /* Phase one has room: make one piece of work ready that may run anywhere.
+     * False: there is none here. */
+    bool (*more)(gyre_loop *loop);
+    /* There is nothing to do: look elsewhere. True: do not sleep. Then, unless
+     * true, `awake` when the sleep is over, or was not begun. */
+    bool (*idle)(gyre_loop *loop);
+    void (*awake)(gyre_loop *loop);
+};
+
 struct chains;
 struct loop_share; /* share.c */
 struct live_table;
@@ -148,6 +159,10 @@ struct gyre_loop {
     uint16_t groups_made;                 /* mem/group.c: numbers used */
 
     struct receivers *receivers; /* message.c; NULL until there is one */
+
+    /* One of several engines, and what these ask of the turn; or NULL. */
+    const struct loop_company *company;
+    void *engine;
 
     /* What the task tier hangs here, and how to end it; NULL without tasks. */
     void *tasks;

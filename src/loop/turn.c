@@ -350,7 +350,7 @@ static int loop_turn(gyre_loop *loop, gyre_run_mode mode)
         turn_told(loop);
     if (UNLIKELY(loop_was_given(loop)))
         loop_take_posted(loop);
-    if (loop->ready_first != NULL)
+    if (loop->ready_first != NULL || UNLIKELY(loop->company != NULL))
         loop_run_ready(loop, loop->ready_max);
     if (counter_get(&loop->timers) > 0)
         loop_expire_timers(loop, loop->ready_max);

@@ -34,8 +34,15 @@ unsigned loop_run_ready(gyre_loop *loop, unsigned limit)
     gyre_work *work;
 
     loop->ready_left = limit;
-    while ((work = loop_take_ready(loop)) != NULL)
-        work->run_(work);
+    /* One piece in each turn, however much there is to do here, and all that
+     * phase one has room for. */
+    if (UNLIKELY(loop->company != NULL))
+        loop->company->more(loop);
+    do {
+        while ((work = loop_take_ready(loop)) != NULL)
+            work->run_(work);
+    } while (UNLIKELY(loop->company != NULL) && loop->ready_left > 0 &&
+             loop->company->more(loop));
     return limit - loop->ready_left;
 }
 
@@ -127,6 +134,8 @@ bool loop_may_sleep(gyre_loop *loop)
     ASSERT(loop->ready_first == NULL &&
            (loop->backlog.first == NULL || loop->starved ||
             !loop_may_fly(loop) || loop->backlog_waits));
+    if (loop->company != NULL && loop->company->idle(loop))
+        return false;
     atomic_store(&loop->sleeping, true);
     if (!loop_has_posted(loop))
         return true;
@@ -137,6 +146,8 @@ bool loop_may_sleep(gyre_loop *loop)
 void loop_slept(gyre_loop *loop)
 {
     atomic_store_explicit(&loop->sleeping, false, memory_order_relaxed);
+    if (loop->company != NULL)
+        loop->company->awake(loop);
     /* A bare wake is answered by this turn, and lets run-once return. So is
      * that of who stored `true` meanwhile: what came before it is acquired. */
     if (atomic_load_explicit(&loop->woken, memory_order_relaxed)) {

@@ -27,7 +27,7 @@ static bool scope_is_full(const gyre_scope *scope)
 static bool loop_is_full(const struct tasks *tasks)
 {
     return tasks->max_tasks != 0 &&
-           tasks->alive + tasks->promised >= tasks->max_tasks;
+           census_get(&tasks->alive) + tasks->promised >= tasks->max_tasks;
 }
 
 /* ---- waiting for room ---------------------------------------------------- */
@@ -107,12 +107,12 @@ int bound_take_slowly(gyre_scope *scope, bool *aside)
         err = when_full(tasks->when_full, &tasks->spawners, scope,
                         &tasks->promised, aside);
         if (err < 0) {
-            tasks->alive++;
+            census_add(&tasks->alive, 1);
             bound_give(scope);
             return err;
         }
     }
-    tasks->alive++;
+    census_add(&tasks->alive, 1);
     return 0;
 }
 

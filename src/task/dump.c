@@ -438,7 +438,7 @@ static void print_tasks(void)
         out_print(&dump.out, "tasks: none so far\n");
         return;
     }
-    out_print(&dump.out, "tasks: %" PRIu32 " alive", tasks->alive);
+    out_print(&dump.out, "tasks: %" PRIu32 " alive", census_get(&tasks->alive));
     if (tasks->max_tasks != 0)
         out_print(&dump.out, " of at most %" PRIu32, tasks->max_tasks);
     if (tasks->ending)

@@ -8,6 +8,7 @@
  * way up is still there.
  */
 #include "loop/loop.h"
+#include "task/branch.h"
 #include "task/task.h"
 
 void gyre_local_bind(gyre_local *local, const void *key, void *value)
@@ -20,11 +21,14 @@ void gyre_local_bind(gyre_local *local, const void *key, void *value)
     local->key_ = key;
     local->value_ = value;
     local->next_ = *list;
-    *list = local;
+    /* Tasks below may look from other engines. */
+    __atomic_store_n(list, local, __ATOMIC_RELEASE);
 }
 
-static const gyre_local *find(const gyre_local *local, const void *key)
+static const gyre_local *find(gyre_local *const *list, const void *key)
 {
+    const gyre_local *local = __atomic_load_n(list, __ATOMIC_ACQUIRE);
+
     while (local != NULL && local->key_ != key)
         local = local->next_;
     return local;
@@ -38,9 +42,11 @@ void *gyre_local_get(const void *key)
 
     while (found == NULL && task != NULL) {
         for (; found == NULL && scope != task->home; scope = scope->parent_)
-            found = find(scope->locals_, key);
+            found = find(&scope->locals_, key);
         if (found == NULL)
-            found = find(task->locals, key);
+            found = find(&task->locals, key);
+        if (task->branch != NULL)
+            scope = task->branch->trunk;
         task = scope->owner_;
     }
     return found == NULL ? NULL : found->value_;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c - tasks on a loop, and the shortest way to both
+ * run.c - tasks on a loop: their beginning and their end
  *
  * A loop that never sees a task knows nothing of this room: what tasks need is
  * made by the first spawn, hangs on the loop, and is ended by it through one
@@ -8,7 +8,6 @@
  * the loop.
  */
 #include <errno.h>
-#include <gyre/sandbox.h>
 
 #include "base/alloc.h"
 #include "kernel/fault.h"
@@ -69,15 +68,34 @@ static int wait_for_others(struct tasks *tasks)
     return err;
 }
 
-/* Cancel everything and turn until no task is left. */
-static void tasks_finish(struct tasks *tasks)
+/* Until no task is left, or somebody stops the loop. */
+int tasks_run(struct tasks *tasks)
+{
+    for (;;) {
+        int err = gyre_loop_run(tasks->loop, GYRE_RUN_UNTIL_DONE);
+
+        if (err == 0 && !tasks_are_gone(tasks))
+            err = wait_for_others(tasks);
+        else if (err == 0)
+            return 0;
+        if (err != 0)
+            return err;
+    }
+}
+
+void tasks_begin_end(struct tasks *tasks)
+{
+    tasks->ending = true;
+    scope_cancel_for(&tasks->root, -ECANCELED);
+}
+
+void tasks_finish(struct tasks *tasks)
 {
     gyre_timer stuck;
 
-    tasks->ending = true;
-    scope_cancel_for(&tasks->root, -ECANCELED);
+    tasks_begin_end(tasks);
     stuck_watch(tasks->loop, &stuck);
-    while (tasks->root.children_ > 0) {
+    while (!tasks_are_gone(tasks)) {
         int err = loop_is_done(tasks->loop)
                       ? wait_for_others(tasks)
                       : gyre_loop_run(tasks->loop, GYRE_RUN_ONCE);
@@ -198,48 +216,11 @@ void gyre_loop_get_stack_stats(const gyre_loop *loop, gyre_stack_stats *stats)
         stack_pool_count(&tasks->stacks, stats);
 }
 
-/* ---- the shortest way ---------------------------------------------------- */
-
-/* The first task of a run: what it does, and what came of it. */
-struct first {
-    gyre_task_fn *fn;
-    void *arg;
-    gyre_failure failure;
-    int result;
-    bool finished;
-};
-
-static int first_main(void *arg)
+int tasks_prepare(gyre_loop *loop, const gyre_run_options *options)
 {
-    struct first *first = arg;
+    int err = tasks_of(loop) == NULL ? -ENOMEM : 0;
 
-    first->result = first->fn(first->arg);
-    if (first->result < 0)
-        first->failure = failure_of(task_running(), first->result);
-    first->finished = true;
-    return first->result;
-}
-
-/* Until no task is left, or somebody stops the loop. */
-static int run_tasks(gyre_loop *loop, struct tasks *tasks)
-{
-    for (;;) {
-        int err = gyre_loop_run(loop, GYRE_RUN_UNTIL_DONE);
-
-        if (err == 0 && tasks->root.children_ > 0)
-            err = wait_for_others(tasks);
-        else if (err == 0)
-            return 0;
-        if (err != 0)
-            return err;
-    }
-}
-
-static int prepare(gyre_loop *loop, const gyre_run_options *options)
-{
-    int err = 0;
-
-    if (options->stack_size != 0)
+    if (err == 0 && options->stack_size != 0)
         err = gyre_loop_set_stack_size(loop, options->stack_size);
     if (err == 0 && options->stacks != NULL)
         err = gyre_loop_set_stack_allocator(loop, options->stacks);
@@ -249,62 +230,4 @@ static int prepare(gyre_loop *loop, const gyre_run_options *options)
         err = gyre_loop_set_max_tasks(loop, options->max_tasks,
                                       options->when_full);
     return err;
-}
-
-/* The first task and all it leaves behind, on a loop made for it. */
-static int run_on(gyre_loop *loop, const gyre_run_options *options,
-                  struct first *first)
-{
-    gyre_scope *root;
-    int err = prepare(loop, options);
-
-    if (err < 0)
-        return err;
-    root = gyre_loop_scope(loop);
-    if (root == NULL)
-        return -ENOMEM;
-    if (options->sandbox != NULL)
-        err = gyre_sandbox(options->sandbox);
-    if (err < 0)
-        return err;
-    err = gyre_spawn(root, first_main, first);
-    if (err < 0)
-        return err;
-    err = run_tasks(loop, loop->tasks);
-    if (err < 0)
-        return err;
-    /* Stopped: the tasks that are left hear of it as a cancel. */
-    tasks_finish(loop->tasks);
-    ASSERT(first->finished);
-    return first->result;
-}
-
-int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
-{
-    struct first first = { .fn = fn, .arg = arg };
-    gyre_loop_options loop_options = { 0 };
-    gyre_run_options o = { 0 };
-    gyre_loop *loop;
-    int result;
-
-    if (options != NULL) {
-        ASSERT_API(options->size == 0 || options->size == sizeof *options,
-                   "gyre_run_options.size is not that of this library");
-        o = *options;
-    }
-    if (o.loop != NULL)
-        loop_options = *o.loop;
-    if (o.sandbox != NULL)
-        loop_options.ring.restrictable = true;
-    result = gyre_loop_create(&loop, &loop_options);
-    if (result >= 0) {
-        result = run_on(loop, &o, &first);
-        gyre_loop_destroy(loop);
-    }
-    /* It may have failed before there was a task to say where. */
-    if (result < 0 && first.failure.error == 0)
-        first.failure = (gyre_failure){ .error = result, .fd = -1 };
-    if (o.failure != NULL)
-        *o.failure = first.failure;
-    return result;
 }

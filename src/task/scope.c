@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "loop/loop.h"
+#include "task/branch.h"
 #include "task/task.h"
 
 static gyre_scope *link_scope(struct list *link)
@@ -43,6 +44,7 @@ void scope_init(gyre_scope *scope, gyre_loop *loop)
     list_init(scope_list(scope->members_));
     list_init(scope_list(scope->handles_));
     list_init(scope_list(scope->spawners_));
+    list_init(scope_list(scope->branches_));
     gyre_timer_init(&scope->timer_, loop, scope_overdue, NULL);
 }
 
@@ -70,12 +72,13 @@ static void scope_cancel_members(gyre_scope *scope, int reason)
     scope->cancelled_ = reason;
     for (struct list *at = members->next; at != members; at = at->next)
         cancel_wait_of(CONTAINER_OF(at, gyre_task, member));
+    if (UNLIKELY(!list_is_empty(scope_list(scope->branches_))))
+        branches_cancel(scope, reason);
 }
 
 /* The next scope of the tree below `top`, parents first. Without recursion, for
  * scopes may be nested deeper than a task's stack is. */
-static gyre_scope *scope_after(gyre_scope *scope, const gyre_scope *top,
-                               bool enter)
+gyre_scope *scope_after(gyre_scope *scope, const gyre_scope *top, bool enter)
 {
     struct list *below = scope_list(scope->scopes_);
 
@@ -114,6 +117,10 @@ void gyre_scope_cancel(gyre_scope *scope)
 
 void gyre_task_cancel(gyre_task *task)
 {
+    if (task->branch != NULL) {
+        branch_cancel_task(task->branch);
+        return;
+    }
     loop_assert_owner(task->tasks->loop);
     if (task->finished || task->cancelled != 0)
         return;
@@ -134,17 +141,27 @@ void gyre_task_cancel(gyre_task *task)
 
 /* ---- children ------------------------------------------------------------ */
 
+void scope_note_error(gyre_scope *scope, int error, const gyre_failure *failure)
+{
+    if (scope->error_ != 0)
+        return;
+    scope->error_ = error;
+    scope->failure_ = *failure;
+    if (scope->policy_ == GYRE_ERROR_CANCELS)
+        scope_cancel_for(scope, -ECANCELED);
+}
+
 void scope_note_result(gyre_scope *scope, const gyre_task *task, int result)
 {
+    gyre_failure failure;
+
     if (result >= 0 || scope->error_ != 0)
         return;
     if (result_is_cancel(result) &&
         (scope->cancelled_ != 0 || task->cancelled != 0))
         return;
-    scope->error_ = result;
-    scope->failure_ = failure_of(task, result);
-    if (scope->policy_ == GYRE_ERROR_CANCELS)
-        scope_cancel_for(scope, -ECANCELED);
+    failure = failure_of(task, result);
+    scope_note_error(scope, result, &failure);
 }
 
 void scope_free_handles(gyre_scope *scope)
@@ -196,7 +213,7 @@ void gyre_scope_open(gyre_scope *scope, const gyre_scope_options *options)
 }
 
 /* A deferred function may spawn, or defer once more. */
-static void scope_empty(gyre_scope *scope, gyre_task *task)
+void scope_empty(gyre_scope *scope, gyre_task *task)
 {
     gyre_deferred *deferred;
 
@@ -223,6 +240,7 @@ int gyre_scope_close(gyre_scope *scope)
                "scopes close in the reverse order of opening");
     scope_empty(scope, task);
     ASSERT(list_is_empty(scope_list(scope->scopes_)));
+    ASSERT(list_is_empty(scope_list(scope->branches_))); /* I10 */
     ASSERT_API(list_is_empty(scope_list(scope->spawners_)),
                "a scope was closed while a task waited to spawn into it");
     scope_free_handles(scope);
@@ -296,6 +314,8 @@ uint64_t gyre_scope_deadline(const gyre_scope *scope)
 
 void gyre_scope_set_deadline(gyre_scope *scope, uint64_t deadline_ns)
 {
+    const struct tasks *tasks = scope->loop_->tasks;
+
     loop_assert_owner(scope->loop_);
     ASSERT_API(scope->owner_ != NULL,
                "a loop's outermost scope has no deadline: open one below it");
@@ -304,10 +324,26 @@ void gyre_scope_set_deadline(gyre_scope *scope, uint64_t deadline_ns)
     scope->deadline_ns_ = deadline_ns;
     if (scope->cancelled_ != 0)
         return;
+    if (UNLIKELY(census_get(&tasks->away) > 0))
+        branches_tighten(scope, deadline_ns);
     if (deadline_ns <= loop_clock(scope->loop_))
         scope_overdue(&scope->timer_, 0);
     else
         gyre_timer_reset(&scope->timer_, deadline_ns);
+}
+
+void scope_look_at_deadlines(gyre_scope *scope)
+{
+    uint64_t now_ns = loop_clock(scope->loop_);
+
+    for (; scope != NULL; scope = scope->parent_) {
+        if (scope->deadline_ns_ <= now_ns && scope->cancelled_ == 0) {
+            gyre_timer_stop(&scope->timer_);
+            scope_overdue(&scope->timer_, 0);
+        }
+        if (scope->shield_)
+            break;
+    }
 }
 
 int gyre_scope_cancelled(const gyre_scope *scope)

@@ -13,6 +13,7 @@
 
 #include "base/fault.h"
 #include "loop/loop.h"
+#include "task/branch.h"
 #include "task/measure.h"
 #include "task/paint.h"
 #include "watch/trace.h"
@@ -42,12 +43,15 @@ static inline void task_bury(struct tasks *tasks)
     if (dead == NULL)
         return;
     tasks->dead = NULL;
-    task_free(dead);
+    if (UNLIKELY(dead->branch != NULL))
+        branch_end(dead->branch);
+    else
+        task_free(dead);
 }
 
 /* On the host: let the task run, and those it hands over to, until one of them
  * comes back because nobody else is ready. */
-static void task_resume(gyre_work *work)
+void task_resume(gyre_work *work)
 {
     gyre_task *task = CONTAINER_OF(work, gyre_task, work);
     struct tasks *tasks = task->tasks;
@@ -165,6 +169,23 @@ void task_wake_from_anywhere(gyre_task *task)
 
 /* ---- spawn, end, join ---------------------------------------------------- */
 
+/* The task has returned, and is no longer of its scope. */
+static inline void task_finish(gyre_task *task)
+{
+    task->finished = true;
+    /* The joiner first: the scope may close next, and free the handle. */
+    if (task->ended != NULL)
+        task->ended(task);
+    scope_child_ended(task->home, task);
+}
+
+void task_come_home(gyre_task *task)
+{
+    task_finish(task);
+    if (!task->has_handle)
+        task_free(task);
+}
+
 static _Noreturn void task_main(void *arg)
 {
     gyre_task *task = arg;
@@ -173,21 +194,22 @@ static _Noreturn void task_main(void *arg)
 
     task_bury(task->tasks);
     task->result = task->fn(task->arg);
+    if (UNLIKELY(task->branch != NULL))
+        branch_empty(task->branch);
     if (UNLIKELY(task->tasks->loop->tell != NULL))
         task_tell(task, STEP_RETURNS, NULL, task->name, 0);
     if (UNLIKELY(task->memory != NULL))
         task_free_memory(task);
-    if (UNLIKELY(stack_is_painted(task->stack)))
+    if (UNLIKELY(stack_is_painted(task->stack) && task->tasks->kinds != NULL))
         measure_note(task->tasks->kinds, task->stack,
                      task->name != task_no_name ? task->name : NULL, task->fn);
     ASSERT_API(task->scope == home,
                "a task returned with a scope of its own still open");
-    task->finished = true;
-    /* The joiner first: the scope may close next, and free the handle. */
-    if (task->ended != NULL)
-        task->ended(task);
-    scope_child_ended(home, task);
-    if (!task->has_handle)
+    if (UNLIKELY(task->branch != NULL))
+        branch_leave(task->branch);
+    else
+        task_finish(task);
+    if (task->branch != NULL || !task->has_handle)
         task->tasks->dead = task;
     next = task_next(task);
     context_exit(&task->context,
@@ -202,6 +224,16 @@ static void task_begin_told(gyre_work *work)
 
     work->run_ = task_resume;
     task_tell(task, STEP_RUNS, NULL, task->name, TRACE_FIRST);
+    task_resume(work);
+}
+
+void task_start(gyre_work *work)
+{
+    const gyre_task *task = CONTAINER_OF(work, gyre_task, work);
+
+    if (UNLIKELY(task->tasks->loop->tell != NULL))
+        task_begin_told(work);
+    work->run_ = task_resume;
     task_resume(work);
 }
 
@@ -230,6 +262,7 @@ static inline void task_init(gyre_task *task, gyre_scope *scope,
     task->work.run_ = task_resume;
     task->tasks = scope->loop_->tasks;
     task->stack = stack;
+    task->branch = NULL;
     task->home = scope;
     task->member.next = NULL;
     task->member.prev = NULL;
@@ -307,6 +340,16 @@ static void stand_aside(gyre_task *target)
     task_wait(target->joiner, NULL, "its spawn, inline", target);
 }
 
+/* Where it is to run: `here`, another loop's tasks, or NULL: anywhere. */
+static __attribute__((noinline)) int choose_place(struct tasks *here, int where,
+                                                  struct tasks **to)
+{
+    if (here->placing != NULL)
+        return here->placing->choose(here, where, to);
+    *to = here;
+    return where <= GYRE_ENGINE(0) ? 0 : -EINVAL;
+}
+
 /* Inline, so that a spawn without options and handle knows that it is one. */
 static inline __attribute__((always_inline)) int spawn_from(
     const void *site, gyre_scope *scope, const gyre_task_options *options,
@@ -314,6 +357,7 @@ static inline __attribute__((always_inline)) int spawn_from(
 {
     struct tasks *tasks = scope->loop_->tasks;
     struct stack_class *class = class_for(&tasks->stacks, options);
+    struct tasks *to = tasks;
     bool aside = false;
     struct stack *stack;
     gyre_task *task;
@@ -325,6 +369,11 @@ static inline __attribute__((always_inline)) int spawn_from(
         return -EINVAL;
     if (tasks->ending)
         return -ECANCELED;
+    if (options != NULL && options->where != GYRE_HERE) {
+        err = choose_place(tasks, options->where, &to);
+        if (err < 0)
+            return err;
+    }
     err = bound_take(scope, &aside);
     if (UNLIKELY(err < 0))
         return err;
@@ -339,14 +388,20 @@ static inline __attribute__((always_inline)) int spawn_from(
     task->site = site;
     if (options != NULL && options->name != NULL)
         task->name = options->name;
-    scope_add_member(scope, task);
-    context_make(&task->context, stack, task_main, task);
-    loop_make_ready(tasks->loop, &task->work);
-    if (UNLIKELY(tasks->loop->tell != NULL))
-        task_tell_spawned(task);
     if (handle != NULL) {
         task->has_handle = true;
         *handle = task;
+    }
+    if (UNLIKELY(to != tasks))
+        branch_make(task);
+    context_make(&task->context, stack, task_main, task);
+    if (UNLIKELY(tasks->loop->tell != NULL))
+        task_tell_spawned(task);
+    if (LIKELY(to == tasks)) {
+        scope_add_member(scope, task);
+        loop_make_ready(tasks->loop, &task->work);
+    } else {
+        branch_send(task->branch, to);
     }
     if (UNLIKELY(aside))
         stand_aside(task);
@@ -414,6 +469,8 @@ int gyre_join(gyre_task *target, int *result)
 
 gyre_task *gyre_task_parent(const gyre_task *task)
 {
+    if (task->branch != NULL)
+        return task->branch->trunk->owner_;
     return task->home == NULL ? NULL : task->home->owner_;
 }
 

@@ -30,6 +30,7 @@
 #include "task/stack.h"
 #include "task/switch.h"
 
+struct branch;
 struct stack_kinds;
 struct task_chunk;
 
@@ -39,7 +40,12 @@ struct tasks {
     struct context host; /* the loop's own flow of control */
     gyre_task *dead; /* has ended and left; its stack is yet to be put back */
     gyre_scope root;
-    uint32_t alive;     /* tasks that have not returned */
+    _Atomic uint32_t alive;  /* spawned here and not returned; engine/ reads */
+    _Atomic uint32_t away;   /* of these, on another engine: branch.h */
+    _Atomic uint32_t guests; /* of other engines' scopes, here */
+    _Atomic uint32_t arriving;     /* on their way here; many writers */
+    const struct placing *placing; /* NULL: there is no other engine */
+    void *engine;                  /* of placing */
     uint32_t promised;  /* room given to spawners that are yet to run */
     uint32_t max_tasks; /* 0: no bound */
     uint8_t when_full;
@@ -51,14 +57,35 @@ struct tasks {
     struct stack_pool stacks;
 };
 
+/* Where tasks may go to, and who decides: engine/. */
+struct placing {
+    /* For gyre_task_options.where but GYRE_HERE: 0, and *to is the tasks of a
+     * loop, or NULL for anywhere; -EINVAL: there is no such place. */
+    int (*choose)(struct tasks *here, int where, struct tasks **to);
+    /* A task that may begin anywhere: run `work` on the loop that takes it. */
+    void (*offer)(struct tasks *here, gyre_work *work);
+};
+
+/* Single writer: the loop's thread. */
+static inline uint32_t census_get(const _Atomic uint32_t *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+static inline void census_add(_Atomic uint32_t *count, uint32_t n)
+{
+    atomic_store_explicit(count, census_get(count) + n, memory_order_relaxed);
+}
+
 struct gyre_task {
     gyre_work work; /* on the loop's ready queue */
     struct context context;
     struct tasks *tasks;
     struct stack *stack;
-    gyre_scope *home;   /* spawned into; NULL once it has returned */
-    gyre_scope *scope;  /* innermost */
-    struct list member; /* of scope->members_, or of home's handles_ */
+    struct branch *branch; /* NULL: it runs on its scope's loop */
+    gyre_scope *home;      /* spawned into; NULL once it has returned */
+    gyre_scope *scope;     /* innermost */
+    struct list member;    /* of scope->members_, or of home's handles_ */
     void (*cancel_wait)(gyre_task *task);
     struct task_chunk *memory; /* arena.c */
     void *waits_for;           /* what cancel_wait works on */
@@ -125,6 +152,22 @@ static inline int task_cancelled(const gyre_task *task)
  * whatever becomes of the scope: for close. */
 gyre_result task_await_shielded(gyre_op *op);
 
+/* ---- run.c: the tasks of a loop, until there are none -------------------- */
+
+/* What the options ask of the tasks of a loop. */
+int tasks_prepare(gyre_loop *loop, const gyre_run_options *options);
+/* Turn until no task is left, or somebody stops the loop: 1. */
+int tasks_run(struct tasks *tasks);
+/* No task begins any more; those there are are cancelled. */
+void tasks_begin_end(struct tasks *tasks);
+/* Turn until no task of the loop's scopes, and no guest, is left. */
+void tasks_finish(struct tasks *tasks);
+/* Is none left? */
+static inline bool tasks_are_gone(const struct tasks *tasks)
+{
+    return tasks->root.children_ == 0 && census_get(&tasks->guests) == 0;
+}
+
 /* How long a run waits for other threads before it looks whether there are any;
  * tests set it to 0. */
 extern uint64_t task_patience_ns;
@@ -155,6 +198,11 @@ void task_free_memory(gyre_task *task);
 /* Give a finished task's stack back. */
 void task_free(gyre_task *task);
 
+/* The work of a task that is ready: runs it, and those it hands over to. */
+void task_resume(gyre_work *work);
+/* Likewise the first time, if the loop is traced. */
+void task_start(gyre_work *work);
+
 /* failure.c: an op of the running task has failed. */
 void task_note_failure(gyre_task *task, const gyre_op *op, int error);
 /* What is known of an error that the task returned. */
@@ -175,8 +223,17 @@ static inline void scope_add_member(gyre_scope *scope, gyre_task *task);
 static inline void scope_child_ended(gyre_scope *scope, gyre_task *task);
 /* `task` returned the result, as a child or from the function of a run. */
 void scope_note_result(gyre_scope *scope, const gyre_task *task, int result);
+/* An error of a child, or of what it left on another engine. */
+void scope_note_error(gyre_scope *scope, int error,
+                      const gyre_failure *failure);
 void scope_free_handles(gyre_scope *scope);
 void scope_cancel_for(gyre_scope *scope, int reason);
+/* The next scope below `top`, parents first; `enter`: also below this one. */
+gyre_scope *scope_after(gyre_scope *scope, const gyre_scope *top, bool enter);
+/* Wait for the children and call what was deferred, on the owner. */
+void scope_empty(gyre_scope *scope, gyre_task *task);
+/* A deadline of the scope, or of one above it, has passed elsewhere. */
+void scope_look_at_deadlines(gyre_scope *scope);
 
 /* Is it what a cancelled scope makes calls return? */
 static inline bool result_is_cancel(int result)
@@ -198,7 +255,7 @@ static inline int bound_take(gyre_scope *scope, bool *inline_wanted)
     if (UNLIKELY((scope->max_tasks_ | tasks->max_tasks) != 0))
         return bound_take_slowly(scope, inline_wanted);
     scope->children_++;
-    tasks->alive++;
+    census_add(&tasks->alive, 1);
     return 0;
 }
 
@@ -206,9 +263,9 @@ static inline void bound_give(gyre_scope *scope)
 {
     struct tasks *tasks = scope->loop_->tasks;
 
-    ASSERT(scope->children_ > 0 && tasks->alive > 0);
+    ASSERT(scope->children_ > 0 && census_get(&tasks->alive) > 0);
     scope->children_--;
-    tasks->alive--;
+    census_add(&tasks->alive, (uint32_t)-1);
     if (UNLIKELY((scope->max_tasks_ | tasks->max_tasks) != 0))
         bound_promise(scope);
     if (scope->closing_ && scope->children_ + scope->promised_ == 0)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gyre/engine.h - many loops, each with its tasks on a thread of its own
+ *
+ *     gyre_run(&(gyre_run_options){ .engines = GYRE_EACH_CPU }, server, NULL);
+ *
+ *     static const gyre_task_options anywhere = { .where = GYRE_ANYWHERE };
+ *     err = gyre_spawn_with(scope, &anywhere, work, arg, NULL);
+ *
+ * Life.     Engines are made by gyre_run(), whose thread is engine 0, or by
+ *           gyre_engines_create(), for a program whose threads are its own.
+ *           There is one engine unless more are asked for. They end together.
+ *
+ * Memory.   A task's stack comes from its spawner's engine and returns there.
+ *
+ * Threads.  An engine is one thread, one loop, one ring. A task never changes
+ *           its thread once it has started; tasks spawned GYRE_ANYWHERE may be
+ *           taken by an idle engine before. Calls below are for any thread
+ *           unless they say otherwise.
+ *
+ * Cancel.   A scope's cancel, deadline and errors reach across engines: a post
+ *           to the engine where the task is, so a moment later.
+ *
+ * Errors.   What tasks of several engines share is theirs to protect
+ *           (gyre/sync.h); a loop, its ops and its timers are its engine's.
+ */
+#ifndef GYRE_ENGINE_H
+#define GYRE_ENGINE_H
+
+#include <gyre/loop.h>
+#include <gyre/scope.h>
+#include <gyre/task.h>
+#include <gyre/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- where tasks run: gyre_task_options.where ---------------------------- */
+
+/*
+ * Spawn fn(arg) on each engine, one task for each, in `scope`; `where` of the
+ * options (may be NULL) is not looked at. 0; or the error of the first spawn
+ * that failed: then `*spawned` (may be NULL), else the number of engines, says
+ * how many have been.
+ */
+GYRE_API int gyre_spawn_all(gyre_scope *scope, const gyre_task_options *options,
+                            gyre_task_fn *fn, void *arg,
+                            unsigned *spawned) GYRE_WAITS GYRE_MUST_USE;
+
+/* ---- engines of a program whose threads are its own ---------------------- */
+
+/* gyre_run_options.engines: one for each CPU the process may use. */
+#define GYRE_EACH_CPU (~0U)
+
+/*
+ * Start options->engines engines (`options` NULL: one) on threads of their own,
+ * named options->name and their number. `failure` and `sandbox` are of
+ * gyre_run() alone. 0, or why there could be none: what gyre_loop_create()
+ * returns, -EAGAIN (no thread), -EINVAL (gyre_loop_create_error() says what).
+ */
+GYRE_API int gyre_engines_create(gyre_engines **engines,
+                                 const gyre_run_options *options) GYRE_MUST_USE;
+
+/* Cancel what is there, wait for its end, end the threads, free all. Not on one
+ * of the engines. NULL is allowed. */
+GYRE_API void gyre_engines_destroy(gyre_engines *engines);
+
+/* ---- who is where -------------------------------------------------------- */
+
+/* The engines of the calling thread, and its number among them; elsewhere NULL
+ * and -1. */
+GYRE_API gyre_engines *gyre_engines_current(void);
+GYRE_API int gyre_engine_current(void);
+
+GYRE_API unsigned gyre_engines_count(const gyre_engines *engines);
+
+/* Engine `n`'s loop; NULL: there is no engine n. To post to, to start ops on
+ * from elsewhere; it stays the engine's. */
+GYRE_API gyre_loop *gyre_engine_loop(const gyre_engines *engines, unsigned n);
+
+/* The outermost scope of engine `n`, for spawning what belongs to nobody; it
+ * closes with the engines. NULL: there is no engine n. */
+GYRE_API gyre_scope *gyre_engine_scope(const gyre_engines *engines, unsigned n);
+
+/* Tasks that are on engine `n` or on their way there: what GYRE_LEAST_LOADED
+ * compares. Approximate on other threads than the engine's. */
+GYRE_API uint64_t gyre_engine_load(const gyre_engines *engines, unsigned n);
+
+typedef struct gyre_engine_stats {
+    size_t size;     /* set by the caller: sizeof(gyre_engine_stats) */
+    uint64_t load;   /* as gyre_engine_load() */
+    uint64_t queued; /* tasks spawned here as GYRE_ANYWHERE, not yet started */
+    int cpu;         /* the CPU it is bound to; -1: any */
+    /* Since the engines were made. */
+    uint64_t placed; /* tasks that others sent here by name, load or turn */
+    uint64_t taken;  /* tasks taken from another engine's queue */
+    uint64_t given;  /* tasks that others took from this one's */
+} gyre_engine_stats;
+
+/* Approximate, each number for itself. */
+GYRE_API void gyre_engine_get_stats(const gyre_engines *engines, unsigned n,
+                                    gyre_engine_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

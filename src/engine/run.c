@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.c - the shortest way to tasks: a run
+ *
+ * Engine 0 is the calling thread's. A run is over when its first task has
+ * returned and no engine has anything left, or when somebody stops a loop.
+ */
+#include <errno.h>
+#include <gyre/sandbox.h>
+
+#include "engine/engine.h"
+
+/* The first task of a run: what it does, and what came of it. */
+struct first {
+    gyre_task_fn *fn;
+    void *arg;
+    gyre_engines *engines;
+    gyre_failure failure;
+    int result;
+    bool finished;
+};
+
+static int first_main(void *arg)
+{
+    struct first *first = arg;
+
+    first->result = first->fn(first->arg);
+    if (first->result < 0)
+        first->failure = failure_of(task_running(), first->result);
+    first->finished = true;
+    atomic_store(&first->engines->draining, true);
+    return first->result;
+}
+
+/* Until nothing is left, or somebody stops a loop. */
+static int run_all(gyre_engines *engines)
+{
+    struct engine *engine = &engines->engines[0];
+
+    return engines->count == 1 ? tasks_run(engine->tasks)
+                               : gyre_loop_run(engine->loop, GYRE_RUN_FOREVER);
+}
+
+/* The first task and all it leaves behind, on engines made for it. */
+static int run_on(gyre_engines *engines, const gyre_run_options *options,
+                  struct first *first)
+{
+    struct engine *engine = &engines->engines[0];
+    int err = 0;
+
+    if (options->sandbox != NULL)
+        err = gyre_sandbox(options->sandbox);
+    if (err == 0)
+        err = engine_enter(engine);
+    if (err == 0)
+        err = engines_begin(engines, 1);
+    if (err < 0)
+        return err;
+    err = gyre_spawn(&engine->tasks->root, first_main, first);
+    if (err == 0)
+        err = run_all(engines);
+    engines_stop(engines);
+    /* Stopped: the tasks that are left hear of it as a cancel. */
+    if (engines->count > 1)
+        engine_end(engine);
+    else if (err >= 0)
+        tasks_finish(engine->tasks);
+    if (err < 0)
+        return err;
+    ASSERT(first->finished);
+    return first->result;
+}
+
+int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
+{
+    struct first first = { .fn = fn, .arg = arg };
+    struct engine *outer = engine_self;
+    gyre_run_options o = { 0 };
+    int result;
+
+    if (options != NULL) {
+        ASSERT_API(options->size == 0 || options->size == sizeof *options,
+                   "gyre_run_options.size is not that of this library");
+        o = *options;
+    }
+    result = engines_make(&first.engines, &o);
+    if (result >= 0) {
+        result = run_on(first.engines, &o, &first);
+        engines_free(first.engines);
+        engine_self = outer;
+    }
+    /* It may have failed before there was a task to say where. */
+    if (result < 0 && first.failure.error == 0)
+        first.failure = (gyre_failure){ .error = result, .fd = -1 };
+    if (o.failure != NULL)
+        *o.failure = first.failure;
+    return result;
+}
