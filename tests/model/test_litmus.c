@@ -81,7 +81,7 @@ TEST(two_who_store_and_look_miss_each_other_only_if_weak)
 /* ---- passing a message --------------------------------------------------- */
 
 /*
- * The first writes an object and says so, by 1; the second passes that on, by 3.
+ * The first writes an object and says so, by 1; the second passes that on, as 3.
  * The last reads the object if it was told.
  */
 enum {
