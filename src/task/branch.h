@@ -27,7 +27,8 @@
  * posts `up` when it sets ENDED and DOWN is not set, else when the `down` has
  * arrived. So after `up` nobody posts to B, and A alone has the branch (I13). A
  * wish is written before DOWN is set (release) and read after it was taken away
- * (acquire): the last wish is always seen.
+ * (acquire): the last wish is always seen. The model of it is
+ * tests/model/test_branch.c.
  *
  * Includes only what task.h does.
  */

@@ -81,8 +81,8 @@ TEST(two_who_store_and_look_miss_each_other_only_if_weak)
 /* ---- passing a message --------------------------------------------------- */
 
 /*
- * The first writes an object and says so, by 1; the second passes that on, as 3.
- * The last reads the object if it was told.
+ * The first writes an object and says so, by 1; the second hands it on, by 3;
+ * the last reads the object if it was told.
  */
 enum {
     PASS_STORE = 1,
