@@ -16,8 +16,8 @@
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
  *                gyre/blocking.h, gyre/command.h, gyre/nvme.h,
  *                gyre/detached.h
- *   both         gyre/dump.h, gyre/message.h, gyre/restrict.h,
- *                gyre/sandbox.h, gyre/trace.h
+ *   both         gyre/blocking_pool.h, gyre/dump.h, gyre/message.h,
+ *                gyre/restrict.h, gyre/sandbox.h, gyre/trace.h
  */
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
@@ -25,6 +25,7 @@
 #include <gyre/acceptor.h>
 #include <gyre/alloc.h>
 #include <gyre/blocking.h>
+#include <gyre/blocking_pool.h>
 #include <gyre/buffers.h>
 #include <gyre/cancel.h>
 #include <gyre/chain.h>
@@ -67,8 +68,8 @@
 #include <gyre/process.h>
 #include <gyre/registered.h>
 #include <gyre/resolve.h>
-#include <gyre/ring.h>
 #include <gyre/restrict.h>
+#include <gyre/ring.h>
 #include <gyre/sandbox.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>

@@ -34,6 +34,7 @@
 extern "C" {
 #endif
 
+struct gyre_blocking_pool;
 struct gyre_restriction;
 
 /* Zero is the default of every member. */
@@ -54,6 +55,14 @@ typedef struct gyre_loop_options {
     unsigned ready_max;
     /* Threads for blocking calls and emulated ops; 0: 8, at most 1024. */
     unsigned blocking_threads_max;
+    /* How many blocking calls may wait for a thread; one more ends with
+     * -EAGAIN. 0: any number. Emulated ops wait always. */
+    unsigned blocking_queue_max;
+    /* How long a thread without work stays, in ms; 0: 5000. */
+    unsigned blocking_idle_ms;
+    /* Use these threads in place of the loop's own: gyre/blocking_pool.h. The
+     * three above are then to be 0. */
+    struct gyre_blocking_pool *blocking_pool;
     /* How many ops the kernel may have at a time; 0: any number. The others
      * wait in the backlog, in order of start, cancels and timeouts among them:
      * so choose more than what can wait for each other. A task's op waits like

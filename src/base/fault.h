@@ -15,6 +15,7 @@ enum fault_kind {
     FAULT_OP,    /* a started op ends with the error and never reaches a kernel;
                     closes are left out: Linux's close, too, closes always */
     FAULT_SPAWN, /* there is no stack for a task */
+    FAULT_THREAD, /* no thread can be made, for requests that may block */
     FAULT_KINDS
 };
 

@@ -37,6 +37,7 @@
 #include "ring/abi.h"
 #include "ring/queue.h"
 
+struct gyre_blocking_pool;
 struct kernel;
 struct restriction;
 
@@ -83,12 +84,18 @@ enum kernel_route {
 #define KERNEL_FOREVER UINT64_MAX
 #define KERNEL_NO_WAIT 0
 
-/* The threads on which a request may block, for dumps. */
+/* The threads on which a request may block, for who looks. */
 struct kernel_pool {
     unsigned threads_max;
-    unsigned threads; /* alive */
-    unsigned idle;    /* of these */
-    unsigned queued;  /* requests that no thread has taken */
+    unsigned queue_max;
+    unsigned idle_ms;
+    unsigned threads;     /* alive */
+    unsigned idle;        /* of these */
+    unsigned queued;      /* requests that no thread has taken */
+    uint64_t wait_max_ns; /* the longest that one has waited for a thread */
+    uint64_t taken;       /* requests, by threads */
+    uint64_t refused;     /* calls, for queue_max */
+    uint64_t made;        /* threads */
 };
 
 struct kernel_class {
@@ -258,6 +265,10 @@ struct kernel_options {
     unsigned cq_entries;  /* 0: twice the SQ */
     bool clamp;           /* too many: take the most there is */
     unsigned threads_max; /* of the blocking pool; 0: KERNEL_THREADS_DEFAULT */
+    unsigned queue_max;   /* calls that wait for a thread; 0: any number */
+    unsigned idle_ms;     /* until a thread leaves; 0: KERNEL_IDLE_MS_DEFAULT */
+    /* In place of one of its own: then the three above are 0. */
+    struct gyre_blocking_pool *pool;
     gyre_ring_options ring; /* what is asked of Linux's ring */
     const char **why; /* or NULL; set to a sentence if `ring` is refused */
     int fd_first; /* the emulator's own descriptors begin there, if it can be */
@@ -265,6 +276,7 @@ struct kernel_options {
 
 #define KERNEL_ENTRIES_MAX 32768U
 #define KERNEL_THREADS_DEFAULT 8U
+#define KERNEL_IDLE_MS_DEFAULT 5000U
 /* What a polling thread takes at a time from each of several rings. */
 #define KERNEL_SHARED_BATCH 8U
 #define KERNEL_SPIN_US_MAX 1000000U

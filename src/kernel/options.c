@@ -73,6 +73,8 @@ int kernel_options_resolve(struct kernel_options *result,
         result->cq_entries = round_up(result->cq_entries);
     if (result->threads_max == 0)
         result->threads_max = KERNEL_THREADS_DEFAULT;
+    if (result->idle_ms == 0)
+        result->idle_ms = KERNEL_IDLE_MS_DEFAULT;
     return 0;
 }
 

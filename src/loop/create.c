@@ -126,6 +126,7 @@ int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
     loop->grow_at = kernel->ring.cq_entries_max != 0 ? kernel->cq.entries
                                                      : UINT64_MAX;
     loop->clamp = options->clamp;
+    loop->blocking_pool = options->blocking_pool;
     loop->queue_max = options->backlog_max != 0 ? options->backlog_max
                                                 : UINT64_MAX;
     loop->owner = loop_thread();

@@ -111,12 +111,13 @@ struct gyre_loop {
     uint16_t generation; /* of the op started last */
     bool others_cancel;  /* a request that cancels others was started */
     bool attached;
-    bool turning;     /* inside a turn: no nested run */
-    bool closing;     /* being destroyed: nothing new starts */
-    bool hosted;      /* a foreign loop polls our descriptor */
-    bool now_is_old;  /* the turn's clock is yet to be read */
-    bool starved;     /* enter had no memory or room: wait before submitting */
-    bool clamp;       /* as the options said */
+    bool turning;    /* inside a turn: no nested run */
+    bool closing;    /* being destroyed: nothing new starts */
+    bool hosted;     /* a foreign loop polls our descriptor */
+    bool now_is_old; /* the turn's clock is yet to be read */
+    bool starved;    /* enter had no memory or room: wait before submitting */
+    bool clamp;      /* as the options said */
+    struct gyre_blocking_pool *blocking_pool; /* likewise; NULL: its own */
     bool on_valgrind; /* tell memcheck what the kernel wrote */
 
     bool draining;      /* what drained is in flight: nothing follows yet */

@@ -16,13 +16,17 @@
 
 #define ENTRIES_DEFAULT 256U
 #define CQ_ENTRIES_MIN 1024U
-#define THREADS_MAX 1024U
 
 static _Thread_local const char *create_error = "";
 
 const char *gyre_loop_create_error(void)
 {
     return create_error;
+}
+
+void loop_create_says(const char *sentence)
+{
+    create_error = sentence;
 }
 
 /* GYRE_LOOP has a say in what the program leaves open. */
@@ -35,6 +39,9 @@ static int options_default(gyre_loop_options *to)
     if (text == NULL)
         return 0;
     err = gyre_loop_options_set(&other, text, &create_error);
+    if (to->blocking_pool != NULL)
+        other.blocking_threads_max = other.blocking_queue_max =
+            other.blocking_idle_ms = 0;
     for (size_t i = 0; err == 0 && i < option_count; i++) {
         const struct option_row *row = &option_table[i];
 
@@ -58,9 +65,18 @@ static int options_read(gyre_loop_options *to, const gyre_loop_options *from)
     }
     *to = *from;
     err = options_default(to);
-    if (err == 0 && to->blocking_threads_max > THREADS_MAX) {
+    if (err == 0 && to->blocking_threads_max > BLOCKING_THREADS_MAX) {
         create_error = "gyre_loop_options.blocking_threads_max is more than "
                        "1024: more threads than that help nobody";
+        err = -EINVAL;
+    }
+    if (err == 0 && to->blocking_pool != NULL &&
+        (to->blocking_threads_max | to->blocking_queue_max |
+         to->blocking_idle_ms) != 0) {
+        create_error = "gyre_loop_options.blocking_threads_max, "
+                       "blocking_queue_max, blocking_idle_ms: with a "
+                       "blocking_pool they are its own: set them when it is "
+                       "made";
         err = -EINVAL;
     }
     if (to->entries == 0)
@@ -85,6 +101,9 @@ int gyre_loop_create(gyre_loop **loop, const gyre_loop_options *options)
         .cq_entries = o.cq_entries,
         .clamp = o.clamp,
         .threads_max = o.blocking_threads_max,
+        .queue_max = o.blocking_queue_max,
+        .idle_ms = o.blocking_idle_ms,
+        .pool = o.blocking_pool,
         .ring = o.ring,
     };
     if (o.restriction != NULL)

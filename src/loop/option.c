@@ -38,6 +38,17 @@ const struct option_row option_table[] = {
       "What no thread is free for waits in a queue. More than 1024: "
       "`-EINVAL`.",
       "–" },
+    { "blocking_queue_max", NUMBER(blocking_queue_max), "no limit", "any",
+      "Blocking calls that may wait for a thread.",
+      "One more ends with `-EAGAIN`; emulated requests wait always.", "–" },
+    { "blocking_idle_ms", NUMBER(blocking_idle_ms), "5000", "any",
+      "How long a thread that has nothing to do stays.",
+      "Then it ends, the last one, too. The next call makes one.", "–" },
+    { "blocking_pool", OPTION_OTHER, 0, "threads of its own", "any",
+      "The threads of a pool that several loops use (`gyre_blocking_pool`).",
+      "Its bounds hold for all of them together. `-EINVAL` beside the three "
+      "above.",
+      "–" },
     { "in_flight_max", NUMBER(in_flight_max), "no limit", "any",
       "Ops that the kernel has at a time.",
       "The others wait in the backlog, in order.", "–" },
@@ -294,6 +305,7 @@ static unsigned limit_of(uint64_t limit)
 void gyre_loop_get_options(const gyre_loop *loop, gyre_loop_options *options)
 {
     struct kernel *kernel = loop->kernel;
+    struct gyre_blocking_pool *shared = loop->blocking_pool;
     struct kernel_pool pool = { 0 };
 
     ASSERT_API(options->size == sizeof *options,
@@ -307,7 +319,10 @@ void gyre_loop_get_options(const gyre_loop *loop, gyre_loop_options *options)
         .clamp = loop->clamp,
         .dispatch_max = loop->dispatch_max,
         .ready_max = loop->ready_max,
-        .blocking_threads_max = pool.threads_max,
+        .blocking_threads_max = shared != NULL ? 0 : pool.threads_max,
+        .blocking_queue_max = shared != NULL ? 0 : pool.queue_max,
+        .blocking_idle_ms = shared != NULL ? 0 : pool.idle_ms,
+        .blocking_pool = shared,
         .in_flight_max = limit_of(loop->in_flight_max),
         .backlog_max = limit_of(loop->queue_max),
         .ring = kernel->ring,

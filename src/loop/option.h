@@ -33,6 +33,12 @@ struct option_row {
     const char *effect;
 };
 
+/* More threads than that help nobody. */
+#define BLOCKING_THREADS_MAX 1024U
+
+/* What gyre_loop_create_error() is to say on this thread. */
+void loop_create_says(const char *sentence);
+
 extern const struct option_row option_table[];
 extern const size_t option_count;
 

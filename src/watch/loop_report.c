@@ -27,9 +27,10 @@ static void report_pool(struct out *out, gyre_loop *loop)
         return;
     kernel->class->pool(kernel, &pool);
     out_print(out,
-              "  blocking threads: %u of at most %u, %u idle; %u requests "
+              "  blocking threads%s: %u of at most %u, %u idle; %u requests "
               "queued\n",
-              pool.threads, pool.threads_max, pool.idle, pool.queued);
+              loop->blocking_pool != NULL ? " (shared)" : "", pool.threads,
+              pool.threads_max, pool.idle, pool.queued);
 }
 
 static void report_timers(struct out *out, const gyre_loop *loop,

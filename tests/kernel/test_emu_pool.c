@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "runner/test.h"
 #include "test_emu_world.h"
 
@@ -35,6 +36,7 @@ static int pass_gate(void *arg)
     unsigned inside = atomic_fetch_add(&gate->inside, 1) + 1;
     unsigned most = atomic_load(&gate->most);
 
+    CHECK_NE(gettid(), getpid()); /* this would be the owner */
     while (inside > most &&
            !atomic_compare_exchange_weak(&gate->most, &most, inside))
         ;
@@ -92,12 +94,17 @@ static unsigned count_threads(void)
 }
 
 /* As long as it takes: the threads leave by themselves, and others come. */
-TEST(emu_idle_threads_leave)
+TEST(L9_emu_idle_threads_leave)
 {
-    struct kernel *k = world_open(8, 0, 2);
+    struct kernel_options options = { .entries = 8,
+                                      .threads_max = 2,
+                                      .idle_ms = 5 };
+    struct kernel *k;
     struct gate gate = { 0 };
     unsigned before = count_threads();
 
+    CHECK_OK(emu_open(&k, &options));
+    CHECK_OK(k->class->attach(k));
     for (int round = 0; round < 2; round++) {
         atomic_store(&gate.open, false);
         for (uint64_t id = 1; id <= 2; id++)
@@ -111,7 +118,7 @@ TEST(emu_idle_threads_leave)
         enter(k, 2);
         CHECK_EQ(take(k).res + take(k).res, 0);
         while (round == 0 && count_threads() > before)
-            CHECK_EQ(poll(NULL, 0, 50), 0);
+            CHECK_EQ(poll(NULL, 0, 2), 0);
     }
     world_close(k);
 }
@@ -159,6 +166,40 @@ TEST(emu_without_any_thread_a_call_ends_with_EAGAIN)
     /* Later there is memory again. */
     put(k, KERNEL_OP_CALL, -1, (void *)(uintptr_t)return_seven, 0, 3);
     expect(k, 3, 7);
+    world_close(k);
+}
+
+/* What there are threads for waits for these. */
+TEST(L9_emu_without_another_thread_calls_wait_for_the_one)
+{
+    struct kernel *k = world_open(8, 0, 4);
+    struct gate gate = { 0 };
+    struct kernel_pool pool;
+
+#ifndef GYRE_VERIFY
+    TEST_SKIP("only builds with GYRE_VERIFY can be made to fail so");
+#endif
+    fault_nth(FAULT_THREAD, 1, -EAGAIN);
+    put(k, KERNEL_OP_CALL, -1, (void *)(uintptr_t)return_seven, 0, 1);
+    expect(k, 1, -EAGAIN); /* there is none */
+    CHECK(fault_happened(FAULT_THREAD));
+    put(k, KERNEL_OP_CALL, -1, (void *)(uintptr_t)pass_gate, 0, 2)->off =
+        (uintptr_t)&gate;
+    enter(k, 0);
+    while (atomic_load(&gate.inside) < 1)
+        sched_yield();
+    fault_nth(FAULT_THREAD, 1, -EAGAIN);
+    put(k, KERNEL_OP_CALL, -1, (void *)(uintptr_t)return_seven, 0, 3);
+    expect_nothing(k);
+    CHECK(fault_happened(FAULT_THREAD));
+    k->class->pool(k, &pool);
+    CHECK_EQ(pool.threads, 1u);
+    CHECK_EQ(pool.queued, 1u);
+    atomic_store(&gate.open, true);
+    expect(k, 2, 0);
+    expect(k, 3, 7);
+    k->class->pool(k, &pool);
+    CHECK_EQ(pool.made, 1u);
     world_close(k);
 }
 

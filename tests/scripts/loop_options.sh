@@ -59,6 +59,8 @@ A20 clamp 1
 A20 dispatch_max 5
 A20 ready_max 6
 A20 blocking_threads_max 3
+A20 blocking_queue_max 12
+A20 blocking_idle_ms 250
 A20 in_flight_max 77
 A20 backlog_max 99
 A20 best_effort 1

@@ -57,7 +57,7 @@ public_includes_point_down()
             home["sync"] = home["channel"] = home["select"] = "sync"
             home["file"] = home["socket"] = home["acceptor"] = home["poll"] = "io"
             home["blocking"] = home["detached"] = "io"
-            home["message"] = "loop"
+            home["blocking_pool"] = home["message"] = "loop"
             home["futex"] = "io"
             home["process"] = "io"
             home["epoll"] = "io"

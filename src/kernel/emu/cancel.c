@@ -89,7 +89,7 @@ bool cancel_take(struct emu *emu, struct request *r, struct list *ended)
         return waiter_cancel(r);
     } else {
         ASSERT(r->place == EMU_POOLED);
-        if (!pool_take_back(emu->pool, r)) {
+        if (!blocking_take_back(&emu->pool, &r->job)) {
             r->cancelled = true;
             return false;
         }

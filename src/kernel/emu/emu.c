@@ -254,7 +254,7 @@ static uint64_t emu_coarse_ns(struct kernel *kernel)
 
 static void emu_pool(struct kernel *kernel, struct kernel_pool *pool)
 {
-    pool_look(emu_of(kernel)->pool, pool);
+    blocking_look(emu_of(kernel)->pool.pool, pool);
 }
 
 static int emu_restrict(struct kernel *kernel,
@@ -275,7 +275,8 @@ static void emu_free(struct emu *emu)
         kernel_withdraw(&emu->kernel);
     post_box_clear(&emu->mail);
     waiter_deinit(emu);
-    pool_destroy(emu->pool);
+    if (emu->pool.pool != NULL)
+        blocking_leave(&emu->pool);
     files_deinit(emu);
     buffers_deinit(emu);
     wait_deinit(emu);
@@ -387,6 +388,28 @@ static int emu_init_descriptors(struct emu *emu)
         epoll_ctl(emu->epoll_fd, EPOLL_CTL_ADD, emu->event_fd, &event));
 }
 
+static void emu_tell(struct blocking_user *user)
+{
+    emu_signal(CONTAINER_OF(user, struct emu, pool)->event_fd);
+}
+
+/* One that is shared, or one of its own, which only it holds. */
+static int emu_init_pool(struct emu *emu, const struct kernel_options *options)
+{
+    struct gyre_blocking_pool *pool = options->pool;
+
+    if (pool != NULL) {
+        blocking_use(&emu->pool, pool, emu_tell);
+        return 0;
+    }
+    pool = blocking_create(options);
+    if (pool == NULL)
+        return -ENOMEM;
+    blocking_use(&emu->pool, pool, emu_tell);
+    blocking_let_go(pool);
+    return 0;
+}
+
 static int emu_init(struct emu *emu, const struct kernel_options *asked)
 {
     struct kernel_options options;
@@ -414,8 +437,7 @@ static int emu_init(struct emu *emu, const struct kernel_options *asked)
         error = emu_init_descriptors(emu);
     if (error != 0)
         return error;
-    emu->pool = pool_create(options.threads_max, emu->event_fd);
-    return emu->pool == NULL ? -ENOMEM : 0;
+    return emu_init_pool(emu, &options);
 }
 
 int emu_open(struct kernel **kernel, const struct kernel_options *options)

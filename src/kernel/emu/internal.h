@@ -28,8 +28,8 @@
  *     a request becomes held (`keep`; copy.c).
  *   - Requests of one direction on one descriptor are served in order of
  *     arrival (wait.c).
- *   - Other threads touch nothing but the pool's queue, its list of results and
- *     the wake flag (pool.c, emu.c).
+ *   - Other threads touch nothing but the queue of jobs, the list of those done
+ *     and the wake flag (kernel/blocking.c, emu.c).
  */
 #ifndef KERNEL_EMU_INTERNAL_H
 #define KERNEL_EMU_INTERNAL_H
@@ -48,6 +48,7 @@
 
 #include "base/list.h"
 #include "base/wheel.h"
+#include "kernel/blocking.h"
 #include "kernel/emu/buffers.h"
 #include "kernel/emu/files.h"
 #include "kernel/kernel.h"
@@ -172,7 +173,7 @@ struct request {
     struct list link; /* of its place */
     struct list all;  /* emu->held */
     struct list hash;
-    struct request *next_result; /* in the pool's list of results */
+    struct blocking_job job; /* while POOLED */
     void *memory;                /* what `kept` had no room for */
 
     /* From here to `kept` all is zero when a request begins. */
@@ -192,7 +193,6 @@ struct request {
     bool serial;           /* was given to the pool by EMU_POOL_SERIAL */
     bool at_source;        /* splice: it waits for splice_fd_in */
     bool cancelled;        /* while it ran: it shall not wait again */
-    bool running;          /* guarded by the pool's lock */
     bool keeps[2];         /* closed meanwhile: fd, splice_fd_in; keep.c */
     bool multishot;        /* its results but the last carry F_MORE */
     bool over;             /* multishot: the present result is the last */
@@ -271,7 +271,6 @@ struct cq_event {
 
 enum { EMU_BOOTTIME, EMU_REALTIME, EMU_CLOCKS };
 
-struct pool;
 struct chunk;
 
 struct emu {
@@ -331,7 +330,7 @@ struct emu {
     struct emu_files files;
     struct emu_buffers buffers;
 
-    struct pool *pool;
+    struct blocking_user pool;
     unsigned pooled;
     struct cq_event cq_event;
 
@@ -516,16 +515,6 @@ uint32_t group_take(const struct request *r, const struct look *look,
 int group_hold(struct request *r, size_t limit);
 bool group_is_ring(const struct request *r);
 bool group_is_empty(const struct request *r);
-
-/* pool.c: threads */
-/* A thread that hears no signals; false: there is none to be had. */
-bool pool_thread(pthread_t *thread, void *(*body)(void *), void *arg);
-struct pool *pool_create(unsigned threads_max, int event_fd);
-void pool_destroy(struct pool *pool);
-int pool_add(struct pool *pool, struct request *r);
-bool pool_take_back(struct pool *pool, struct request *r);
-struct request *pool_results(struct pool *pool);
-void pool_look(struct pool *pool, struct kernel_pool *look);
 
 /* clock.c: clocks that are not the wheel's */
 void clock_init(struct emu *emu);

@@ -372,6 +372,14 @@ int request_attempt(struct emu *emu, struct request *r)
                                   : r->op->attempt(r);
 }
 
+/* On a thread. */
+static void request_work(struct blocking_job *job)
+{
+    struct request *r = CONTAINER_OF(job, struct request, job);
+
+    r->result = r->op->work(r);
+}
+
 static int request_to_pool(struct emu *emu, struct request *r, bool serial)
 {
     int error = 0;
@@ -385,7 +393,9 @@ static int request_to_pool(struct emu *emu, struct request *r, bool serial)
         return error;
     r->serial = serial;
     r->place = EMU_POOLED;
-    error = pool_add(emu->pool, r);
+    r->job.run = request_work;
+    r->job.is_call = r->sqe.opcode == KERNEL_OP_CALL;
+    error = blocking_add(&emu->pool, &r->job);
     if (error == 0) {
         emu->pooled++;
         return 0;

@@ -176,14 +176,15 @@ static void turn_pool_results(struct emu *emu)
 {
     const struct cq *cq = &emu->kernel.cq;
     uint32_t tail = atomic_load_explicit(cq->tail, memory_order_relaxed);
-    struct request *r, *next;
+    struct blocking_job *job, *next;
 
-    for (r = pool_results(emu->pool); r != NULL; r = next) {
+    for (job = blocking_take_done(&emu->pool); job != NULL; job = next) {
+        struct request *r = CONTAINER_OF(job, struct request, job);
         enum direction direction = request_direction(r);
         bool serial = r->serial;
         int fd = request_awaited(r);
 
-        next = r->next_result;
+        next = job->next;
         ASSERT(r->place == EMU_POOLED && emu->pooled > 0);
         emu->pooled--;
         r->place = EMU_NEW;

@@ -197,7 +197,7 @@ static struct waiter *waiter_new(struct emu *emu)
         return NULL;
     list_init(&w->link);
     w->emu = emu;
-    if (pool_thread(&w->thread, waiter_main, w))
+    if (blocking_thread(&w->thread, waiter_main, w))
         return w;
     alloc_free(w);
     return NULL;

@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "kernel/blocking.h"
 #include "kernel/emu/emu.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
@@ -279,13 +280,19 @@ static uint64_t uring_coarse_ns(struct kernel *kernel)
 static void uring_pool(struct kernel *kernel, struct kernel_pool *pool)
 {
     struct uring *uring = uring_of(kernel);
-    unsigned max = uring->options.threads_max;
+    struct kernel *side =
+        atomic_load_explicit(&uring->seen_side, memory_order_acquire);
 
-    *pool = (struct kernel_pool){
-        .threads_max = max != 0 ? max : KERNEL_THREADS_DEFAULT,
-    };
-    if (uring->side != NULL)
-        uring->side->class->pool(uring->side, pool);
+    if (side != NULL)
+        side->class->pool(side, pool);
+    else if (uring->options.pool != NULL)
+        blocking_look(uring->options.pool, pool);
+    else
+        *pool = (struct kernel_pool){
+            .threads_max = uring->options.threads_max,
+            .queue_max = uring->options.queue_max,
+            .idle_ms = uring->options.idle_ms,
+        };
 }
 
 static void uring_destroy(struct kernel *kernel)
@@ -311,6 +318,8 @@ static void uring_destroy(struct kernel *kernel)
     close_if_open(atomic_load(&uring->host_fd));
     close_if_open(uring->event_fd);
     close_if_open(uring->wake_fd);
+    if (uring->options.pool != NULL)
+        blocking_let_go(uring->options.pool);
     alloc_free(kernel->restriction);
     alloc_free(uring);
     errno = saved;
@@ -399,6 +408,8 @@ static int open_alone(struct kernel **kernel,
     uring_fill_routes(uring);
     uring->kernel.sockets_registered =
         uring->opcodes.feature[RING_SOCKET_BUFFERS];
+    if (uring->options.pool != NULL)
+        blocking_hold(uring->options.pool);
     kernel_announce(&uring->kernel, uring->ring.fd);
     *kernel = &uring->kernel;
     return 0;

@@ -114,6 +114,9 @@ int uring_side_open(struct uring *uring)
         .entries = uring->kernel.sq.entries,
         .cq_entries = uring->kernel.cq.entries,
         .threads_max = uring->options.threads_max,
+        .queue_max = uring->options.queue_max,
+        .idle_ms = uring->options.idle_ms,
+        .pool = uring->options.pool,
     };
     struct kernel *side;
     int err = emu_open(&side, &options);
