@@ -71,7 +71,9 @@ typedef struct gyre_run_options {
      * made restrictable, and the first task. NULL: none. */
     const struct gyre_sandbox_options *sandbox; /* borrowed */
     /* How many engines (gyre/engine.h), each with a loop and tasks as said
-     * above, max_tasks among them; 0: one; at most 1024. */
+     * above, max_tasks among them; 0: one; at most 1024. Their threads for
+     * what blocks are one pool, of which the loop's blocking_threads_max, ...
+     * are the numbers. */
     unsigned engines;
     unsigned cpu_count;   /* engine n runs on cpus[n % cpu_count] alone; 0: on
                              any CPU */

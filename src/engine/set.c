@@ -7,11 +7,13 @@
  * destroyed by its thread, when no engine has a task left.
  */
 #include <errno.h>
+#include <gyre/blocking_pool.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "engine/engine.h"
 #include "kernel/thread.h"
+#include "loop/option.h"
 
 _Thread_local struct engine *engine_self;
 
@@ -29,23 +31,19 @@ static unsigned count_wanted(const gyre_run_options *options)
 /* ---- make ---------------------------------------------------------------- */
 
 static int engine_make(gyre_engines *set, unsigned number,
-                       const gyre_run_options *options)
+                       const gyre_run_options *options,
+                       const gyre_loop_options *loop_options)
 {
     struct engine *engine = &set->engines[number];
-    gyre_loop_options loop_options = { 0 };
     int err;
 
-    if (options->loop != NULL)
-        loop_options = *options->loop;
-    if (options->sandbox != NULL)
-        loop_options.ring.restrictable = true;
     engine->set = set;
     engine->number = number;
     engine->random = (number + 1) * UINT64_C(0x9E3779B97F4A7C15);
     engine->cpu = -1;
     if (options->cpu_count > 0)
         engine->cpu = (int)options->cpus[number % options->cpu_count];
-    err = gyre_loop_create(&engine->loop, &loop_options);
+    err = gyre_loop_create(&engine->loop, loop_options);
     if (err < 0)
         return err;
     err = tasks_prepare(engine->loop, options);
@@ -59,6 +57,25 @@ static int engine_make(gyre_engines *set, unsigned number,
         engine->loop->company = &engine_company;
     }
     return 0;
+}
+
+/* With a pool of threads for all, which ends with the last loop. */
+static int engines_make_each(gyre_engines *set, const gyre_run_options *options)
+{
+    gyre_loop_options loop_options = { 0 };
+    gyre_blocking_pool *pool = NULL;
+    int err = 0;
+
+    if (options->loop != NULL)
+        loop_options = *options->loop;
+    if (options->sandbox != NULL)
+        loop_options.ring.restrictable = true;
+    if (set->count > 1)
+        err = loop_share_threads(&loop_options, &pool);
+    for (unsigned i = 0; err == 0 && i < set->count; i++)
+        err = engine_make(set, i, options, &loop_options);
+    gyre_blocking_pool_destroy(pool);
+    return err;
 }
 
 int engines_make(gyre_engines **engines, const gyre_run_options *options)
@@ -76,12 +93,10 @@ int engines_make(gyre_engines **engines, const gyre_run_options *options)
     memset(set, 0, sizeof *set + count * sizeof set->engines[0]);
     set->count = count;
     set->name = options->name != NULL ? options->name : "gyre";
-    for (unsigned i = 0; i < count; i++) {
-        err = engine_make(set, i, options);
-        if (err < 0) {
-            engines_free(set);
-            return err;
-        }
+    err = engines_make_each(set, options);
+    if (err < 0) {
+        engines_free(set);
+        return err;
     }
     *engines = set;
     return 0;

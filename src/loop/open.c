@@ -6,6 +6,7 @@
  * loop's own tests link without them.
  */
 #include <errno.h>
+#include <gyre/blocking_pool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,6 +83,32 @@ static int options_read(gyre_loop_options *to, const gyre_loop_options *from)
     if (to->entries == 0)
         to->entries = ENTRIES_DEFAULT;
     return err;
+}
+
+int loop_share_threads(gyre_loop_options *options,
+                       struct gyre_blocking_pool **pool)
+{
+    gyre_loop_options o;
+    int err = options_read(&o, options);
+
+    *pool = NULL;
+    if (err < 0)
+        return err;
+    *options = o;
+    if (o.blocking_pool != NULL)
+        return 0;
+    err = gyre_blocking_pool_create(
+        pool,
+        &(gyre_blocking_pool_options){ .threads_max = o.blocking_threads_max,
+                                       .queue_max = o.blocking_queue_max,
+                                       .idle_ms = o.blocking_idle_ms });
+    if (err < 0)
+        return err;
+    options->blocking_threads_max = 0;
+    options->blocking_queue_max = 0;
+    options->blocking_idle_ms = 0;
+    options->blocking_pool = *pool;
+    return 0;
 }
 
 int gyre_loop_create(gyre_loop **loop, const gyre_loop_options *options)

@@ -39,6 +39,13 @@ struct option_row {
 /* What gyre_loop_create_error() is to say on this thread. */
 void loop_create_says(const char *sentence);
 
+/* Let the loops that will be made with these options have one pool of threads,
+ * as the options and GYRE_LOOP say. `*pool` is the caller's to destroy, once
+ * they are made or could not be; NULL: the options had one. 0, or as
+ * gyre_loop_create(). */
+int loop_share_threads(gyre_loop_options *options,
+                       struct gyre_blocking_pool **pool);
+
 extern const struct option_row option_table[];
 extern const size_t option_count;
 
