@@ -4,10 +4,14 @@
  *
  * No task is forgotten (I6). An engine that finds nothing:   idle = true;
  * then it looks at every queue once more. Who pushes:   pushes (the queue's
- * count);   then looks whether anybody is idle (idle_count). All four are
- * sequentially consistent, so one of the two sees the other, as in loop/wake.c.
- * Who finds an idle engine swaps its flag to false; of many one succeeds, and
- * wakes the loop, which remembers that if it has not gone to sleep yet.
+ * count);   then looks whether anybody is idle. All four are sequentially
+ * consistent, so one of the two sees the other, as in loop/wake.c. Who finds an
+ * idle engine swaps its flag to false; of many one succeeds, and wakes the
+ * loop, which remembers that if it has not gone to sleep yet.
+ *
+ * idle_count saves the look at all flags, so it must not be 0 while one of them
+ * is true: it goes up before a flag is set, and down after it was taken away.
+ * tests/model/test_idle.c is the model of all this.
  *
  * An engine that took several calls the next, so that work for all reaches all
  * though a push calls but one.
@@ -30,8 +34,7 @@ uint64_t engine_random(struct engine *engine)
 /* Is it idle, and is the caller the one to end that? */
 static bool idle_end(struct engine *engine)
 {
-    if (!atomic_load_explicit(&engine->idle, memory_order_relaxed) ||
-        !atomic_exchange(&engine->idle, false))
+    if (!atomic_load(&engine->idle) || !atomic_exchange(&engine->idle, false))
         return false;
     atomic_fetch_sub(&engine->set->idle_count, 1);
     return true;
@@ -63,7 +66,8 @@ static bool engine_more(gyre_loop *loop)
     return true;
 }
 
-/* Half of what the first has that has anything. */
+/* Half of what the first has that has anything. One of that begins here: if all
+ * were queued, two thieves could take the last from each other for ever. */
 static bool engine_steal(struct engine *engine)
 {
     gyre_engines *set = engine->set;
@@ -71,7 +75,7 @@ static bool engine_steal(struct engine *engine)
 
     for (unsigned i = 0; i < set->count; i++) {
         struct engine *victim = &set->engines[(start + i) % set->count];
-        gyre_work *work;
+        gyre_work *work, *rest;
         uint32_t taken;
 
         if (victim == engine)
@@ -81,9 +85,12 @@ static bool engine_steal(struct engine *engine)
             continue;
         counter_add(&engine->taken, taken);
         atomic_fetch_add_explicit(&victim->given, taken, memory_order_relaxed);
-        queue_push_all(&engine->queue, work);
-        if (taken > 1)
+        rest = work->next_;
+        loop_make_ready(engine->loop, work);
+        if (rest != NULL) {
+            queue_push_all(&engine->queue, rest);
             engines_call_one(set, engine->number);
+        }
         return true;
     }
     return false;
@@ -104,8 +111,8 @@ static bool engine_idle(gyre_loop *loop)
     if (queue_count(&engine->queue) > 0 || engine_steal(engine))
         return true;
     ASSERT(!atomic_load_explicit(&engine->idle, memory_order_relaxed));
-    atomic_store(&engine->idle, true);
     atomic_fetch_add(&engine->set->idle_count, 1);
+    atomic_store(&engine->idle, true);
     if (engines_have_work(engine->set)) { /* I6 */
         (void)idle_end(engine);
         return true;

@@ -108,7 +108,10 @@ static void land(struct state *s, unsigned who, unsigned place, unsigned at,
     struct value *values = s->values[place];
     struct view comes = { 0 };
 
-    CHECK_LT(s->count[place], MODEL_VALUES);
+    if (s->count[place] == MODEL_VALUES) {
+        must(false, "the model needs more values");
+        return;
+    }
     if (inherited != NULL)
         comes = *inherited;
     each_view(s, move_up, &landing);

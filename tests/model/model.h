@@ -40,7 +40,7 @@ enum {
     MODEL_PLACES = 6,
     MODEL_VALUES = 16, /* of a place, which somebody may still see */
     MODEL_OBJECTS = 8,
-    MODEL_PORTS = 3,
+    MODEL_PORTS = 6,
     DONE = 255 /* a thread's step after its last */
 };
 
