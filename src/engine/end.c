@@ -6,13 +6,13 @@
  * timer and nothing posted. That all are quiet when looked at one after the
  * other does not say that they were at one time: one may have posted to another
  * before it went quiet, and that one may have taken it after it was looked at.
- * So whoever goes quiet looks at each count of sleeps and then at the flag, then
- * whether anything is posted to anybody, then at counts and flags again. Who
- * wakes takes its flag away, then counts, then takes what was posted. So an
- * engine whose counts are equal was quiet from the first look at its flag to the
- * second look at its count: all were, in between, nobody posted or took then,
- * and nothing was on its way. The last to go quiet sees all others; so it is
- * found. tests/model/test_quiet.c is the model of this.
+ * So whoever goes quiet looks at each count of sleeps and then at the flag,
+ * then whether anything is posted to anybody, then at counts and flags again.
+ * Who wakes takes its flag away, then counts, then takes what was posted. So an
+ * engine whose counts are equal was quiet from the first look at its flag to
+ * the second look at its count: all were, in between, nobody posted or took
+ * then, and nothing was on its way. The last to go quiet sees all others; so it
+ * is found. tests/model/test_quiet.c is the model of this.
  *
  * The end. Each engine says that it is ending: it spawns nothing from then on.
  * When all have said so, each turns until it has no task left and says that,

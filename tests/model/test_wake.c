@@ -307,3 +307,116 @@ TEST(H10_no_interleaving_of_a_post_and_a_wake_loses_either)
 
     check_model(&model, 5000, mutants);
 }
+
+/* ---- the end of a loop --------------------------------------------------- */
+
+/*
+ * The call is the reason for the loop to be destroyed: its work says so when it
+ * runs, or run-once has returned for its wake. The loop must stay until the
+ * call has left it (loop_await_callers()).
+ */
+enum end_mutant {
+    NO_CALLERS = 1,
+    ENTER_LATE,    /* callers++ after the push */
+    RELAXED_LEAVE, /* callers--: relaxed */
+    RELAXED_AWAIT, /* callers == 0?: relaxed */
+    END_RELAXED    /* the take, or woken = false: relaxed */
+};
+
+enum { CALLER = 1 };
+enum { CALLERS = THEIRS }; /* a place */
+enum { THE_LOOP };         /* an object */
+enum { BARE = 0 };         /* v: it is a bare wake */
+
+enum end_pc { END_CHOOSE, END_LOOK, END_TAKE, END_AWAIT, END_FREE };
+enum caller_pc { CALL_ENTER, CALL_PUSH, CALL_LATE, CALL_ROUSE, CALL_LEAVE };
+
+static bool end_loop(struct state *s, unsigned mutant)
+{
+    uint8_t *pc = &s->pc[LOOP];
+    unsigned place = s->v[BARE] ? WOKEN : POSTED;
+
+    switch ((enum end_pc) * pc) {
+    case END_CHOOSE:
+        s->v[BARE] = (uint8_t)choose(2);
+        *pc = END_LOOK;
+        return true;
+    case END_LOOK:
+        *pc = END_TAKE;
+        return load(s, LOOP, place, RELAXED) != 0;
+    case END_TAKE:
+        (void)swap(s, LOOP, place, 0,
+                   order_in(mutant, END_RELAXED, ACQUIRE, RELAXED));
+        *pc = END_AWAIT;
+        return true;
+    case END_AWAIT:
+        *pc = END_FREE;
+        return load(s, LOOP, CALLERS,
+                    order_in(mutant, RELAXED_AWAIT, ACQUIRE, RELAXED)) == 0;
+    default:
+        object_free(s, LOOP, THE_LOOP);
+        *pc = DONE;
+        return true;
+    }
+}
+
+static bool end_caller(struct state *s, unsigned mutant)
+{
+    uint8_t *pc = &s->pc[CALLER];
+
+    if (s->pc[LOOP] == END_CHOOSE)
+        return false;
+    object_use(s, CALLER, THE_LOOP);
+    switch ((enum caller_pc) * pc) {
+    case CALL_ENTER:
+        if (mutant != NO_CALLERS && mutant != ENTER_LATE)
+            (void)add(s, CALLER, CALLERS, 1, RELAXED);
+        *pc = CALL_PUSH;
+        return true;
+    case CALL_PUSH:
+        if (s->v[BARE])
+            store(s, CALLER, WOKEN, 1, SEQ_CST);
+        else
+            (void)or_into(s, CALLER, POSTED, 1, SEQ_CST);
+        *pc = mutant == ENTER_LATE ? CALL_LATE : CALL_ROUSE;
+        return true;
+    case CALL_LATE:
+        (void)add(s, CALLER, CALLERS, 1, RELAXED);
+        *pc = CALL_ROUSE;
+        return true;
+    case CALL_ROUSE: /* looks at `sleeping`, or even wakes the kernel */
+        (void)load(s, CALLER, SLEEPING, SEQ_CST);
+        *pc = mutant == NO_CALLERS ? DONE : CALL_LEAVE;
+        return true;
+    default:
+        (void)add(s, CALLER, CALLERS, -1,
+                  order_in(mutant, RELAXED_LEAVE, RELEASE, RELAXED));
+        *pc = DONE;
+        return true;
+    }
+}
+
+static bool end_step(struct state *s, unsigned who, unsigned mutant)
+{
+    return who == LOOP ? end_loop(s, mutant) : end_caller(s, mutant);
+}
+
+static const char *end_judge(const struct state *s)
+{
+    return s->pc[LOOP] == DONE ? NULL : "the loop never ends";
+}
+
+TEST(H1_no_interleaving_ends_a_loop_inside_a_call)
+{
+    static const struct model model = { CALLER + 1, end_step, end_judge, NULL };
+    static const struct mutant mutants[] = {
+        { NO_CALLERS, "it is freed while it is in use" },
+        { ENTER_LATE, "it is freed while it is in use" },
+        { RELAXED_LEAVE, "it is freed while it is in use" },
+        { RELAXED_AWAIT, "it is freed while it is in use" },
+        { END_RELAXED, "it is freed while it is in use" },
+        { 0, NULL },
+    };
+
+    check_model(&model, 20, mutants);
+}
