@@ -19,6 +19,8 @@ void branch_make(gyre_task *task)
     gyre_scope *trunk = task->home;
     struct tasks *home = task->tasks;
 
+    branch->link.next = NULL; /* the stack may have been used */
+    branch->link.prev = NULL;
     branch->task = task;
     branch->trunk = trunk;
     branch->home = home;

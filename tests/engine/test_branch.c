@@ -39,6 +39,36 @@ KERNEL_TEST(L3_L7_tasks_run_on_the_engine_they_are_sent_to)
         run_on_engines(count, join_from_each, &count);
 }
 
+static int scribble_and_sleep(void *arg)
+{
+    volatile char frame[2048];
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof frame; i++)
+        frame[i] = (char)0xa5;
+    return gyre_sleep(GYRE_MS);
+}
+
+static int use_stacks_again(void *arg)
+{
+    gyre_scope scope;
+
+    (void)arg;
+    for (int round = 0; round < 4; round++) {
+        gyre_scope_open(&scope, NULL);
+        for (int i = 0; i < 8; i++)
+            CHECK_OK(spawn_at(&scope, round % 2 == 0 ? GYRE_HERE : GYRE_NEXT,
+                              scribble_and_sleep, NULL, NULL));
+        CHECK_OK(gyre_scope_close(&scope));
+    }
+    return 0;
+}
+
+KERNEL_TEST(L3_tasks_are_sent_on_stacks_that_others_have_used)
+{
+    run_on_engines(2, use_stacks_again, NULL);
+}
+
 static int sleep_and_count(void *arg)
 {
     CHECK_OK(gyre_sleep(GYRE_MS));
