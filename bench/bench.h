@@ -60,6 +60,9 @@ struct contender {
     const char *kernel; /* GYRE_KERNEL for it; NULL: as it comes */
     const char *loop;   /* options of its loops (--loop), or NULL */
     bool is_limit;
+    /* Valgrind cannot run it: while one of its threads waits in its ring, it
+     * runs no other. */
+    bool uncounted;
 };
 
 struct bench_case {
@@ -94,6 +97,7 @@ extern const struct bench bench_spawn;
 extern const struct bench bench_mutex;
 extern const struct bench bench_channel;
 extern const struct bench bench_echo;
+extern const struct bench bench_echo_engines; /* of several threads */
 extern const struct bench bench_http;
 extern const struct bench bench_reads;
 extern const struct bench bench_sharing;
@@ -146,6 +150,9 @@ int take_sample(const struct bench_case *of, const struct contender *contender,
  * -ENOTSUP: it has no such test; -EPROTO: it is another's peer. */
 int peer_take(const struct bench_case *of, const struct contender *contender,
               const struct budget *budget, struct sample *sample);
+
+/* Where the program of a peer is: 0; -ENOENT: nowhere. */
+int peer_find(const char *peer, char *path, size_t size);
 
 /* The package that a peer is built with, by its name in Debian if it is there.
  */

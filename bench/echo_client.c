@@ -21,9 +21,10 @@ struct state {
     bool ending;
 };
 
+static const char zeros[SIZE_MAX_] = "echo";
+
 static int ask(struct state *state, unsigned index)
 {
-    static const char zeros[SIZE_MAX_] = "echo";
     const struct echo_client *client = state->client;
     const struct echo_talk *talk = client->talk;
     ssize_t sent = send(client->fds[index],
@@ -48,6 +49,12 @@ static int receive(struct state *state, unsigned index)
         return -ECONNRESET;
     if (n < 0)
         return errno == EAGAIN ? 0 : -errno;
+    /* What is to come back as it was: did it? */
+    if (state->client->talk->request == NULL &&
+        memcmp(buffer,
+               zeros + state->client->talk->size - state->missing[index],
+               (size_t)n) != 0)
+        return -EBADMSG;
     state->missing[index] -= (uint32_t)n;
     if (state->missing[index] > 0)
         return 0;

@@ -154,7 +154,8 @@ int count_instructions(const struct bench *bench, unsigned case_index,
     if (mkdtemp(directory) == NULL)
         return -errno;
     for (unsigned i = 0; i < of->count && err != -ENOENT; i++)
-        if (series[i].count > 0 && of->contenders[i].take != NULL)
+        if (series[i].count > 0 && of->contenders[i].take != NULL &&
+            of->contenders[i].peer == NULL && !of->contenders[i].uncounted)
             err = count_one(bench, case_index, i, directory,
                             &series[i].instructions);
     remove_directory(directory);

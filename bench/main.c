@@ -61,6 +61,12 @@ static int wrong(const char *what, const char *argument)
     return 2;
 }
 
+/* The same with engines, if that is another. */
+static const struct bench *with_engines(const struct bench *bench)
+{
+    return bench == &bench_echo ? &bench_echo_engines : bench;
+}
+
 static const struct bench *bench_named(const char *name)
 {
     for (size_t i = 0; i < BENCHES; i++)
@@ -280,17 +286,18 @@ int bench_main(int argc, char **argv)
         return 0;
     }
     if (o.engines != 0) {
-        if (o.bench != NULL && !o.bench->engines)
-            return wrong("--engines is for post and pingpong, not for",
-                         o.bench->name);
+        if (o.bench == NULL || !with_engines(o.bench)->engines)
+            return wrong("--engines is for post, pingpong and echo, not for",
+                         o.bench == NULL ? "all" : o.bench->name);
+        o.bench = with_engines(o.bench);
         bench_engines = o.engines;
     }
     if (o.take != NULL)
         return take(&o);
+    if (o.bench != NULL)
+        return run_bench(o.bench, &o) < 0;
     for (size_t i = 0; i < BENCHES; i++) {
-        if (o.bench != NULL && o.bench != benches[i])
-            continue;
-        if (o.bench == NULL && i > 0)
+        if (i > 0)
             printf("\n");
         if (run_bench(benches[i], &o) < 0)
             code = 1;

@@ -13,6 +13,9 @@
  *     bytes DONE BYTES     or: for so many there is so much more memory in use
  *     unknown              there is no such test
  *
+ *     echo ENGINES SIZE    serve, until killed (echo_engines.c)
+ *     port NUMBER          where
+ *
  * It measures itself, so neither the pipe nor its start is in the figures; and
  * the first answer is thrown away, as measure() does with the first chunk. At
  * the end of its input it ends.
@@ -51,8 +54,7 @@ const char *peer_package(const char *peer)
     return peer;
 }
 
-/* Where the program is, if it is. */
-static int find_program(const char *peer, char *path, size_t size)
+int peer_find(const char *peer, char *path, size_t size)
 {
     const char *directory = getenv("GYRE_BENCH_PEERS_DIR");
     char self[PATH_MAX];
@@ -101,7 +103,7 @@ static int peer_open(struct peer *peer, const char *name)
 {
     char path[PATH_MAX];
     int in[2], out[2];
-    int err = find_program(name, path, sizeof path);
+    int err = peer_find(name, path, sizeof path);
 
     if (err < 0)
         return err;

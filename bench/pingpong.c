@@ -72,7 +72,7 @@ static int by_ring(const struct bench_case *of, const struct budget *budget,
         { .name = "gyre, posts, on emu", .take = by_posts, .kernel = "emu" },  \
         { .name = "futex by hand", .take = by_futex },                         \
         { .name = "eventfd by hand", .take = by_eventfd },                     \
-        { .name = "uring by hand", .take = by_ring },                          \
+        { .name = "uring by hand", .take = by_ring, .uncounted = true },       \
         { .name = "libuv", .peer = "libuv", .test = (test_) },                 \
         { .name = "Asio", .peer = "asio", .test = (test_) },                   \
         { .name = "Go, threads", .peer = "go", .test = test_ "-locked" },      \

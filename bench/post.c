@@ -94,7 +94,7 @@ static int by_ring(const struct bench_case *of, const struct budget *budget,
         { .name = "gyre on emu", .take = by_gyre, .kernel = "emu" },           \
         { .name = "futex by hand", .take = by_futex },                         \
         { .name = "eventfd by hand", .take = by_eventfd },                     \
-        { .name = "uring by hand", .take = by_ring },                          \
+        { .name = "uring by hand", .take = by_ring, .uncounted = true },       \
         { .name = "libuv", .peer = "libuv", .test = (test_) },                 \
         { .name = "Asio", .peer = "asio", .test = (test_) },                   \
     {                                                                          \

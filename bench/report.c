@@ -170,6 +170,8 @@ static void table_row(const struct bench_case *of,
     print_ratio(summary.minimum, limit->minimum);
     if (of->in_wall)
         printf(" %9.1f", summary.cpu);
+    else if (of->engines)
+        printf(" %9.1f", summary.wall);
     if (summary.calls >= 0)
         printf(" %9.3f", summary.calls);
     else
@@ -185,8 +187,8 @@ static void table_case(const struct bench_case *of, const struct series *series)
 
     printf("\n%-30s %10s %10s %7s %7s", of->name,
            of->in_wall ? "wall" : "median", "minimum", "ratio", "of min");
-    if (of->in_wall)
-        printf(" %9s", "cpu");
+    if (of->in_wall || of->engines)
+        printf(" %9s", of->in_wall ? "cpu" : "wall");
     printf(" %9s %9s\n", "calls", series[0].instructions > 0 ? "instr" : "");
     for (unsigned i = 0; i < of->count; i++)
         table_row(of, &of->contenders[i], &series[i], &limit);

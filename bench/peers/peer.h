@@ -33,6 +33,13 @@ static inline uint64_t peer_clock(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
+/* A test that serves says where, and never returns. */
+static inline void peer_listens(int port)
+{
+    printf("port %d\n", port);
+    fflush(stdout);
+}
+
 /* Bytes in use by this process, and by the kernel for its page tables. */
 static inline uint64_t peer_memory(void)
 {

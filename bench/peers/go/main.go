@@ -212,6 +212,9 @@ func answer(test string, n int, ops uint64) {
 		fmt.Printf("bytes %d %d\n", n, idle(n))
 		return
 	}
+	if test == "echo" {
+		echo(n, ops)
+	}
 	began := time.Now()
 	cpu := cpuNs()
 	done := run(test, n, ops)

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * echo_engines_by_gyre.c - echo servers of several threads
+ */
+#include <errno.h>
+#include <gyre/gyre.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "echo_engines.h"
+
+/* ---- callbacks: a loop and a socket that listens for each thread ---------- */
+
+struct connection {
+    gyre_op recv;
+    gyre_op send;
+    gyre_loop *loop;
+    int fd;
+    uint32_t size; /* of a request; what came is in the send */
+    char buffer[REQUEST_MAX];
+};
+
+struct loop_server {
+    gyre_op accept;
+    gyre_loop *loop;
+    unsigned size;
+};
+
+static void sent(gyre_op *op, gyre_result result)
+{
+    struct connection *c = op->user;
+
+    if (result.res > 0)
+        gyre_op_restart(&c->recv);
+}
+
+static void received(gyre_op *op, gyre_result result)
+{
+    struct connection *c = op->user;
+
+    if (result.res <= 0) {
+        close(c->fd);
+        free(c);
+        return;
+    }
+    gyre_op_send(&c->send, c->fd, c->buffer, (size_t)result.res, MSG_WAITALL);
+    gyre_op_start(c->loop, &c->send, sent, c);
+}
+
+static void accepted(gyre_op *op, gyre_result result)
+{
+    struct loop_server *server = op->user;
+    struct connection *c =
+        aligned_alloc(_Alignof(struct connection), sizeof *c);
+
+    if (result.res < 0 || c == NULL)
+        abort();
+    c->loop = server->loop;
+    c->fd = result.res;
+    c->size = server->size;
+    gyre_op_recv(&c->recv, c->fd, c->buffer, c->size, 0);
+    gyre_op_start(c->loop, &c->recv, received, c);
+}
+
+static int serve_loop(const struct engines_job *job, unsigned n)
+{
+    struct loop_server server = { .size = job->size };
+    int err = gyre_loop_create(&server.loop, &bench_loop);
+
+    if (err < 0)
+        return err;
+    gyre_op_accept_multishot(&server.accept, job->listeners[n], SOCK_CLOEXEC);
+    gyre_op_start(server.loop, &server.accept, accepted, &server);
+    err = gyre_loop_run(server.loop, GYRE_RUN_FOREVER);
+    gyre_loop_destroy(server.loop);
+    return err;
+}
+
+int serve_engines_loops(const struct engines_job *job)
+{
+    return serve_on_threads(job, serve_loop);
+}
