@@ -29,6 +29,7 @@
 #include <stdio.h>
 
 #define NS_PER_S UINT64_C(1000000000)
+#define ENGINES_MAX 64
 
 /* A sample lasts for so many ns, or operations, whichever ends first; 0 is no
  * limit. */

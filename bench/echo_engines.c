@@ -3,10 +3,11 @@
  * echo_engines.c - gyre bench echo --engines N: servers of several threads
  *
  * As in echo.c a client has one request under way on each connection, and the
- * server's CPU time counts, all threads of it; but the server accepts by itself,
- * and nobody is bound to a CPU. Where there are as few CPUs as here, client and
- * server share them, so that the time on the wall is that of both. Each server
- * is a process, in which nothing else runs, or a peer; it is killed in the end.
+ * server's CPU time counts, all threads of it; but the server accepts by
+ * itself, and nobody is bound to a CPU. Where there are no more CPUs than
+ * engines, client and server share them, so that the time on the wall is that
+ * of both. Each server is a process of its own, or a peer, and is killed in the
+ * end.
  */
 #include "echo_engines.h"
 
@@ -31,7 +32,7 @@
 
 #define CONNECTIONS_MAX 512
 
-/* ---- sockets ------------------------------------------------------------ */
+/* ---- sockets ------------------------------------------------------------- */
 
 /* On `*port`, which is chosen if it is 0. */
 static int listen_on(uint16_t *port)
@@ -268,7 +269,7 @@ static int take_peer(const struct bench_case *of, const char *peer,
     return err < 0 ? err : take_from(of, &start, 0, budget, sample);
 }
 
-/* ---- threads for those who need them -------------------------------------- */
+/* ---- threads for those who need them ------------------------------------- */
 
 struct serving {
     const struct engines_job *job;
@@ -300,7 +301,7 @@ int serve_on_threads(const struct engines_job *job,
     return fn(job, 0);
 }
 
-/* ---- the bench ------------------------------------------------------------ */
+/* ---- the bench ----------------------------------------------------------- */
 
 static int uring(const struct bench_case *of, const struct budget *budget,
                  struct sample *sample)
@@ -318,6 +319,18 @@ static int loops(const struct bench_case *of, const struct budget *budget,
                  struct sample *sample)
 {
     return take(of, budget, sample, serve_engines_loops, false);
+}
+
+static int each(const struct bench_case *of, const struct budget *budget,
+                struct sample *sample)
+{
+    return take(of, budget, sample, serve_engines_each, false);
+}
+
+static int placed(const struct bench_case *of, const struct budget *budget,
+                  struct sample *sample)
+{
+    return take(of, budget, sample, serve_engines_placed, true);
 }
 
 static int libuv(const struct bench_case *of, const struct budget *budget,
@@ -344,8 +357,11 @@ static const struct contender contenders[] = {
       .is_limit = true,
       .uncounted = true },
     { .name = "gyre callbacks", .take = loops },
+    { .name = "gyre tasks, each accepts", .take = each },
+    { .name = "gyre tasks, least loaded", .take = placed },
     { .name = "epoll by hand", .take = epoll },
     { .name = "gyre callbacks on emu", .take = loops, .kernel = "emu" },
+    { .name = "gyre tasks on emu", .take = each, .kernel = "emu" },
     { .name = "libuv", .take = libuv, .peer = "libuv" },
     { .name = "Asio", .take = asio, .peer = "asio" },
     { .name = "Go", .take = go, .peer = "go" },

@@ -3,8 +3,8 @@
  * echo_engines_by_hand.c - echo servers of several threads, as one writes them
  *
  * Each thread has a socket that listens (Linux spreads connections among them)
- * and a ring of its own, or an epoll: nothing is shared. The ring's requests are
- * those of gyre's server, a receive and a send in turn.
+ * and a ring of its own, or an epoll: nothing is shared. The ring's requests
+ * are those of gyre's server, a receive and a send in turn.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "by_hand_uring.h"
 #include "echo_engines.h"
 
-/* ---- a ring each ---------------------------------------------------------- */
+/* ---- a ring each --------------------------------------------------------- */
 
 #define ENTRIES 1024
 #define SEND UINT64_C(1)   /* in user_data, beside the connection */
@@ -126,7 +126,7 @@ int serve_engines_uring(const struct engines_job *job)
     return serve_on_threads(job, serve_ring);
 }
 
-/* ---- an epoll each -------------------------------------------------------- */
+/* ---- an epoll each ------------------------------------------------------- */
 
 #define EVENTS 256
 

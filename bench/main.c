@@ -16,7 +16,6 @@
 
 #define CONTENDERS_MAX 16
 #define ROUNDS_MAX 255
-#define ENGINES_MAX 64
 
 static const struct bench *const benches[] = {
     &bench_nop,   &bench_timers,  &bench_switch, &bench_spawn,

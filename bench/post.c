@@ -4,8 +4,8 @@
  *
  * To a busy loop: its thread is in a callback meanwhile, so nobody has to be
  * woken, and the poster's CPU time alone counts. To a sleeping one: a plain
- * thread posts and waits until it was done; there and back by the clock on the
- * wall, and each time two threads are woken: on one CPU, and on two, where an
+ * thread posts and waits until it was done, there and back, and each time two
+ * threads are woken: on one CPU, and by the clock on the wall on two, where an
  * interrupt has to wake a CPU that sleeps. At once: so many threads as
  * --engines says post as fast as they can; a loop that is never done sooner
  * than they are need not be woken.
@@ -109,7 +109,7 @@ static const struct contender at_once[] = { BY("post-many") };
 static const struct bench_case cases[] = {
     { "to a busy loop", busy, CASE_COUNT(busy), 1, BUSY, LETTERS_BUSY },
     { "to a sleeping loop, on one CPU", asleep, CASE_COUNT(asleep), 1, ASLEEP,
-      LETTERS_ASLEEP, .in_wall = true, .one_cpu = true },
+      LETTERS_ASLEEP, .one_cpu = true },
     { "to a sleeping loop, on another", apart, CASE_COUNT(apart), 1,
       ASLEEP_BOUND, LETTERS_ASLEEP, .in_wall = true },
     { "at once", at_once, CASE_COUNT(at_once), 0, AT_ONCE, LETTERS_AT_ONCE,

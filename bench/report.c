@@ -181,6 +181,15 @@ static void table_row(const struct bench_case *of,
     printf("%s\n", contender->is_limit ? "  <- 1.00" : "");
 }
 
+static bool has_instructions(const struct bench_case *of,
+                             const struct series *series)
+{
+    for (unsigned i = 0; i < of->count; i++)
+        if (series[i].instructions > 0)
+            return true;
+    return false;
+}
+
 static void table_case(const struct bench_case *of, const struct series *series)
 {
     struct summary limit = limit_of(of, series);
@@ -189,7 +198,7 @@ static void table_case(const struct bench_case *of, const struct series *series)
            of->in_wall ? "wall" : "median", "minimum", "ratio", "of min");
     if (of->in_wall || of->engines)
         printf(" %9s", of->in_wall ? "cpu" : "wall");
-    printf(" %9s %9s\n", "calls", series[0].instructions > 0 ? "instr" : "");
+    printf(" %9s %9s\n", "calls", has_instructions(of, series) ? "instr" : "");
     for (unsigned i = 0; i < of->count; i++)
         table_row(of, &of->contenders[i], &series[i], &limit);
 }

@@ -42,19 +42,31 @@ struct box_class {
 
 /* ---- helpers ------------------------------------------------------------- */
 
-/* The calling thread to the n-th CPU that it may use; < 0: stay. */
+/* The CPUs that the process may use; how many. */
+static inline unsigned mail_cpus(unsigned *cpus, unsigned most)
+{
+    unsigned count = 0;
+    cpu_set_t all;
+
+    if (sched_getaffinity(0, sizeof all, &all) != 0)
+        return 0;
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE && count < most; cpu++)
+        if (CPU_ISSET(cpu, &all))
+            cpus[count++] = cpu;
+    return count;
+}
+
+/* The calling thread to the n-th of them; < 0: stay. */
 static inline void mail_bind(int n)
 {
-    cpu_set_t all, one;
-    int seen = 0;
+    unsigned cpus[CPU_SETSIZE];
+    unsigned count = mail_cpus(cpus, CPU_SETSIZE);
+    cpu_set_t one;
 
-    if (n < 0 || sched_getaffinity(0, sizeof all, &all) != 0)
+    if (n < 0 || count == 0)
         return;
-    n %= CPU_COUNT(&all);
     CPU_ZERO(&one);
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &all) && seen++ == n)
-            CPU_SET(cpu, &one);
+    CPU_SET(cpus[(unsigned)n % count], &one);
     sched_setaffinity(0, sizeof one, &one);
 }
 
