@@ -15,7 +15,7 @@
  *                gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
  *                gyre/blocking.h, gyre/command.h, gyre/nvme.h,
- *                gyre/detached.h
+ *                gyre/detached.h, gyre/parallel.h
  *   both         gyre/blocking_pool.h, gyre/dump.h, gyre/message.h,
  *                gyre/restrict.h, gyre/sandbox.h, gyre/trace.h
  */
@@ -63,6 +63,7 @@
 #include <gyre/op_socket.h>
 #include <gyre/op_splice.h>
 #include <gyre/op_timeout.h>
+#include <gyre/parallel.h>
 #include <gyre/path.h>
 #include <gyre/poll.h>
 #include <gyre/process.h>

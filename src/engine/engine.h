@@ -12,6 +12,7 @@
  *   place.c  where a task goes
  *   queue.c  tasks that may begin anywhere
  *   idle.c   an engine without work looks for some, and sleeps
+ *   parallel.c  pieces of work that all take one by one
  *   end.c    when there is nothing left, and how they stop
  *
  * This room stands on sync/ and task/.

@@ -30,6 +30,11 @@ static bool loop_is_full(const struct tasks *tasks)
            census_get(&tasks->alive) + tasks->promised >= tasks->max_tasks;
 }
 
+bool bound_is_reached(const gyre_scope *scope)
+{
+    return scope_is_full(scope) || loop_is_full(scope->loop_->tasks);
+}
+
 /* ---- waiting for room ---------------------------------------------------- */
 
 static void spawner_cancel(gyre_task *task)

@@ -211,6 +211,8 @@ gyre_failure failure_of(const gyre_task *task, int error);
 /* bound.c: room for one more task in the scope and on its loop, or an error. */
 static inline int bound_take(gyre_scope *scope, bool *inline_wanted);
 int bound_take_slowly(gyre_scope *scope, bool *inline_wanted);
+/* Would the next spawn have to wait, or be refused? */
+bool bound_is_reached(const gyre_scope *scope);
 /* A task has ended, or never was: the room goes to who waits for it. */
 static inline void bound_give(gyre_scope *scope);
 void bound_promise(gyre_scope *scope);

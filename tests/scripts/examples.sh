@@ -189,6 +189,8 @@ all: there is no third branch (*all-results.c:*, fails): No such file or '\
     check "R6_example_race [$1]" 'race: the quick one was first
 race: the broken one: EIO
 race: the slow one: ECANCELED' "$("$at/race" 2>&1)"
+    check "L12_example_parallel [$1]" 'parallel: 1229 primes below 10000' \
+        "$("$at/parallel" 10000 2>&1)"
     printf 'a\nb\n' > "$work/two"
     check "J6_example_pipeline [$1]" 'A
 B
