@@ -17,7 +17,7 @@
  *   instructions.c  user-space instructions, by callgrind
  *   calls.c         system calls, by a counter of Linux's
  *   nop.c timers.c switch.c spawn.c echo.c reads.c sharing.c post.c pingpong.c
- *                   benches, gyre's contenders
+ *   tree.c          benches, gyre's contenders
  *   by_hand_uring.c, *_by_*.c   the others
  */
 #ifndef BENCH_BENCH_H
@@ -104,6 +104,7 @@ extern const struct bench bench_reads;
 extern const struct bench bench_sharing;
 extern const struct bench bench_post;
 extern const struct bench bench_pingpong;
+extern const struct bench bench_tree;
 
 /* What was measured of one contender of one case. */
 struct series {

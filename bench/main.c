@@ -21,6 +21,7 @@ static const struct bench *const benches[] = {
     &bench_nop,   &bench_timers,  &bench_switch, &bench_spawn,
     &bench_mutex, &bench_channel, &bench_echo,   &bench_http,
     &bench_reads, &bench_sharing, &bench_post,   &bench_pingpong,
+    &bench_tree,
 };
 #define BENCHES (sizeof benches / sizeof benches[0])
 
@@ -41,16 +42,18 @@ struct options {
 static const char usage[] =
     "usage: gyre bench [NAME] [options]\n"
     "  NAME            nop, timers, switch, spawn, mutex, channel,\n"
-    "                  echo, http, reads, sharing, post or pingpong; else all\n"
+    "                  echo, http, reads, sharing, post, pingpong or tree;\n"
+    "                  else all\n"
     "  --json          all samples, as JSON\n"
     "  --time S        seconds of one sample\n"
     "  --rounds N      samples of each contender, at most 255\n"
     "  --case TEXT     only cases whose name contains TEXT\n"
     "  --loop OPTIONS  gyre with options of its loop, too (docs/OPTIONS.md):\n"
     "                  min_wait_us=20,registered_waits\n"
-    "  --engines N     threads that post (post), loops that a token goes "
-    "round\n"
-    "                  (pingpong); 2, unless told otherwise\n"
+    "  --engines N     of post (threads that post), pingpong (a round of "
+    "them)\n"
+    "                  and tree, 2 unless told otherwise; of echo, then by\n"
+    "                  servers that have so many threads\n"
     "  --calls         count system calls too (needs tracefs, as root)\n"
     "  --instructions  count user-space instructions too (needs valgrind)\n";
 
@@ -286,8 +289,9 @@ int bench_main(int argc, char **argv)
     }
     if (o.engines != 0) {
         if (o.bench == NULL || !with_engines(o.bench)->engines)
-            return wrong("--engines is for post, pingpong and echo, not for",
-                         o.bench == NULL ? "all" : o.bench->name);
+            return wrong(
+                "--engines is for post, pingpong, tree and echo, not for",
+                o.bench == NULL ? "all" : o.bench->name);
         o.bench = with_engines(o.bench);
         bench_engines = o.engines;
     }

@@ -71,7 +71,7 @@ cmake --build "$build" --target bench_peers > "$work/peers.log" 2>&1 ||
     not_ok bench_peers_build "$(grep -m 1 -i error "$work/peers.log")"
 
 for bench in nop timers switch spawn mutex channel echo http reads sharing post \
-    pingpong 'echo --engines 2'; do
+    pingpong tree 'echo --engines 2'; do
     name=bench_${bench%% *}_measures_every_contender
     [ "$bench" = "${bench%% *}" ] || name=bench_${bench%% *}_of_engines_does_too
     # shellcheck disable=SC2086 # a name and an option

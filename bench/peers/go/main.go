@@ -222,6 +222,9 @@ func answer(test string, n int, ops uint64) {
 	if done == 0 {
 		done, own = runMail(test, n, ops)
 	}
+	if done == 0 {
+		done = runTree(test, n, ops)
+	}
 	cpu = cpuNs() - cpu
 	if own != 0 {
 		cpu = own
