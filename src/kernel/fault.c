@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fault.c - the handler, and the stack it runs on
+ * fault.c - the handler
  *
  * The handler before ours is called as Linux would have called it, with the
  * signals blocked that it asked for. It may jump away, mend the fault and
@@ -8,8 +8,6 @@
  * its default action; the instruction at fault is then run again, and dies of
  * it with registers and core as if nobody had looked. A signal that somebody
  * sent does not come again by itself, and is sent again.
- *
- * That handler may need much: the address sanitizer's prints a report.
  */
 #include "kernel/fault.h"
 
@@ -19,20 +17,14 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "kernel/memory.h"
+#include "kernel/signal_stack.h"
 
-#define STACK_BYTES ((size_t)128 * 1024)
 #define TEXT_BYTES 256
 
 static const int signals[] = { SIGSEGV, SIGBUS };
 
 static struct sigaction before[ARRAY_SIZE(signals)];
 static _Atomic(fault_tell_fn *) tell_fn;
-
-static _Thread_local struct {
-    void *memory;
-    unsigned users;
-} thread_stack;
 
 static void tell(const siginfo_t *info)
 {
@@ -100,51 +92,12 @@ int fault_handle(fault_tell_fn *fn)
     return err;
 }
 
-static bool set_stack(void)
-{
-    stack_t stack;
-
-    if (sigaltstack(NULL, &stack) != 0 || (stack.ss_flags & SS_DISABLE) == 0)
-        return false;
-    stack =
-        (stack_t){ .ss_sp = memory_map(STACK_BYTES), .ss_size = STACK_BYTES };
-    if (stack.ss_sp == NULL)
-        return false;
-    if (sigaltstack(&stack, NULL) != 0) {
-        memory_unmap(stack.ss_sp, STACK_BYTES);
-        return false;
-    }
-    thread_stack.memory = stack.ss_sp;
-    return true;
-}
-
 bool fault_begin_thread(void)
 {
-    int saved_errno = errno;
-    bool is_set;
-
-    if (atomic_load(&tell_fn) == NULL)
-        return false;
-    is_set = thread_stack.users > 0 || set_stack();
-    thread_stack.users += is_set;
-    errno = saved_errno;
-    return is_set;
+    return atomic_load(&tell_fn) != NULL && signal_stack_begin();
 }
 
 void fault_end_thread(void)
 {
-    int saved_errno = errno;
-    stack_t stack;
-
-    ASSERT(thread_stack.users > 0);
-    if (--thread_stack.users > 0)
-        return;
-    /* Unless somebody has set his own instead. */
-    if (sigaltstack(NULL, &stack) == 0 && stack.ss_sp == thread_stack.memory) {
-        stack.ss_flags = SS_DISABLE;
-        (void)sigaltstack(&stack, NULL);
-    }
-    memory_unmap(thread_stack.memory, STACK_BYTES);
-    thread_stack.memory = NULL;
-    errno = saved_errno;
+    signal_stack_end();
 }

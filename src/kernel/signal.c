@@ -16,13 +16,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <ucontext.h>
 
 #define SIGNALS 65
 
-typedef void watch_fn(int number);
-
 static struct {
-    _Atomic(watch_fn *) fn;
+    _Atomic(signal_fn *) fn;
     bool installed;
     struct sigaction before;
 } table[SIGNALS];
@@ -42,12 +42,12 @@ static void hand_on(const struct sigaction *before, int number, siginfo_t *info,
 static void handle(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
-    watch_fn *fn;
+    signal_fn *fn;
 
     atomic_fetch_add(&inside, 1);
     fn = atomic_load(&table[number].fn);
     if (fn != NULL)
-        fn(number);
+        fn(number, context);
     atomic_fetch_sub(&inside, 1);
     hand_on(&table[number].before, number, info, context);
     errno = saved;
@@ -71,10 +71,10 @@ static int install(int number)
     return 0;
 }
 
-int signal_watch(int number, void (*fn)(int number))
+int signal_watch(int number, signal_fn *fn)
 {
     int saved = errno;
-    watch_fn *other;
+    signal_fn *other;
     int result = 0;
 
     if (number < 1 || number >= SIGNALS)
@@ -115,4 +115,68 @@ void signal_quiesce(void)
 {
     while (atomic_load(&inside) != 0)
         (void)sched_yield();
+}
+
+bool signal_unblock(int number)
+{
+    sigset_t set, before;
+
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, &before);
+    return sigismember(&before, number) == 1;
+}
+
+void signal_block(int number)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* ---- what was interrupted ------------------------------------------------ */
+
+struct signal_place signal_place_of(const void *machine)
+{
+    const mcontext_t *at = &((const ucontext_t *)machine)->uc_mcontext;
+
+#if defined(__x86_64__)
+    return (struct signal_place){
+        .pc = (const void *)at->gregs[REG_RIP],
+        .sp = (const void *)at->gregs[REG_RSP],
+        .frame = (const void *)at->gregs[REG_RBP],
+        .base = (const void *)at->gregs[REG_RBX],
+    };
+#elif defined(__aarch64__)
+    return (struct signal_place){
+        .pc = (const void *)at->pc,
+        .sp = (const void *)at->sp,
+        .frame = (const void *)at->regs[29],
+        .base = (const void *)at->regs[19],
+    };
+#elif defined(__riscv)
+    return (struct signal_place){
+        .pc = (const void *)at->__gregs[REG_PC],
+        .sp = (const void *)at->__gregs[REG_SP],
+    };
+#elif defined(__s390x__)
+    return (struct signal_place){
+        .pc = (const void *)at->psw.addr,
+        .sp = (const void *)at->gregs[15],
+    };
+#else
+    (void)at;
+    return (struct signal_place){ 0 };
+#endif
+}
+
+size_t signal_stack_left(const void *here)
+{
+    stack_t stack;
+
+    if (sigaltstack(NULL, &stack) != 0 || (stack.ss_flags & SS_ONSTACK) == 0)
+        return SIZE_MAX;
+    return (size_t)((const char *)here - (const char *)stack.ss_sp);
 }

@@ -44,10 +44,11 @@ static void write_dump(gyre_work *work)
         (void)gyre_dump_fd(watcher->loop, watcher->fd);
 }
 
-static void on_signal(int number)
+static void on_signal(int number, const void *machine)
 {
     struct watcher *watcher = atomic_load(&watchers);
 
+    (void)machine;
     for (; watcher != NULL; watcher = atomic_load(&watcher->next))
         if (watcher->signal == number &&
             !atomic_exchange(&watcher->posted, true))
