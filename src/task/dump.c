@@ -30,7 +30,6 @@
 
 #define DEPTHS 8U           /* with a table of kinds of their own */
 #define TASKS_SHOWN 500U    /* in one dump */
-#define UNWIND_STACK 16384U /* libunwind wants 11 KiB of the caller's stack */
 
 struct dump {
     struct out out;

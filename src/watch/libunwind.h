@@ -30,6 +30,7 @@ struct libunwind_place {
 
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
+#include <ucontext.h>
 
 extern __typeof__(unw_init_local2) unw_init_local2 __attribute__((weak));
 extern __typeof__(unw_step) unw_step __attribute__((weak));
@@ -57,6 +58,13 @@ static inline void libunwind_fill(unw_context_t *machine,
                                   const struct unwind_start *start)
 {
     memset(machine, 0, sizeof *machine);
+    if (start->machine != NULL) {
+        const ucontext_t *whole = start->machine;
+
+        memcpy(&machine->uc_mcontext, &whole->uc_mcontext,
+               sizeof machine->uc_mcontext);
+        return;
+    }
 #if defined(__x86_64__)
     machine->uc_mcontext.gregs[REG_RIP] = (greg_t)start->pc;
     machine->uc_mcontext.gregs[REG_RSP] = (greg_t)start->sp;

@@ -172,3 +172,65 @@ void unwind_print(struct out *out, const struct unwind_start *start,
     if (!print_by_tables(out, start, depth))
         print_by_frames(out, start, depth);
 }
+
+/* ---- of what a signal interrupted ---------------------------------------- */
+
+static unsigned collect_by_frames(const struct unwind_start *start,
+                                  const void **calls)
+{
+    struct walk walk = { start, start->frame };
+    const void *pc = start->pc;
+    unsigned count = 0;
+
+    while (count < UNWIND_FRAMES_MAX && pc != NULL) {
+        calls[count++] = pc;
+        pc = walk_next(&walk);
+    }
+    return count;
+}
+
+/* libunwind's walk is for signal handlers; to look up names is not. */
+static __attribute__((noinline)) unsigned collect_by_tables(
+    const struct unwind_start *start, const void **calls)
+{
+    struct libunwind_walk walk;
+    unsigned count = 0;
+
+    if (!libunwind_begin(&walk, start))
+        return 0;
+    do {
+        calls[count] = libunwind_pc(&walk);
+        if (calls[count] == NULL)
+            break;
+        count++;
+    } while (count < UNWIND_FRAMES_MAX && libunwind_step(&walk));
+    return count;
+}
+
+unsigned unwind_collect(const struct unwind_start *start, bool room,
+                        const void **calls)
+{
+    unsigned count = room ? collect_by_tables(start, calls) : 0;
+
+    return count > 0 ? count : collect_by_frames(start, calls);
+}
+
+static bool print_call(struct out *out, const void *pc, unsigned number,
+                       unsigned depth)
+{
+    struct libunwind_place place;
+    bool named = libunwind_name(pc, &place);
+
+    if (named && is_entry(&place))
+        return false;
+    print_frame(out, depth, number, pc, named ? &place : NULL);
+    return true;
+}
+
+void unwind_print_calls(struct out *out, const void *const *calls,
+                        unsigned count, unsigned depth)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!print_call(out, calls[i], i, depth))
+            return;
+}

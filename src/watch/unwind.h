@@ -8,7 +8,7 @@
  * built without them, and names are those the dynamic linker knows. Each place
  * comes with its module and offset, as addr2line wants it.
  *
- * Nothing of it may be called from a signal handler.
+ * Nothing of it but unwind_collect() may be called from a signal handler.
  */
 #ifndef WATCH_UNWIND_H
 #define WATCH_UNWIND_H
@@ -16,6 +16,7 @@
 #include "watch/out.h"
 
 #define UNWIND_FRAMES_MAX 32U
+#define UNWIND_STACK 16384U /* libunwind wants 11 KiB of the caller's stack */
 
 /* Where it stands: registers as the switch of task/ saved them, and the stack
  * that they are to point into. */
@@ -26,6 +27,8 @@ struct unwind_start {
     const void *base;  /* rbx, x19 */
     const char *low;   /* of the stack */
     const char *high;
+    const void *machine; /* the ucontext_t of a signal that interrupted it, with
+                          * all its registers; NULL: these are all */
 };
 
 /* "libunwind 1.6.2", or "frame pointers". */
@@ -34,6 +37,15 @@ const char *unwind_method(void);
 /* One line for each call, innermost first, until there is no caller. */
 void unwind_print(struct out *out, const struct unwind_start *start,
                   unsigned depth);
+
+/* For a signal handler, about what it interrupted: put the places into `calls`,
+ * innermost first, UNWIND_FRAMES_MAX at most, and say how many. By the tables
+ * only if there is room: that wants UNWIND_STACK bytes of stack. */
+unsigned unwind_collect(const struct unwind_start *start, bool room,
+                        const void **calls);
+/* Later, and elsewhere. */
+void unwind_print_calls(struct out *out, const void *const *calls,
+                        unsigned count, unsigned depth);
 
 /* "function+0x1c (module+0x1234)", as much of it as is known. */
 void unwind_print_place(struct out *out, const void *pc);
