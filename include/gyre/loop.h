@@ -233,7 +233,7 @@ GYRE_API void gyre_loop_mute_eventfd(gyre_loop *loop, bool muted);
  * or posts to it. Outside of a turn. 0; -EOPNOTSUPP: the loop was not made
  * `movable`; -EBUSY: ops are in flight on a ring without sqpoll, of which the
  * requests belong to the thread; or the loop has, or had, tasks, a host, dumps
- * on a signal, or a ring that is polled.
+ * on a signal, a watch for stalls, or a ring that is polled.
  */
 GYRE_API int gyre_loop_hand_over(gyre_loop *loop) GYRE_MUST_USE;
 /* Be the owner of a loop that was handed over: 0 or a negative errno. */

@@ -209,6 +209,8 @@ void gyre_loop_destroy(gyre_loop *loop)
         loop->registered_end(loop);
     if (loop->watch_end != NULL)
         loop->watch_end(loop);
+    if (loop->stalls_end != NULL)
+        loop->stalls_end(loop);
     loop_await_callers(loop);
     ASSERT(counter_get(&loop->in_flight) == 0); /* I7 */
     loop_all_remove(loop);

@@ -6,9 +6,31 @@
  * own thread; elsewhere each number was true at some moment, but not all at the
  * same one.
  */
+#include "loop/look.h"
+
 #include <string.h>
 
 #include "loop/loop.h"
+
+/* The owner writes these by plain stores: an atomic one is what compilers keep
+ * apart, two instructions more for each callback. Each is of a size that is
+ * stored whole on every machine there is (none has less than 64 bits), and
+ * stored before the next call of a function that may be anybody's. */
+#define WRITTEN_PLAINLY __attribute__((no_sanitize("thread")))
+
+WRITTEN_PLAINLY struct loop_pulse loop_pulse(const gyre_loop *loop)
+{
+    struct loop_entry entry;
+
+    __atomic_load(&loop->entry, &entry, __ATOMIC_RELAXED);
+    return (struct loop_pulse){
+        .called = __atomic_load_n(&loop->called, __ATOMIC_RELAXED),
+        .turns = counter_get(&loop->turns),
+        .enters = counter_get(&loop->enters),
+        .runs = __atomic_load_n(&loop->turning, __ATOMIC_RELAXED) &&
+                !entry.entered,
+    };
+}
 
 uint64_t gyre_loop_id(const gyre_loop *loop)
 {

@@ -89,6 +89,13 @@ struct loop_company {
     void (*awake)(gyre_loop *loop);
 };
 
+/* One byte: all of it is set by one store before enter(), and by one after. */
+struct loop_entry {
+    bool entered : 1;    /* inside the kernel's enter() */
+    bool starved : 1;    /* it had no memory or room: wait before submitting */
+    bool now_is_old : 1; /* the turn's clock is yet to be read */
+};
+
 struct chains;
 struct loop_share; /* share.c */
 struct live_table;
@@ -111,12 +118,11 @@ struct gyre_loop {
     uint16_t generation; /* of the op started last */
     bool others_cancel;  /* a request that cancels others was started */
     bool attached;
-    bool turning;    /* inside a turn: no nested run */
-    bool closing;    /* being destroyed: nothing new starts */
-    bool hosted;     /* a foreign loop polls our descriptor */
-    bool now_is_old; /* the turn's clock is yet to be read */
-    bool starved;    /* enter had no memory or room: wait before submitting */
-    bool clamp;      /* as the options said */
+    bool turning; /* inside a turn: no nested run */
+    bool closing; /* being destroyed: nothing new starts */
+    bool hosted;  /* a foreign loop polls our descriptor */
+    struct loop_entry entry;
+    bool clamp;                               /* as the options said */
     struct gyre_blocking_pool *blocking_pool; /* likewise; NULL: its own */
     bool on_valgrind; /* tell memcheck what the kernel wrote */
 
@@ -172,6 +178,9 @@ struct gyre_loop {
     /* Likewise for dumps on a signal; ended after all else. */
     void *watch;
     void (*watch_end)(gyre_loop *loop);
+    /* For who watches for stalls. */
+    void *stalls;
+    void (*stalls_end)(gyre_loop *loop);
     /* And for who traces; ended last. */
     struct tracer *tracer;
     void (*tracer_end)(gyre_loop *loop);

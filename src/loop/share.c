@@ -142,7 +142,8 @@ int gyre_loop_hand_over(gyre_loop *loop)
     ASSERT_API(!loop->turning, "a loop is handed over outside of its turn");
     if (!loop->movable)
         return -EOPNOTSUPP;
-    if (loop->tasks != NULL || loop->watch != NULL || loop->hosted)
+    if (loop->tasks != NULL || loop->watch != NULL || loop->stalls != NULL ||
+        loop->hosted)
         return -EBUSY;
     if (loop->attached)
         err = class->detach(loop->kernel, counter_get(&loop->in_flight) > 0);

@@ -278,7 +278,8 @@ static bool loop_flush_cancels(gyre_loop *loop, uint32_t *room)
 
             sqe_fill_cancel(&sqe, op);
             if (loop->kernel->class->side(loop->kernel, &sqe, 1) < 0) {
-                loop->starved = true; /* no memory for it: try again later */
+                /* No memory for it: try again later. */
+                loop->entry.starved = true;
                 return true;
             }
         } else {

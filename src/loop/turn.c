@@ -51,8 +51,8 @@ uint64_t gyre_deadline_in(uint64_t delay_ns)
 uint64_t gyre_loop_now(gyre_loop *loop)
 {
     loop_assert_owner(loop);
-    return loop->now_is_old || !loop->turning ? gyre_loop_update_now(loop)
-                                              : loop->now_ns;
+    return loop->entry.now_is_old || !loop->turning ? gyre_loop_update_now(loop)
+                                                    : loop->now_ns;
 }
 
 uint64_t gyre_loop_update_now(gyre_loop *loop)
@@ -63,7 +63,7 @@ uint64_t gyre_loop_update_now(gyre_loop *loop)
     now = loop_clock(loop);
     ASSERT(now >= loop->now_ns);
     loop->now_ns = now;
-    loop->now_is_old = false;
+    loop->entry.now_is_old = false;
     return now;
 }
 
@@ -125,12 +125,12 @@ static int loop_enter_failed(gyre_loop *loop, int err)
         return 0;
     case -EBUSY:
         counter_add(&loop->ebusy, 1);
-        loop->starved = true;
+        loop->entry.starved = true;
         return 0;
     case -EAGAIN:
     case -ENOMEM:
         counter_add(&loop->eagain, 1);
-        loop->starved = true;
+        loop->entry.starved = true;
         return 0;
     default:
         return err;
@@ -165,13 +165,13 @@ static inline int loop_enter(gyre_loop *loop, unsigned submit, unsigned want,
     int taken;
 
     counter_add(&loop->enters, 1);
-    loop->starved = false;
+    loop->entry = (struct loop_entry){ .entered = true };
     sq_publish(&loop->kernel->sq);
     taken = LIKELY(loop->tell == NULL)
                 ? loop->kernel->class->enter(loop->kernel, submit, want,
                                              deadline_ns)
                 : enter_told(loop, submit, want, deadline_ns);
-    loop->now_is_old = true;
+    loop->entry = (struct loop_entry){ .now_is_old = true };
     if (taken < 0)
         return loop_enter_failed(loop, taken);
     ASSERT((unsigned)taken <= submit);
@@ -206,10 +206,10 @@ static uint64_t loop_sleep_until(gyre_loop *loop)
     uint64_t deadline;
 
     if (kernel_has_results(loop->kernel) ||
-        (loop->starved ? loop_has_callbacks(loop) : loop_has_work(loop)))
+        (loop->entry.starved ? loop_has_callbacks(loop) : loop_has_work(loop)))
         return KERNEL_NO_WAIT;
     deadline = loop_next_timer(loop);
-    if (UNLIKELY(loop->starved)) {
+    if (UNLIKELY(loop->entry.starved)) {
         uint64_t pause = loop_clock(loop) + STARVED_PAUSE_NS;
 
         deadline = deadline < pause ? deadline : pause;
@@ -275,7 +275,7 @@ static __attribute__((noinline)) int enter_shared(gyre_loop *loop,
     if (submit > 0) {
         err = loop_enter(loop, submit, 0, KERNEL_NO_WAIT);
         /* Linux sleeps on nothing that it has not taken; nor may we. */
-        if (err < 0 || loop->starved || loop_unsubmitted(loop) > 0 ||
+        if (err < 0 || loop->entry.starved || loop_unsubmitted(loop) > 0 ||
             kernel_has_results(kernel))
             return err;
     }
@@ -283,10 +283,11 @@ static __attribute__((noinline)) int enter_shared(gyre_loop *loop,
     if (loop->tell != NULL || kernel->class->has_own(kernel))
         return loop_enter(loop, 0, 1, deadline);
     counter_add(&loop->enters, 1);
+    loop->entry = (struct loop_entry){ .entered = true };
     share_open(loop);
     err = kernel->class->enter(kernel, 0, 1, deadline);
     share_close(loop);
-    loop->now_is_old = true;
+    loop->entry = (struct loop_entry){ .now_is_old = true };
     return err < 0 ? loop_enter_failed(loop, err) : 0;
 }
 
@@ -295,7 +296,7 @@ static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
 {
     struct kernel *kernel = loop->kernel;
     unsigned submit =
-        loop->starved && !kernel->sq_thread ? 0 : loop_unsubmitted(loop);
+        loop->entry.starved && !kernel->sq_thread ? 0 : loop_unsubmitted(loop);
     uint64_t deadline = KERNEL_NO_WAIT;
     uint64_t enters = counter_get(&loop->enters);
     int err;
@@ -308,8 +309,7 @@ static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
         deadline = loop_sleep_until(loop);
     if (deadline == KERNEL_NO_WAIT && submit == 0 && mode != GYRE_RUN_NOWAIT &&
         !loop_must_look(loop)) {
-        loop->starved = false;
-        loop->now_is_old = true;
+        loop->entry = (struct loop_entry){ .now_is_old = true };
         loop_age(loop, false);
         return 0;
     }
@@ -462,7 +462,7 @@ int gyre_loop_prepare(gyre_loop *loop, uint64_t *deadline_ns)
         return err;
     /* What could not be submitted needs another turn: soon, if it starved. */
     if (kernel_has_more(loop->kernel) ||
-        (!loop->starved && loop_unsubmitted(loop) > 0))
+        (!loop->entry.starved && loop_unsubmitted(loop) > 0))
         return 0;
     *deadline_ns = loop_sleep_until(loop);
     return 0;

@@ -132,7 +132,7 @@ bool loop_may_sleep(gyre_loop *loop)
 {
     /* I6 */
     ASSERT(loop->ready_first == NULL &&
-           (loop->backlog.first == NULL || loop->starved ||
+           (loop->backlog.first == NULL || loop->entry.starved ||
             !loop_may_fly(loop) || loop->backlog_waits));
     if (loop->company != NULL && loop->company->idle(loop))
         return false;
