@@ -17,7 +17,8 @@
  *                gyre/blocking.h, gyre/command.h, gyre/nvme.h,
  *                gyre/detached.h, gyre/parallel.h
  *   both         gyre/blocking_pool.h, gyre/dump.h, gyre/message.h,
- *                gyre/restrict.h, gyre/sandbox.h, gyre/trace.h
+ *                gyre/restrict.h, gyre/sandbox.h, gyre/stall.h,
+ *                gyre/trace.h
  */
 #ifndef GYRE_GYRE_H
 #define GYRE_GYRE_H
@@ -78,6 +79,7 @@
 #include <gyre/socket.h>
 #include <gyre/splice.h>
 #include <gyre/stack.h>
+#include <gyre/stall.h>
 #include <gyre/sync.h>
 #include <gyre/task.h>
 #include <gyre/timer.h>

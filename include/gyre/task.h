@@ -81,6 +81,9 @@ typedef struct gyre_run_options {
     /* The threads are "NAME-0", "NAME-1" ...; NULL: "gyre". gyre_run() leaves
      * its own thread's name alone. At most 10 bytes count. */
     const char *name;
+    /* Tell of tasks and callbacks that keep the thread for longer, on standard
+     * error: gyre/stall.h. At least 1 ms; 0: do not watch. */
+    uint64_t stall_ns;
 } gyre_run_options;
 
 /*

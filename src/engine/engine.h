@@ -65,6 +65,7 @@ enum engines_go { ENGINES_WAIT, ENGINES_GO, ENGINES_GIVE_UP };
 struct gyre_engines {
     unsigned count;
     const char *name;
+    uint64_t stall_ns;      /* 0: nobody watches */
     uint32_t go;            /* a futex: enum engines_go */
     atomic_uint next;       /* for GYRE_NEXT */
     atomic_uint idle_count; /* of engines that are idle */

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <gyre/blocking_pool.h>
+#include <gyre/stall.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -92,6 +93,7 @@ int engines_make(gyre_engines **engines, const gyre_run_options *options)
         return -ENOMEM;
     memset(set, 0, sizeof *set + count * sizeof set->engines[0]);
     set->count = count;
+    set->stall_ns = options->stall_ns;
     set->name = options->name != NULL ? options->name : "gyre";
     err = engines_make_each(set, options);
     if (err < 0) {
@@ -104,6 +106,16 @@ int engines_make(gyre_engines **engines, const gyre_run_options *options)
 
 /* ---- their threads ------------------------------------------------------- */
 
+static int engine_watch(struct engine *engine)
+{
+    const gyre_stall_options options = { .threshold_ns =
+                                             engine->set->stall_ns };
+
+    return options.threshold_ns == 0
+               ? 0
+               : gyre_loop_watch_stalls(engine->loop, &options);
+}
+
 int engine_enter(struct engine *engine)
 {
     int err = engine->cpu >= 0 ? thread_bind((unsigned)engine->cpu) : 0;
@@ -113,7 +125,7 @@ int engine_enter(struct engine *engine)
     if (err < 0)
         return err;
     engine_self = engine;
-    return 0;
+    return engine_watch(engine);
 }
 
 /* Tell who waits in engines_begin(). */
