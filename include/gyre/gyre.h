@@ -12,7 +12,7 @@
  *   tasks        gyre/task.h, gyre/scope.h, gyre/stack.h,
  *                gyre/sync.h, gyre/channel.h, gyre/select.h, and the calls:
  *                gyre/file.h, gyre/direct.h, gyre/path.h, gyre/splice.h,
- *                gyre/socket.h, gyre/acceptor.h, gyre/poll.h,
+ *                gyre/socket.h, gyre/acceptor.h, gyre/listener.h, gyre/poll.h,
  *                gyre/epoll.h, gyre/process.h, gyre/futex.h,
  *                gyre/blocking.h, gyre/command.h, gyre/nvme.h,
  *                gyre/detached.h, gyre/parallel.h
@@ -44,6 +44,7 @@
 #include <gyre/futex.h>
 #include <gyre/incoming.h>
 #include <gyre/intake.h>
+#include <gyre/listener.h>
 #include <gyre/loop.h>
 #include <gyre/message.h>
 #include <gyre/nvme.h>

@@ -8,8 +8,9 @@
  * Waiting connections stay in the kernel's listen queue, so none is lost;
  * shedding them by a reserve descriptor would be.
  */
+#include "io/acceptor.h"
+
 #include <errno.h>
-#include <gyre/acceptor.h>
 
 #include "base/assert.h"
 
@@ -49,6 +50,14 @@ static int acceptor_pause(gyre_acceptor *acceptor, int err)
     return gyre_sleep(pause * GYRE_MS);
 }
 
+int acceptor_pass_over(gyre_acceptor *acceptor, int error)
+{
+    if (is_shortage(error))
+        return acceptor_pause(acceptor, error);
+    /* A dead connection was one fewer; a shortage passes with time. */
+    return is_dead_connection(error) ? gyre_yield() : error;
+}
+
 int gyre_acceptor_next(gyre_acceptor *acceptor, struct sockaddr *address,
                        socklen_t *size)
 {
@@ -64,10 +73,7 @@ int gyre_acceptor_next(gyre_acceptor *acceptor, struct sockaddr *address,
             acceptor->pause_ms = 0;
             return fd;
         }
-        if (!is_shortage(fd) && !is_dead_connection(fd))
-            return fd;
-        /* A dead connection was one fewer; a shortage passes with time. */
-        err = is_shortage(fd) ? acceptor_pause(acceptor, fd) : gyre_yield();
+        err = acceptor_pass_over(acceptor, fd);
         if (err < 0)
             return err;
     }

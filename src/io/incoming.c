@@ -21,7 +21,7 @@
  * full, so many in one go) has a last completion with data and without
  * IORING_CQE_F_MORE: it is armed again, and nobody sees it.
  */
-#include <gyre/incoming.h>
+#include "io/incoming.h"
 
 #include <errno.h>
 #include <gyre/op_file.h>
@@ -576,14 +576,13 @@ static void await_last(gyre_incoming *in, gyre_task *task)
     }
 }
 
-void gyre_incoming_close(gyre_incoming *in)
+/* Not armed again; and wait until the kernel has heard. */
+static void incoming_stop(gyre_incoming *in)
 {
     gyre_task *task = task_running();
 
-    if (in->kind_ == INCOMING_NONE)
-        return;
     ASSERT_API(in->waiter_ == NULL, "a task waits for the next piece");
-    incoming_end(in, -ECANCELED); /* not armed again */
+    incoming_end(in, -ECANCELED);
     if (in->state_ == ARMED)
         (void)gyre_op_cancel(&in->op_);
     if (in->state_ == DRY && in->kind_ == INCOMING_ZERO_COPY)
@@ -592,6 +591,20 @@ void gyre_incoming_close(gyre_incoming *in)
         mem_group_unwait(in->group_, dry_link(in));
     else if (in->state_ != IDLE)
         await_last(in, task);
+}
+
+int incoming_last_fd(gyre_incoming *in)
+{
+    ASSERT(in->kind_ == INCOMING_FDS);
+    incoming_stop(in);
+    return in->fds_count_ > 0 ? pop_fd(in) : -1;
+}
+
+void gyre_incoming_close(gyre_incoming *in)
+{
+    if (in->kind_ == INCOMING_NONE)
+        return;
+    incoming_stop(in);
     dispose(in);
     if (in->intake_ != NULL)
         intake_leave(in->intake_);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gyre/listener.h - connections, each a task, on all engines
+ *
+ *     static int echo(gyre_connection *connection)
+ *     {
+ *         char buffer[4096];
+ *         ssize_t n;
+ *
+ *         while ((n = gyre_recv(connection->fd, buffer, sizeof buffer, 0)) > 0)
+ *             if (gyre_send_all(connection->fd, buffer, (size_t)n, 0) < 0)
+ *                 break;
+ *         return (int)n;
+ *     }
+ *
+ *     err = gyre_listener_open(&listener, ":7000", NULL);
+ *     err = gyre_listener_serve(listener, scope, echo, NULL);
+ *
+ * Life.     Open, serve once, close. Serving ends when the listener is stopped,
+ *           the caller is cancelled, or the socket fails; then the listening
+ *           sockets are closed, so that Linux refuses who comes later and
+ *           resets who was in the queue. Connections go on: they are tasks of
+ *           the scope. The listener is closed when they have ended.
+ *
+ * Memory.   The listener and each connection's record are on the heap. With no
+ *           memory or descriptor left it pauses, as gyre/acceptor.h says, and
+ *           goes on by itself; nobody is turned away.
+ *
+ * Threads.  Stop and the numbers: any thread. The rest: inside a task, serve
+ *           and close on the loop of its scope.
+ *
+ * Cancel.   As all calls. A connection that was accepted when the cancel came
+ *           is served all the same: its task runs, and finds itself cancelled
+ *           if its scope is.
+ *
+ * Errors.   Those of socket, bind and listen, in words by
+ *           gyre_listener_error(). What a connection's function returns is
+ *           counted; it is no error of the scope: what happens to one client is
+ *           no matter of the others.
+ */
+#ifndef GYRE_LISTENER_H
+#define GYRE_LISTENER_H
+
+#include <gyre/engine.h>
+#include <gyre/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gyre_listener gyre_listener;
+
+/* Who accepts, and where a connection is served. With one engine there is no
+ * difference. */
+typedef enum gyre_spread {
+    /* One engine, the scope's, accepts; each connection goes to the engine that
+     * has the fewest of this listener. Even, also when some live long. */
+    GYRE_SPREAD_HAND_OFF,
+    /* Each engine has a socket of its own (SO_REUSEPORT) and serves what it
+     * accepts. Nothing crosses engines. Linux chooses by a hash of addresses
+     * and ports: even over many, but not by who lives long. TCP only. */
+    GYRE_SPREAD_REUSEPORT
+} gyre_spread;
+
+/* Zero is the default of every member. */
+typedef struct gyre_listener_options {
+    size_t size; /* sizeof(gyre_listener_options), or 0 */
+    gyre_spread spread;
+    int backlog;   /* of listen(2); 0: all that net.core.somaxconn allows */
+    bool no_delay; /* TCP_NODELAY, for every connection */
+    /* Have connection->peer filled. Then, and with a bound, connections are
+     * accepted by single requests, else by multishot. */
+    bool peers;
+    /* Connections at a time; 0: no bound. At the bound accepting stops until
+     * one has ended; who comes meanwhile waits in Linux's queue. Of
+     * GYRE_SPREAD_REUSEPORT each engine has an equal share, rounded up. */
+    uint32_t connections_max;
+    size_t stack_size; /* of each connection's task; 0: the loop's */
+    const char *name;  /* of these tasks, held; NULL: "connection" */
+} gyre_listener_options;
+
+/*
+ * Make a socket and listen:
+ *
+ *     127.0.0.1:80   [::1]:80   :80 (every address)     port 0: any free one
+ *     unix:/run/x    unix:@x (abstract: no file)
+ *     fd:3           an open listening socket, from now on the listener's;
+ *                    systemd passes the first as 3
+ *
+ * Hosts are addresses, not names. A unix socket's file that nobody listens on
+ * any more is replaced; it is removed when serving ends. 0; -EINVAL: no such
+ * form of address, or options that do not fit it; -EADDRINUSE, -EACCES ...:
+ * gyre_listener_error() says it in words. `options` may be NULL.
+ */
+GYRE_API int gyre_listener_open(gyre_listener **listener, const char *address,
+                                const gyre_listener_options *options)
+    GYRE_WAITS GYRE_MUST_USE;
+
+/* Why the last gyre_listener_open() of this thread failed, and what to do, in a
+ * sentence that names the address; "" if it did not. Until the next one. */
+GYRE_API const char *gyre_listener_error(void);
+
+/* As above, with the port that it has: "127.0.0.1:40123". */
+GYRE_API const char *gyre_listener_address(const gyre_listener *listener);
+
+/* ---- serving ------------------------------------------------------------- */
+
+typedef struct gyre_connection {
+    int fd; /* closed when the function returns; -1: it has been given away */
+    socklen_t peer_size;
+    const struct sockaddr *peer; /* NULL unless options.peers */
+    void *arg;                   /* of gyre_listener_serve() */
+    gyre_listener *listener;
+} gyre_connection;
+
+/* The function of a connection's task; the record is its for as long. */
+typedef int gyre_connection_fn(gyre_connection *connection);
+
+/*
+ * Accept for ever; each connection is a task in `scope`, on whichever engine.
+ * In the scope or one below it, on its loop. 0: it was stopped; -ECANCELED,
+ * -ETIME; else what is wrong with the listening socket. Then nothing is
+ * accepted any more.
+ */
+GYRE_API int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
+                                 gyre_connection_fn *fn,
+                                 void *arg) GYRE_WAITS GYRE_MUST_USE;
+
+/* End gyre_listener_serve() with 0, now or when it is called; connections go
+ * on. As often as you like, by any thread or callback, until the listener is
+ * closed. */
+GYRE_API void gyre_listener_stop(gyre_listener *listener);
+
+/* Free it, when serving and all connections have ended; NULL is allowed. */
+GYRE_API void gyre_listener_close(gyre_listener *listener) GYRE_WAITS;
+
+/* ---- numbers ------------------------------------------------------------- */
+
+typedef struct gyre_listener_stats {
+    size_t size;       /* set by the caller: sizeof(gyre_listener_stats) */
+    uint64_t accepted; /* connections given to the engine */
+    uint64_t open;     /* of these, yet to end */
+    uint64_t failed;   /* whose function returned an error, but for cancels */
+    /* Of the engine that accepts. */
+    uint64_t pauses; /* for want of descriptors or memory */
+    int last_error;  /* of the last pause */
+} gyre_listener_stats;
+
+/* Of engine `engine`, or of all: -1. Approximate, each number for itself. */
+GYRE_API void gyre_listener_get_stats(const gyre_listener *listener, int engine,
+                                      gyre_listener_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
