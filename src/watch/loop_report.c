@@ -28,9 +28,14 @@ static void report_pool(struct out *out, gyre_loop *loop)
     kernel->class->pool(kernel, &pool);
     out_print(out,
               "  blocking threads%s: %u of at most %u, %u idle; %u requests "
-              "queued\n",
+              "queued",
               loop->blocking_pool != NULL ? " (shared)" : "", pool.threads,
               pool.threads_max, pool.idle, pool.queued);
+    if (pool.wait_max_ns > 0) {
+        out_print(out, ", the longest wait ");
+        out_time(out, pool.wait_max_ns);
+    }
+    out_print(out, "\n");
 }
 
 static void report_timers(struct out *out, const gyre_loop *loop,

@@ -437,6 +437,7 @@ static int dump_pools(void *arg)
     spawn(&scope, "blocker", call_blocking, &pipes[0]);
     settle();
     CHECK_STR_HAS(dump_here(), "blocking threads: 1 of at most 8, ");
+    CHECK_STR_HAS(dump_here(), "requests queued, the longest wait ");
     CHECK_STR_HAS(dump_here(), "stacks of 64 KiB: 2 used, ");
     CHECK_STR_HAS(part_of(dump_here(), "blocker"), "CALL, in flight");
     CHECK_EQ(write(pipes[1], "x", 1), 1);
