@@ -169,6 +169,8 @@ later: it returned 0, the answer was 42' "$("$at/detached" 2>&1)"
     check "U2_example_dump [$1]" 'task: READ
 accept: ACCEPT
 and it ended with 0' "$(dump_server)"
+    check "U6_example_stall [$1]" "stall: 'compute' keeps the thread
+stall: 'compute' has given it back" "$("$at/stall" 2>&1)"
     check "M10_example_channel [$1]" \
         'channel: the squares up to 1000 add up to 333833500' \
         "$("$at/channel" 2>&1)"

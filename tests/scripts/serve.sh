@@ -185,6 +185,8 @@ test_refusals()
     refused W2_the_directory_must_be_named 2 "name the directory"
     refused W2_wrong_numbers_are_wrong_usage 2 "--idle-timeout" "$www" \
         --idle-timeout soon
+    refused U6_a_threshold_of_nothing_is_wrong_usage 2 \
+        "a whole number from 1 to 3600000" "$www" --stall 0
     refused X6_a_user_that_is_not_there_is_named 1 no-such-user "$www" \
         --sandbox --user no-such-user
     refused X6_another_user_needs_the_sandbox 1 "only with --sandbox" "$www" \
@@ -507,9 +509,10 @@ test_descriptors()
 
 test_status()
 {
-    start --status --max-connections 4
+    start --status --stall 60000 --max-connections 4
     curl -s -m 20 "$url".gyre/status >"$work/page"
     has W2_the_status_page_counts "$work/page" "connections, at most"
+    has U6_the_status_page_counts_stalls "$work/page" "longest stall"
     same W2_few_connections_serve_many_clients "good=100" \
         "$("$load" fetch "$port" 100 /sub/16385)"
     stop

@@ -73,6 +73,9 @@ static const char HELP[] =
     "first "
     "client\n"
     "  --user NAME             and become this user; needs root\n"
+    "  --stall MS              tell of what keeps the thread for so many "
+    "milliseconds,\n"
+    "                          on standard error (never)\n"
     "  --stats                 print the loop's counters at the end\n"
     "\n"
     "SIGTERM and SIGINT let what is being sent end, then exit with 0; a "
@@ -134,6 +137,8 @@ static void parse_option(struct options *options, struct serve_options *serve)
         serve->confine.wanted = true;
     else if (options_is(options, "--user"))
         serve->confine.user = options_value(options);
+    else if (options_is(options, "--stall"))
+        serve->stall_ns = options_number(options, 1, 3600000) * GYRE_MS;
     else if (options_is(options, "--stats"))
         serve->stats = true;
     else if (options_is_word(options) && serve->directory == NULL)
@@ -321,6 +326,7 @@ static int run(struct server *server)
         .loop = &serve->loop,
         .stack_size = STACK_SIZE,
         .sandbox = confine->wanted ? &confine->sandbox : NULL,
+        .stall_ns = serve->stall_ns,
     };
     int result = gyre_run(&options, server_run, server);
     const char *why = gyre_loop_create_error();

@@ -43,6 +43,7 @@ struct serve_options {
     uint64_t send_timeout_ns;     /* something must have been sent */
     uint64_t response_timeout_ns; /* the whole response must have been sent */
     uint64_t drain_timeout_ns;    /* from the first signal to the end */
+    uint64_t stall_ns;            /* tell of longer slices; 0: do not watch */
     const char *log_path;         /* NULL: standard error */
     struct confine confine;
     bool quiet;

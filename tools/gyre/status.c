@@ -55,6 +55,15 @@ static void put_loop(struct text *text)
     put_row(text, "emulated", stats.emulated);
 }
 
+static void put_stalls(struct text *text)
+{
+    gyre_stall_stats stats = { .size = sizeof stats };
+
+    gyre_loop_get_stall_stats(gyre_loop_current(), &stats);
+    put_row(text, "stalls", stats.stalls);
+    put_row(text, "longest stall, milliseconds", stats.longest_ns / GYRE_MS);
+}
+
 void status_send(struct exchange *exchange)
 {
     struct text page;
@@ -67,6 +76,8 @@ void status_send(struct exchange *exchange)
     text_puts(&page, gyre_loop_kernel(gyre_loop_current()));
     text_puts(&page, ")</h2>\n<table>\n");
     put_loop(&page);
+    if (exchange->server->options->stall_ns != 0)
+        put_stalls(&page);
     text_puts(&page, "</table>\n");
     page_end(&page);
 
