@@ -32,6 +32,7 @@ trap '' PIPE
 # ---- reporting -----------------------------------------------------------
 
 kernel=
+engines=1
 
 ok()
 {
@@ -75,8 +76,8 @@ has()
 start()
 {
     : >"$work/out"
-    "$gyre" serve "$www" --listen 127.0.0.1:0 --log "$work/log" "$@" \
-        >"$work/out" 2>"$work/err" &
+    "$gyre" serve "$www" --listen 127.0.0.1:0 --log "$work/log" \
+        --engines "$engines" "$@" >"$work/out" 2>"$work/err" &
     pid=$!
     await_start
 }
@@ -187,6 +188,8 @@ test_refusals()
         --idle-timeout soon
     refused U6_a_threshold_of_nothing_is_wrong_usage 2 \
         "a whole number from 1 to 3600000" "$www" --stall 0
+    refused W2_no_engines_are_wrong_usage 2 "--engines" "$www" --engines 0
+    refused W2_wrong_cpus_are_wrong_usage 2 "--cpus" "$www" --cpus 3-1
     refused X6_a_user_that_is_not_there_is_named 1 no-such-user "$www" \
         --sandbox --user no-such-user
     refused X6_another_user_needs_the_sandbox 1 "only with --sandbox" "$www" \
@@ -772,6 +775,8 @@ test_kernel()
     kernel=
 }
 
+. "$root/tests/scripts/serve/engines.sh"
+
 for program in "$gyre" "$load"; do
     [ -x "$program" ] ||
         { echo "serve.sh: $program: build it first" >&2; exit 1; }
@@ -787,8 +792,10 @@ head -c 52428800 /dev/zero >"$www/50M"
 test_refusals
 if grep -q '"refusal": null' "$work/doctor"; then
     test_kernel uring
+    test_engines uring
 else
     skip W2_gyre_serve_on_uring "io_uring is refused here"
 fi
 test_kernel emu
+test_engines emu
 exit $failed

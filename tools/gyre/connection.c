@@ -167,7 +167,7 @@ static long receive_head(struct connection *connection)
             continue;
         if (n != -ETIME)
             return 0;
-        connection->server->counts.timeouts++;
+        count(&connection->server->counts.timeouts, 1);
         return connection->in_used > 0 ? -408 : 0;
     }
 }
@@ -304,8 +304,6 @@ int connection_run(void *arg)
     gyre_close(connection->fd);
     alloc_free(connection->in);
     alloc_free(connection);
-    ASSERT(server->slots > 0);
-    server->slots--;
-    event_signal(&server->slot_free);
+    server_give_slot(server);
     return 0;
 }

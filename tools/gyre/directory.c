@@ -67,7 +67,7 @@ static bool send_index(struct exchange *exchange)
 
 static void send_listing(struct exchange *exchange, int fd)
 {
-    struct listing listing = { .root = exchange->server->root,
+    struct listing listing = { .root = exchange->server->service->root,
                                .path = exchange->path.text,
                                .fd = fd };
 

@@ -34,7 +34,7 @@ int beneath_open(struct exchange *exchange, const char *path)
     struct open_how how = { .flags = BENEATH_FLAGS,
                             .resolve = BENEATH_RESOLVE };
     uint64_t pause_ns = OPEN_PAUSE_NS;
-    int fd = gyre_openat2(exchange->server->root, path, &how);
+    int fd = gyre_openat2(exchange->server->service->root, path, &how);
 
     /* Other programs hold descriptors too (ENFILE), and a directory takes
      * several for a moment. One comes free soon. */
@@ -42,11 +42,11 @@ int beneath_open(struct exchange *exchange, const char *path)
         if (gyre_sleep(pause_ns) != 0)
             break;
         pause_ns *= 2;
-        fd = gyre_openat2(exchange->server->root, path, &how);
+        fd = gyre_openat2(exchange->server->service->root, path, &how);
     }
     /* -EAGAIN: a path changed under the kernel's eyes; it asks to try again. */
     for (int i = 0; i < OPEN_TRIES && fd == -EAGAIN; i++)
-        fd = gyre_openat2(exchange->server->root, path, &how);
+        fd = gyre_openat2(exchange->server->service->root, path, &how);
     return fd;
 }
 
@@ -112,7 +112,7 @@ static void send_body(struct exchange *exchange, int fd, struct range range)
                                          &exchange->body_sent);
     }
     if (error == -ETIME)
-        exchange->server->counts.timeouts++;
+        count(&exchange->server->counts.timeouts, 1);
     if (error != 0)
         response_abandon(exchange);
 }

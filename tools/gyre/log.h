@@ -5,22 +5,23 @@
  * Writing a line puts it into a ring of memory, which never waits; one task
  * carries the ring to the descriptor. What does not fit because the reader
  * does not keep up is dropped, counted, and told of when there is room again.
+ * Tasks of any engine write; the lock is held for a copy of the line.
  */
 #ifndef GYRE_TOOL_LOG_H
 #define GYRE_TOOL_LOG_H
 
-#include <gyre/scope.h>
+#include <gyre/sync.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "event.h"
 #include "text.h"
 
 #define LOG_LINE_MAX 4096
 
 struct log {
     int fd; /* the caller's; -1: lines are dropped without being counted */
+    gyre_spinlock lock; /* of all that follows but `size` and `ready` */
     char *ring;
     size_t size;
     size_t first; /* the oldest byte */
@@ -28,12 +29,16 @@ struct log {
     uint64_t dropped;          /* lines, in all */
     uint64_t dropped_reported; /* of them, told of */
     bool stopping;
-    struct event ready;
+    bool waiting; /* log_run() waits for `ready` */
+    gyre_event ready;
 };
 
 /* `size` bytes for lines on their way. 0, or -ENOMEM. */
 int log_open(struct log *log, int fd, size_t size);
 void log_close(struct log *log);
+
+/* Is there anybody to read it? */
+bool log_is_open(const struct log *log);
 
 /* Add a line, which ends with a newline. Never waits. */
 void log_put(struct log *log, struct span line);

@@ -51,6 +51,14 @@ bool options_is(const struct options *options, const char *name)
            (options->present[size] == '\0' || options->present[size] == '=');
 }
 
+const char *options_peek(const struct options *options)
+{
+    if (options->attached != NULL)
+        return options->attached;
+    return options->at + 1 < options->argc ? options->argv[options->at + 1]
+                                           : NULL;
+}
+
 const char *options_value(struct options *options)
 {
     const char *value = options->attached;

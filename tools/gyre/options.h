@@ -41,7 +41,10 @@ bool options_is(const struct options *options, const char *name);
 /* The present option's value: attached, or the next argument. */
 const char *options_value(struct options *options);
 
-/* Likewise, a whole number from `least` to `most`. */
+/* That value, without taking it; NULL: there is none. */
+const char *options_peek(const struct options *options);
+
+/* The present option's value, a whole number from `least` to `most`. */
 uint64_t options_number(struct options *options, uint64_t least, uint64_t most);
 
 /* Likewise, seconds with up to nine decimals, as nanoseconds; more than 0. */

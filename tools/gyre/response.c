@@ -108,7 +108,7 @@ static void put_log_line(struct exchange *exchange)
     text_put_log(&text, cut(request->headers[HEADER_USER_AGENT], 200));
     text_puts(&text, "\"");
     line[text.used++] = '\n';
-    log_put(&exchange->server->log, span_of(line, text.used));
+    log_put(&exchange->server->service->log, span_of(line, text.used));
 }
 
 bool exchange_close(struct exchange *exchange)
@@ -116,10 +116,10 @@ bool exchange_close(struct exchange *exchange)
     struct server *server = exchange->server;
     bool go_on = !exchange->close;
 
-    server->counts.requests++;
-    server->counts.bytes += exchange->body_sent;
-    server->counts.classes[exchange->status / 100 % 6]++;
-    if (server->log.fd >= 0)
+    count(&server->counts.requests, 1);
+    count(&server->counts.bytes, exchange->body_sent);
+    count(&server->counts.classes[exchange->status / 100 % 6], 1);
+    if (log_is_open(&server->service->log))
         put_log_line(exchange);
 
     if (server->spare_count >= SPARES_MAX) {

@@ -12,6 +12,7 @@
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "kernel/thread.h"
 #include "loop_options.h"
 #include "options.h"
 #include "server.h"
@@ -69,6 +71,11 @@ static const char HELP[] =
     "  --status                show what the server is doing at /.gyre/status\n"
     "  --loop OPTIONS          of the loop: sqpoll,entries=64 "
     "(docs/OPTIONS.md)\n"
+    "  --engines N             serve on N threads, each with a loop (1); all: "
+    "one for\n"
+    "                          each CPU\n"
+    "  --cpus LIST             engine by engine, the CPU it is bound to: "
+    "0,2,4-7\n"
     "  --sandbox               give up what serving needs not, before the "
     "first "
     "client\n"
@@ -91,6 +98,7 @@ static void set_defaults(struct serve_options *serve)
         .send_timeout_ns = 60 * GYRE_SECOND,
         .response_timeout_ns = 21600 * GYRE_SECOND,
         .drain_timeout_ns = 30 * GYRE_SECOND,
+        .engines = 1,
     };
 }
 
@@ -107,6 +115,50 @@ static void add_listen(struct options *options, struct serve_options *serve,
     }
     serve->listen_names[count] = text;
     serve->listen_count++;
+}
+
+static void read_engines(struct options *options, struct serve_options *serve)
+{
+    const char *text = options_peek(options);
+
+    if (text != NULL && strcmp(text, "all") == 0) {
+        (void)options_value(options);
+        serve->engines = thread_cpu_count();
+    } else {
+        serve->engines = (unsigned)options_number(options, 1, 1024);
+    }
+}
+
+/* A CPU, or a range of them. False: it is none. */
+static bool read_range(const char **text, unsigned *first, unsigned *last)
+{
+    char *end;
+
+    if (**text < '0' || **text > '9')
+        return false;
+    *first = *last = (unsigned)strtoul(*text, &end, 10);
+    if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+        *last = (unsigned)strtoul(end + 1, &end, 10);
+    *text = *end == ',' ? end + 1 : end;
+    return *first <= *last && *last < SERVE_CPUS_MAX &&
+           (*end == '\0' || (*end == ',' && end[1] != '\0'));
+}
+
+static void read_cpus(struct options *options, struct serve_options *serve)
+{
+    const char *text = options_value(options);
+    unsigned first, last;
+
+    serve->cpu_count = 0;
+    while (!options->failed && *text != '\0') {
+        if (!read_range(&text, &first, &last) ||
+            serve->cpu_count + (last - first) >= SERVE_CPUS_MAX) {
+            options_wrong(options, "wants CPUs by number, as in 0,2,4-7");
+            return;
+        }
+        while (first <= last)
+            serve->cpus[serve->cpu_count++] = first++;
+    }
 }
 
 static void parse_option(struct options *options, struct serve_options *serve)
@@ -127,6 +179,10 @@ static void parse_option(struct options *options, struct serve_options *serve)
         serve->drain_timeout_ns = options_seconds(options);
     else if (options_is(options, "--loop"))
         loop_options_read(options, &serve->loop);
+    else if (options_is(options, "--engines"))
+        read_engines(options, serve);
+    else if (options_is(options, "--cpus"))
+        read_cpus(options, serve);
     else if (options_is(options, "--log"))
         serve->log_path = options_value(options);
     else if (options_is(options, "--quiet"))
@@ -175,13 +231,13 @@ static bool parse_addresses(struct serve_options *serve)
     return true;
 }
 
-static bool open_root(struct server *server)
+static bool open_root(struct service *service)
 {
-    const char *directory = server->options->directory;
+    const char *directory = service->options->directory;
     struct statfs status;
 
-    server->root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (server->root < 0) {
+    service->root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (service->root < 0) {
         int error = -errno;
         const char *remedy = error == -ENOENT ? "name a directory that exists"
                              : error == -ENOTDIR
@@ -192,10 +248,10 @@ static bool open_root(struct server *server)
 
         return complain("cannot serve", directory, error, remedy);
     }
-    if (faccessat(server->root, ".", R_OK | X_OK, AT_EACCESS) != 0)
+    if (faccessat(service->root, ".", R_OK | X_OK, AT_EACCESS) != 0)
         return complain("cannot serve", directory, -errno,
                         "give this user the rights to read and enter it");
-    if (fstatfs(server->root, &status) == 0 &&
+    if (fstatfs(service->root, &status) == 0 &&
         (status.f_type == PROC_SUPER_MAGIC || status.f_type == SYSFS_MAGIC)) {
         fprintf(stderr,
                 "gyre: cannot serve %s: it shows the kernel's state, not "
@@ -206,12 +262,12 @@ static bool open_root(struct server *server)
     return true;
 }
 
-static bool open_listeners(struct server *server)
+static bool open_listeners(struct service *service)
 {
-    const struct serve_options *serve = server->options;
+    const struct serve_options *serve = service->options;
 
     for (unsigned i = 0; i < serve->listen_count; i++) {
-        int error = listen_open(&serve->listens[i], &server->listeners[i]);
+        int error = listen_open(&serve->listens[i], &service->listeners[i]);
         const char *remedy =
             error == -EADDRINUSE
                 ? "stop the program that has it, or choose another with "
@@ -226,26 +282,26 @@ static bool open_listeners(struct server *server)
         if (error != 0)
             return complain("cannot listen on", serve->listen_names[i], error,
                             remedy);
-        server->listener_count++;
+        service->listener_count++;
     }
     return true;
 }
 
-static bool open_log(struct server *server)
+static bool open_log(struct service *service)
 {
-    const struct serve_options *serve = server->options;
+    const struct serve_options *serve = service->options;
 
-    server->log_fd = -1;
+    service->log_fd = -1;
     if (serve->quiet)
         return true;
     if (serve->log_path == NULL) {
-        server->log_fd = STDERR_FILENO;
+        service->log_fd = STDERR_FILENO;
         return true;
     }
-    server->log_fd = open(serve->log_path,
-                          O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
-                          0644);
-    return server->log_fd >= 0 ||
+    service->log_fd = open(serve->log_path,
+                           O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
+                           0644);
+    return service->log_fd >= 0 ||
            complain("cannot write the log", serve->log_path, -errno, NULL);
 }
 
@@ -253,7 +309,7 @@ static bool open_log(struct server *server)
  * other thread, so that all threads have them blocked. An ignored signal would
  * not come: a shell starts what is put into the background of a script with
  * SIGINT ignored. */
-static bool open_signals(struct server *server)
+static bool open_signals(struct service *service)
 {
     sigset_t set;
 
@@ -264,8 +320,8 @@ static bool open_signals(struct server *server)
     sigaction(SIGINT, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     sigaction(SIGTERM, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
-    server->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return server->signal_fd >= 0 ||
+    service->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return service->signal_fd >= 0 ||
            complain("cannot open", "a signal descriptor", -errno, NULL);
 }
 
@@ -274,7 +330,7 @@ static bool open_signals(struct server *server)
  * second while a file is sent to it. Most connections wait most of the time, so
  * two thirds are for connections; the rest is for files.
  */
-static void set_limits(struct server *server)
+static void set_limits(struct service *service)
 {
     struct rlimit limit = { .rlim_cur = 1024 };
 
@@ -285,28 +341,29 @@ static void set_limits(struct server *server)
         getrlimit(RLIMIT_NOFILE, &limit);
     }
 
-    uint64_t own = DESCRIPTORS_OWN +
-                   server->listener_count * (1 + SERVE_ACCEPTORS);
+    uint64_t own =
+        (DESCRIPTORS_OWN + service->listener_count * (1 + SERVE_ACCEPTORS)) *
+        service->options->engines;
     uint64_t spare = limit.rlim_cur > own + 3 ? limit.rlim_cur - own : 3;
 
     if (spare > UINT32_MAX)
         spare = UINT32_MAX;
-    server->slots_max = server->options->connections_max;
-    if (server->slots_max > spare / 3 * 2)
-        server->slots_max = (unsigned)(spare / 3 * 2);
-    server->files_max = (unsigned)spare - server->slots_max;
+    service->slots_max = service->options->connections_max;
+    if (service->slots_max > spare / 3 * 2)
+        service->slots_max = (unsigned)(spare / 3 * 2);
+    service->files_max = (unsigned)spare - service->slots_max;
 }
 
-static void close_all(struct server *server)
+static void close_all(struct service *service)
 {
-    for (unsigned i = 0; i < server->listener_count; i++)
-        listen_close(&server->listeners[i]);
-    if (server->root >= 0)
-        close(server->root);
-    if (server->signal_fd >= 0)
-        close(server->signal_fd);
-    if (server->log_fd > STDERR_FILENO)
-        close(server->log_fd);
+    for (unsigned i = 0; i < service->listener_count; i++)
+        listen_close(&service->listeners[i]);
+    if (service->root >= 0)
+        close(service->root);
+    if (service->signal_fd >= 0)
+        close(service->signal_fd);
+    if (service->log_fd > STDERR_FILENO)
+        close(service->log_fd);
 }
 
 /* The name of a Unix socket is taken away at the end. */
@@ -318,17 +375,21 @@ static bool prepare_sandbox(struct serve_options *serve)
     return confine_prepare(&serve->confine);
 }
 
-static int run(struct server *server)
+static int run(struct service *service)
 {
-    const struct serve_options *serve = server->options;
+    const struct serve_options *serve = service->options;
     const struct confine *confine = &serve->confine;
     const gyre_run_options options = {
         .loop = &serve->loop,
         .stack_size = STACK_SIZE,
+        .engines = serve->engines,
+        .cpus = serve->cpus,
+        .cpu_count = serve->cpu_count,
+        .name = "serve",
         .sandbox = confine->wanted ? &confine->sandbox : NULL,
         .stall_ns = serve->stall_ns,
     };
-    int result = gyre_run(&options, server_run, server);
+    int result = gyre_run(&options, service_run, service);
     const char *why = gyre_loop_create_error();
 
     if (why[0] == '\0' && confine->wanted)
@@ -339,14 +400,16 @@ static int run(struct server *server)
     if (why[0] != '\0')
         fprintf(stderr, "gyre: cannot serve: %s\n", why);
     else
-        complain("cannot go on serving", server->options->directory, result,
+        complain("cannot go on serving", service->options->directory, result,
                  NULL);
     return EXIT_FAILED;
 }
 
 int serve_main(int argc, char **argv)
 {
-    static struct server server = { .root = -1, .signal_fd = -1, .log_fd = -1 };
+    static struct service service = { .root = -1,
+                                      .signal_fd = -1,
+                                      .log_fd = -1 };
     struct serve_options serve;
     struct options options;
     int result = EXIT_FAILED;
@@ -368,13 +431,13 @@ int serve_main(int argc, char **argv)
         return EXIT_USAGE;
     }
 
-    server.options = &serve;
+    service.options = &serve;
     if (parse_addresses(&serve) && prepare_sandbox(&serve) &&
-        open_root(&server) && open_signals(&server) && open_log(&server) &&
-        open_listeners(&server)) {
-        set_limits(&server);
-        result = run(&server);
+        open_root(&service) && open_signals(&service) && open_log(&service) &&
+        open_listeners(&service)) {
+        set_limits(&service);
+        result = run(&service);
     }
-    close_all(&server);
+    close_all(&service);
     return result;
 }

@@ -7,12 +7,18 @@
  *   connection.c  a task for each connection: read heads, keep time
  *   exchange.h    one request and its response
  *
- * Everything here belongs to one loop and its thread; only listing.c and
- * markdown.c run on the blocking pool, on data that nobody else touches.
+ * Each engine has a server of its own, with its connections and its share of
+ * the limits. Engine 0 accepts for all and gives each client to the server that
+ * has the fewest. So nearly everything here belongs to one loop and its thread;
+ * what the engines share is in struct service, the servers' counts, which the
+ * status page reads, and their slots. listing.c and markdown.c run on the
+ * blocking pool, on data that nobody else touches.
  */
 #ifndef GYRE_TOOL_SERVER_H
 #define GYRE_TOOL_SERVER_H
 
+#include <gyre/sync.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +32,7 @@
 struct exchange;
 
 #define SERVE_LISTEN_MAX 16
+#define SERVE_CPUS_MAX 1024
 
 /* Accepts in flight for each address: how many clients one turn can take, and
  * how many may be held without a slot. */
@@ -49,8 +56,12 @@ struct serve_options {
     bool quiet;
     bool stats;
     bool status; /* show STATUS_PATH */
+    unsigned engines;
+    unsigned cpus[SERVE_CPUS_MAX];
+    unsigned cpu_count; /* 0: any */
 };
 
+/* Written by its own engine, read by any. */
 struct server_counts {
     uint64_t accepted;
     uint64_t requests;
@@ -61,6 +72,17 @@ struct server_counts {
     uint64_t accept_pauses;
 };
 
+static inline void count(uint64_t *counter, uint64_t n)
+{
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n,
+                     __ATOMIC_RELAXED);
+}
+
+static inline uint64_t counted(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 /* The wall clock's present second, written out once for all who need it. */
 struct wall_clock {
     int64_t second;
@@ -68,7 +90,8 @@ struct wall_clock {
     char log[DATE_LOG_SIZE];
 };
 
-struct server {
+/* What all engines share. */
+struct service {
     const struct serve_options *options;
     struct listener listeners[SERVE_LISTEN_MAX];
     unsigned listener_count;
@@ -77,13 +100,27 @@ struct server {
     int log_fd;    /* -1: none */
     uint64_t started_ns;
     struct log log;
+    unsigned slots_max; /* of all servers together, as files_max */
+    unsigned files_max;
+    gyre_event drain;      /* no new connections, no new requests */
+    gyre_scope *accepting; /* on engine 0, as the next */
+    gyre_scope *clients;
+    struct server *servers; /* by number of the engine */
+    unsigned server_count;
+    unsigned server_next; /* who is asked first for a slot */
+};
+
+/* One engine's. */
+struct server {
+    struct service *service;
+    const struct serve_options *options;
     struct wall_clock wall;
     struct server_counts counts;
 
     /* A slot is a connection that is served. */
-    unsigned slots;
-    unsigned slots_max;
-    unsigned slot_waiters; /* acceptors with a client in hand */
+    _Atomic uint64_t slots; /* taken by engine 0, given back by its own */
+    uint64_t slots_max;
+    unsigned slot_waiters; /* for acceptors with a client in hand */
     struct event slot_free;
     /* Files open for responses: bounded too, so that opening one never fails
      * for want of a descriptor; a response waits for its turn instead. */
@@ -94,14 +131,14 @@ struct server {
     bool draining;
     struct exchange *spares;
     unsigned spare_count;
-
-    gyre_scope *accepting;
-    gyre_scope *clients;
 };
 
-/* The server's first task; `arg` is the struct server with its descriptors
- * open. Gives what main() is to return. */
-int server_run(void *arg);
+/* The first task; `arg` is the struct service with its descriptors open. 0, or
+ * why it ended otherwise than by a signal. */
+int service_run(void *arg);
+
+/* A connection has ended. On the server's engine. */
+void server_give_slot(struct server *server);
 
 /* The wall clock, read afresh if a second may have passed. */
 const struct wall_clock *server_wall_clock(struct server *server);

@@ -17,33 +17,57 @@ static void put_row(struct text *text, const char *name, uint64_t value)
                 name, value);
 }
 
-static void put_server(struct text *text, const struct server *server)
+/* Of all engines together. */
+static void sum_counts(const struct service *service, struct server_counts *sum,
+                       uint64_t *slots)
 {
-    const struct server_counts *counts = &server->counts;
+    *sum = (struct server_counts){ 0 };
+    *slots = 0;
+    for (unsigned i = 0; i < service->server_count; i++) {
+        const struct server *server = &service->servers[i];
+        const struct server_counts *counts = &server->counts;
 
-    put_row(text, "uptime, seconds",
-            (gyre_loop_now(gyre_loop_current()) - server->started_ns) /
-                GYRE_SECOND);
-    put_row(text, "connections", server->slots);
-    put_row(text, "connections, at most", server->slots_max);
-    put_row(text, "connections accepted", counts->accepted);
-    put_row(text, "connections cut for being slow", counts->timeouts);
-    put_row(text, "idle connections closed to make room", counts->evicted);
-    put_row(text, "pauses of accept", counts->accept_pauses);
-    put_row(text, "requests", counts->requests);
-    put_row(text, "responses 2xx", counts->classes[2]);
-    put_row(text, "responses 3xx", counts->classes[3]);
-    put_row(text, "responses 4xx", counts->classes[4]);
-    put_row(text, "responses 5xx", counts->classes[5]);
-    put_row(text, "bytes of bodies", counts->bytes);
-    put_row(text, "lines of the log dropped", server->log.dropped);
+        *slots += server->slots;
+        sum->accepted += counted(&counts->accepted);
+        sum->requests += counted(&counts->requests);
+        sum->bytes += counted(&counts->bytes);
+        sum->timeouts += counted(&counts->timeouts);
+        sum->evicted += counted(&counts->evicted);
+        sum->accept_pauses += counted(&counts->accept_pauses);
+        for (unsigned class = 0; class < 6; class ++)
+            sum->classes[class] += counted(&counts->classes[class]);
+    }
 }
 
-static void put_loop(struct text *text)
+static void put_service(struct text *text, const struct service *service)
+{
+    struct server_counts counts;
+    uint64_t slots;
+
+    sum_counts(service, &counts, &slots);
+    put_row(text, "uptime, seconds",
+            (gyre_loop_now(gyre_loop_current()) - service->started_ns) /
+                GYRE_SECOND);
+    put_row(text, "connections", slots);
+    put_row(text, "connections, at most", service->slots_max);
+    put_row(text, "connections accepted", counts.accepted);
+    put_row(text, "connections cut for being slow", counts.timeouts);
+    put_row(text, "idle connections closed to make room", counts.evicted);
+    put_row(text, "pauses of accept", counts.accept_pauses);
+    put_row(text, "requests", counts.requests);
+    put_row(text, "responses 2xx", counts.classes[2]);
+    put_row(text, "responses 3xx", counts.classes[3]);
+    put_row(text, "responses 4xx", counts.classes[4]);
+    put_row(text, "responses 5xx", counts.classes[5]);
+    put_row(text, "bytes of bodies", counts.bytes);
+    put_row(text, "lines of the log dropped", counted(&service->log.dropped));
+}
+
+static void put_loop(struct text *text, const gyre_loop *loop)
 {
     gyre_loop_stats stats = { .size = sizeof stats };
 
-    gyre_loop_get_stats(gyre_loop_current(), &stats);
+    gyre_loop_get_stats(loop, &stats);
     put_row(text, "turns", stats.turns);
     put_row(text, "enters", stats.enters);
     put_row(text, "requests submitted", stats.submitted);
@@ -64,21 +88,40 @@ static void put_stalls(struct text *text)
     put_row(text, "longest stall, milliseconds", stats.longest_ns / GYRE_MS);
 }
 
+/* One of several: what it does of the whole. */
+static void put_engine(struct text *text, const struct service *service,
+                       unsigned n)
+{
+    const gyre_engines *engines = gyre_engines_current();
+    const struct server *server = &service->servers[n];
+
+    text_printf(text, "<h2>Engine %u</h2>\n<table>\n", n);
+    put_row(text, "tasks", gyre_engine_load(engines, n));
+    put_row(text, "connections", server->slots);
+    put_row(text, "connections accepted", counted(&server->counts.accepted));
+    put_row(text, "requests", counted(&server->counts.requests));
+    put_loop(text, gyre_engine_loop(engines, n));
+    text_puts(text, "</table>\n");
+}
+
 void status_send(struct exchange *exchange)
 {
+    const struct service *service = exchange->server->service;
     struct text page;
 
     text_init_growing(&page, 1 << 16);
     page_begin(&page, span_string("gyre serve: status"), (struct span){ 0 });
     text_puts(&page, "<h1>Status</h1>\n<h2>Server</h2>\n<table>\n");
-    put_server(&page, exchange->server);
-    text_puts(&page, "</table>\n<h2>Loop (");
-    text_puts(&page, gyre_loop_kernel(gyre_loop_current()));
-    text_puts(&page, ")</h2>\n<table>\n");
-    put_loop(&page);
+    put_service(&page, service);
+    text_printf(&page, "</table>\n<h2>Loop (%s)</h2>\n<table>\n",
+                gyre_loop_kernel(gyre_loop_current()));
+    put_loop(&page, gyre_loop_current());
     if (exchange->server->options->stall_ns != 0)
         put_stalls(&page);
     text_puts(&page, "</table>\n");
+    for (unsigned n = 0; service->server_count > 1 && n < service->server_count;
+         n++)
+        put_engine(&page, service, n);
     page_end(&page);
 
     if (page.failed) {
