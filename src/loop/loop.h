@@ -151,7 +151,9 @@ struct gyre_loop {
     uint64_t id;
     gyre_loop *all_next; /* create.c: every loop of the process */
     gyre_loop *all_prev;
-    uint64_t completions_untaken; /* since take_wakes */
+    uint64_t completions_untaken; /* since take_wakes; likewise: */
+    uint64_t work_taken;          /* from `posted` */
+    uint64_t ops_taken;           /* from `remote_ops` */
     struct live_table *live;      /* verify builds */
     struct table *table;          /* NULL: there is none */
     bool movable;

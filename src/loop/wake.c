@@ -22,7 +22,8 @@
  */
 #include "loop/loop.h"
 
-/* The word of wake reasons: completions 0-23, I/O 24-43, tasks 44-63. */
+/* The word of wake reasons: completions 0-23, I/O 24-43, tasks 44-63. Posts and
+ * ops that were handed over are not in it: the loop counts what it takes. */
 #define COMPLETION_SHIFT 0
 #define COMPLETION_MAX ((UINT64_C(1) << 24) - 1)
 #define IO_SHIFT 24
@@ -46,11 +47,12 @@ unsigned loop_run_ready(gyre_loop *loop, unsigned limit)
     return limit - loop->ready_left;
 }
 
-static gyre_work *reverse_work(gyre_work *newest)
+/* `*count` goes up by one for each. */
+static gyre_work *reverse_work(gyre_work *newest, uint64_t *count)
 {
     gyre_work *oldest = NULL;
 
-    while (newest != NULL) {
+    for (; newest != NULL; ++*count) {
         gyre_work *next = newest->next_;
 
         newest->next_ = oldest;
@@ -60,11 +62,11 @@ static gyre_work *reverse_work(gyre_work *newest)
     return oldest;
 }
 
-static gyre_op *reverse_ops(gyre_op *newest)
+static gyre_op *reverse_ops(gyre_op *newest, uint64_t *count)
 {
     gyre_op *oldest = NULL;
 
-    while (newest != NULL) {
+    for (; newest != NULL; ++*count) {
         gyre_op *next = newest->next_;
 
         newest->next_ = oldest;
@@ -77,8 +79,9 @@ static gyre_op *reverse_ops(gyre_op *newest)
 void loop_take_posted(gyre_loop *loop)
 {
     if (atomic_load_explicit(&loop->posted, memory_order_relaxed) != NULL) {
-        gyre_work *work = reverse_work(atomic_exchange_explicit(
-            &loop->posted, NULL, memory_order_acquire));
+        gyre_work *work = reverse_work(
+            atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire),
+            &loop->work_taken);
 
         while (work != NULL) {
             gyre_work *next = work->next_;
@@ -88,8 +91,10 @@ void loop_take_posted(gyre_loop *loop)
         }
     }
     if (atomic_load_explicit(&loop->remote_ops, memory_order_relaxed) != NULL) {
-        gyre_op *op = reverse_ops(atomic_exchange_explicit(
-            &loop->remote_ops, NULL, memory_order_acquire));
+        gyre_op *op =
+            reverse_ops(atomic_exchange_explicit(&loop->remote_ops, NULL,
+                                                 memory_order_acquire),
+                        &loop->ops_taken);
 
         while (op != NULL) {
             gyre_op *next = op->next_;
@@ -225,7 +230,6 @@ void gyre_loop_post(gyre_loop *loop, gyre_work *work,
     do
         work->next_ = newest;
     while (!atomic_compare_exchange_weak(&loop->posted, &newest, work));
-    wake_count(loop, GYRE_WAKE_TASK, 1);
     loop_rouse(loop);
     caller_leaves(loop);
 }
@@ -246,7 +250,6 @@ void gyre_op_start_remote(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
     do
         op->next_ = newest;
     while (!atomic_compare_exchange_weak(&loop->remote_ops, &newest, op));
-    wake_count(loop, GYRE_WAKE_IO, 1);
     loop_rouse(loop);
     caller_leaves(loop);
 }
@@ -268,20 +271,28 @@ void gyre_loop_stop(gyre_loop *loop)
     caller_leaves(loop);
 }
 
+static uint32_t wakes_of(uint64_t field, uint64_t *taken, uint64_t max)
+{
+    uint64_t sum = field + *taken;
+
+    *taken = 0;
+    return (uint32_t)(sum > max ? max : sum);
+}
+
 gyre_wake_counts gyre_loop_take_wakes(gyre_loop *loop)
 {
     uint64_t word;
-    uint64_t completions;
 
     loop_assert_owner(loop);
+    if (!loop->closing)
+        loop_take_posted(loop); /* what was handed over is counted there */
     word = atomic_exchange_explicit(&loop->wake_word, 0, memory_order_relaxed);
-    completions = (word >> COMPLETION_SHIFT & COMPLETION_MAX) +
-                  loop->completions_untaken;
-    loop->completions_untaken = 0;
     return (gyre_wake_counts){
-        .tasks = (uint32_t)(word >> TASK_SHIFT & REASON_MAX),
-        .io = (uint32_t)(word >> IO_SHIFT & REASON_MAX),
-        .completions = completions > COMPLETION_MAX ? (uint32_t)COMPLETION_MAX
-                                                    : (uint32_t)completions,
+        .tasks = wakes_of(word >> TASK_SHIFT & REASON_MAX, &loop->work_taken,
+                          REASON_MAX),
+        .io = wakes_of(word >> IO_SHIFT & REASON_MAX, &loop->ops_taken,
+                       REASON_MAX),
+        .completions = wakes_of(word >> COMPLETION_SHIFT & COMPLETION_MAX,
+                                &loop->completions_untaken, COMPLETION_MAX),
     };
 }
