@@ -109,7 +109,7 @@ void gate_close(struct gate *gate);
 /* ---- listener_connect.c -------------------------------------------------- */
 
 /* Memory for the gate's next connection, or NULL. */
-struct connection_record *connection_new(struct gate *gate);
+struct connection_record *connection_record_new(struct gate *gate);
 /* It has its descriptor: off it goes. If that fails, it is still the caller's.
  */
 int connection_start(struct connection_record *record);

@@ -28,7 +28,7 @@ static void count_add(_Atomic uint64_t *count, uint64_t n)
     atomic_fetch_add_explicit(count, n, memory_order_relaxed);
 }
 
-struct connection_record *connection_new(struct gate *gate)
+struct connection_record *connection_record_new(struct gate *gate)
 {
     const gyre_listener *listener = gate->listener;
     size_t size = listener->options.peers

@@ -63,14 +63,14 @@ static int gate_start(struct gate *gate, gyre_acceptor *acceptor,
     return err;
 }
 
-/* As connection_new(), but waits for memory; NULL: *err ends it. */
+/* As connection_record_new(), but waits for memory; NULL: *err ends it. */
 static struct connection_record *gate_new(struct gate *gate,
                                           gyre_acceptor *acceptor, int *err)
 {
     struct connection_record *record;
 
     *err = 0;
-    while ((record = connection_new(gate)) == NULL && *err == 0)
+    while ((record = connection_record_new(gate)) == NULL && *err == 0)
         *err = gate_pass_over(gate, acceptor, -ENOMEM);
     return record;
 }
