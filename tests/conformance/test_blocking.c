@@ -133,7 +133,7 @@ KERNEL_TEST2(L9_idle_threads_leave_to_the_last_and_come_back)
         for (int i = 0; i < 3; i++)
             CHECK_EQ(call_wait(loop, &calls[i]), 7);
         while (stats_of(loop).threads > 0)
-            CHECK_EQ(poll(NULL, 0, 1), 0);
+            (void)poll(NULL, 0, 1);
         CHECK_EQ(stats_of(loop).made, 3u * round);
     }
     gyre_loop_destroy(loop);
@@ -154,7 +154,7 @@ KERNEL_TEST2(L9_with_little_to_do_few_threads_stay)
     while (stats_of(loop).threads > 1) {
         start(loop, &calls[0], return_five, NULL);
         CHECK_EQ(call_wait(loop, &calls[0]), 5);
-        CHECK_EQ(poll(NULL, 0, 2), 0);
+        (void)poll(NULL, 0, 2);
     }
     gyre_loop_destroy(loop);
 }
@@ -167,7 +167,7 @@ KERNEL_TEST2(L9_the_longest_wait_is_told)
 
     fill_gate(loop, calls, 2, 1);
     while (stats_of(loop).wait_max_ns < 20 * GYRE_MS)
-        CHECK_EQ(poll(NULL, 0, 5), 0);
+        (void)poll(NULL, 0, 5);
     atomic_store(&gate.open, true);
     for (int i = 0; i < 2; i++)
         CHECK_EQ(call_wait(loop, &calls[i]), 7);
@@ -370,7 +370,7 @@ KERNEL_TEST2(L9_a_loop_that_ends_takes_out_what_is_queued_and_no_more)
 static void *open_gate(void *arg)
 {
     (void)arg;
-    CHECK_EQ(poll(NULL, 0, 20), 0); /* as long as the loop is about to end */
+    (void)poll(NULL, 0, 20); /* as long as the loop is about to end */
     atomic_store(&gate.open, true);
     return NULL;
 }

@@ -118,7 +118,7 @@ TEST(L9_emu_idle_threads_leave)
         enter(k, 2);
         CHECK_EQ(take(k).res + take(k).res, 0);
         while (round == 0 && count_threads() > before)
-            CHECK_EQ(poll(NULL, 0, 2), 0);
+            (void)poll(NULL, 0, 2);
     }
     world_close(k);
 }
