@@ -776,7 +776,6 @@ test_kernel()
 }
 
 . "$root/tests/scripts/serve/engines.sh"
-
 for program in "$gyre" "$load"; do
     [ -x "$program" ] ||
         { echo "serve.sh: $program: build it first" >&2; exit 1; }

@@ -41,8 +41,8 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-struct connection *connection_new(struct server *server, int fd,
-                                  const struct sockaddr_storage *peer)
+struct connection *connection_create(struct server *server, int fd,
+                                     const struct sockaddr_storage *peer)
 {
     struct connection *connection = alloc_zeroed(1, sizeof *connection);
 

@@ -33,8 +33,8 @@ struct connection {
 };
 
 /* A connection that has taken `fd` over, or NULL: no memory. */
-struct connection *connection_new(struct server *server, int fd,
-                                  const struct sockaddr_storage *peer);
+struct connection *connection_create(struct server *server, int fd,
+                                     const struct sockaddr_storage *peer);
 
 /* The task: serve and free the connection, give its slot back. 0. */
 int connection_run(void *arg);

@@ -165,7 +165,7 @@ static int serve_client(struct service *service, int fd,
     if (error != 0)
         return error;
     count(&server->counts.accepted, 1); /* engine 0 alone writes it */
-    connection = connection_new(server, fd, peer);
+    connection = connection_create(server, fd, peer);
     options.where = GYRE_ENGINE(server - service->servers);
     error = connection == NULL
                 ? -ENOMEM
