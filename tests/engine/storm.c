@@ -139,10 +139,25 @@ static void op_arrived(gyre_op *op, gyre_result result)
     atomic_fetch_add(&call->caller->arrived, 1);
 }
 
+/* Mostly look: who sees it at once calls again while the loop is about to
+ * sleep. */
+static void pause_between_looks(unsigned look)
+{
+    if (look % 1000 == 999)
+        sched_yield();
+}
+
 static void await_at_least(const atomic_ulong *arrived, unsigned long count)
 {
-    while (atomic_load(arrived) < count)
-        sched_yield();
+    for (unsigned i = 0; atomic_load(arrived) < count; i++)
+        pause_between_looks(i);
+}
+
+/* From call to call another moment. */
+static void waste_time(unsigned long number)
+{
+    for (unsigned long i = number % 61; i > 0; i--)
+        atomic_signal_fence(memory_order_seq_cst);
 }
 
 /* Work or an op, when there is room for one more under way. */
@@ -169,9 +184,11 @@ static void call_wake(struct mill *mill)
         atomic_fetch_add_explicit(&mill->wanted, 1, memory_order_relaxed) + 1;
 
     gyre_loop_wake(mill->loop, GYRE_WAKE_COMPLETION, 1);
-    while ((int)(atomic_load_explicit(&mill->seen, memory_order_acquire) -
-                 ticket) < 0)
-        sched_yield();
+    for (unsigned i = 0;
+         (int)(atomic_load_explicit(&mill->seen, memory_order_acquire) -
+               ticket) < 0;
+         i++)
+        pause_between_looks(i);
 }
 
 static void call_stop(struct mill *mill)
@@ -179,8 +196,8 @@ static void call_stop(struct mill *mill)
     unsigned before = atomic_load(&mill->stops);
 
     gyre_loop_stop(mill->loop);
-    while (atomic_load(&mill->stops) == before)
-        sched_yield();
+    for (unsigned i = 0; atomic_load(&mill->stops) == before; i++)
+        pause_between_looks(i);
 }
 
 static void *caller_main(void *arg)
@@ -194,6 +211,7 @@ static void *caller_main(void *arg)
             call_stop(caller->mill);
         else
             call_hand_over(caller, i);
+        waste_time(i);
     }
     if (caller->kind == CALL_POST || caller->kind == CALL_OP)
         await_at_least(&caller->arrived, caller->count);

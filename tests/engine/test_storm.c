@@ -13,20 +13,25 @@
 
 #include "loop/loop.h"
 
-static const enum mill_kind kinds[] = { MILL_FOREVER, MILL_ONCE, MILL_HOSTED,
+static const enum mill_kind kinds[] = { MILL_FOREVER, MILL_FOREVER,
+                                        MILL_ONCE,    MILL_ONCE,
+                                        MILL_HOSTED,  MILL_FOREVER,
                                         MILL_ENGINE };
-enum { MILLS = 4, CALLERS = 8 };
+enum { MILLS = sizeof kinds / sizeof kinds[0], CALLERS = 9 };
 
-/* Who calls whom: an engine's loop is neither stopped by others nor asked what
- * it has seen; a loop that never sleeps by itself has nothing to stop. */
+/*
+ * Who calls whom. Most mills have one caller, who waits for each call: the next
+ * of another would make good for one that is lost. An engine's loop is neither
+ * stopped by others nor asked what it has seen.
+ */
 static const struct {
     enum caller_kind kind;
     unsigned mill;
     unsigned window;
 } plan[CALLERS] = {
-    { CALL_POST, 0, 1 },  { CALL_STOP, 0, 1 }, { CALL_OP, 1, 4 },
-    { CALL_WAKE, 1, 1 },  { CALL_OP, 2, 1 },   { CALL_WAKE, 2, 1 },
-    { CALL_POST, 3, 64 }, { CALL_OP, 3, 1 },
+    { CALL_POST, 0, 1 }, { CALL_STOP, 1, 1 },  { CALL_OP, 2, 1 },
+    { CALL_WAKE, 3, 1 }, { CALL_WAKE, 4, 1 },  { CALL_POST, 5, 64 },
+    { CALL_OP, 5, 4 },   { CALL_POST, 6, 64 }, { CALL_POST, 6, 1 },
 };
 
 static const char *mill_name(enum mill_kind kind)
