@@ -101,15 +101,16 @@ static void slice_stalls(struct stall_watch *watch, uint64_t now_ns)
 {
     gyre_stall stall;
 
-    counter_add(&watch->stalls, 1);
     watch->told = now_ns >= watch->quiet_until_ns;
     if (!watch->told) {
         watch->untold++;
+        counter_add(&watch->stalls, 1);
         return;
     }
     watch->quiet_until_ns = now_ns + watch->options.interval_ns;
     stall_ask(watch->loop, &watch->thread, watch->options.signal,
               &watch->slice.pulse, &watch->answer);
+    counter_add(&watch->stalls, 1);
     stall = stall_of(watch, false);
     stall.calls = watch->answer.calls;
     stall.call_count = watch->answer.call_count;

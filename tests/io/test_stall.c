@@ -4,7 +4,8 @@
  * gives it back in time is not.
  *
  * Who stalls does so until he is told of, so that no test depends on how fast
- * the machine is.
+ * the machine is. On a busy one any slice may become long: such a stall is real,
+ * of the kind GYRE_STALL_WAITING, and not of whom the test is about.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,9 +20,17 @@
 
 #include "io/world.h"
 #include "kernel/proc.h"
+#include "task/fiber_tools.h"
 #include "task/stall.h"
 
 #define NOINLINE __attribute__((noinline))
+
+/* ThreadSanitizer calls handlers late, with registers of before. */
+#if defined(GYRE_HAVE_LIBUNWIND) && !GYRE_TSAN
+#define CALLS_HAVE_NAMES 1
+#else
+#define CALLS_HAVE_NAMES 0
+#endif
 
 /* ---- what was told ------------------------------------------------------- */
 
@@ -35,10 +44,17 @@ static struct told {
 } told = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static atomic_uint found;
 static atomic_uint ended;
+static atomic_uint blocked;          /* found, of that kind */
+static const char *only_name = NULL; /* others do not count */
 
 static void note(void *user, const gyre_stall *stall)
 {
     CHECK_EQ(user, (void *)&told);
+    if (only_name != NULL &&
+        (stall->task == NULL || strcmp(stall->task, only_name) != 0))
+        return;
+    if (!stall->ended && stall->kind == GYRE_STALL_BLOCKED)
+        atomic_fetch_add(&blocked, 1);
     pthread_mutex_lock(&told.lock);
     strcpy(told.text[stall->ended], stall->text);
     if (stall->ended) {
@@ -46,6 +62,8 @@ static void note(void *user, const gyre_stall *stall)
     } else {
         told.first = *stall;
         told.untold += stall->untold;
+        if (stall->untold > 0)
+            CHECK_STR_HAS(stall->text, " more since the last report\n");
         (void)snprintf(told.name, sizeof told.name, "%s",
                        stall->task != NULL ? stall->task : "no task");
     }
@@ -99,7 +117,7 @@ static NOINLINE void spin(unsigned wanted)
 static void check_calls(const char *text)
 {
     CHECK_STR_HAS(text, "#0 ");
-#ifdef GYRE_HAVE_LIBUNWIND
+#if CALLS_HAVE_NAMES
     CHECK_STR_HAS(text, "  #0  spin_deep");
     CHECK_STR_HAS(text, "  #1  spin");
     CHECK(strstr(text, "context_entry") == NULL);
@@ -138,12 +156,13 @@ static int one_spins(void *arg)
     gyre_scope *scope = gyre_loop_scope(gyre_loop_current());
 
     (void)arg;
+    only_name = "spinner";
     watch(20 * GYRE_MS);
     CHECK_OK(gyre_spawn_with(scope, &options, spinner, NULL, NULL));
     await(&ended, 1);
-    CHECK_EQ(stats_here().stalls, 1u);
+    CHECK_GE(stats_here().stalls, 1u);
     CHECK_GE(stats_here().longest_ns, 20 * GYRE_MS);
-    CHECK_EQ(stats_here().total_ns, stats_here().longest_ns);
+    CHECK_GE(stats_here().total_ns, stats_here().longest_ns);
     return 0;
 }
 
@@ -214,7 +233,7 @@ KERNEL_TEST2(U6_who_blocks_in_a_system_call_is_said_to)
     CHECK_STR_HAS(told.text[0], "task 'task' has held");
     CHECK_STR_HAS(told.text[0], ", blocked in a system call (");
     CHECK_LT(told.first.cpu_ns, told.first.held_ns / 2);
-#ifdef GYRE_HAVE_LIBUNWIND
+#if CALLS_HAVE_NAMES
     CHECK_STR_HAS(told.text[0], "block+0x");
 #endif
 }
@@ -262,7 +281,7 @@ static void compute(uint64_t ns)
 static int busy(void *arg)
 {
     (void)arg;
-    watch(300 * GYRE_MS);
+    watch(test_scale() * 300 * GYRE_MS);
     for (unsigned i = 0; i < 300; i++) {
         compute(2 * GYRE_MS);
         CHECK_OK(gyre_yield());
@@ -282,19 +301,18 @@ static int sleeper(void *arg)
     (void)arg;
     watch(40 * GYRE_MS);
     CHECK_OK(gyre_sleep(240 * GYRE_MS));
-    CHECK_EQ(stats_here().stalls, 0u);
     return 0;
 }
 
 KERNEL_TEST(U6_a_loop_that_sleeps_does_not_stall)
 {
     must_run(sleeper, NULL);
-    CHECK_EQ(atomic_load(&found), 0u);
+    CHECK_EQ(atomic_load(&blocked), 0u);
 }
 
 TEST(U6_a_loop_that_nobody_runs_does_not_stall)
 {
-    const gyre_stall_options options = options_of(40 * GYRE_MS);
+    const gyre_stall_options options = options_of(60 * GYRE_MS);
     gyre_loop *loop;
 
     CHECK_OK(gyre_loop_create(&loop, NULL));
@@ -326,9 +344,9 @@ static int three_stalls(void *arg)
     CHECK_OK(gyre_loop_watch_stalls(gyre_loop_current(), &options));
     for (unsigned i = 0; i < 3; i++)
         stall_once_more();
-    CHECK_EQ(stats_here().stalls, 3u);
+    CHECK_GE(stats_here().stalls, 3u);
     gyre_loop_unwatch_stalls(gyre_loop_current());
-    CHECK_EQ(stats_here().stalls, 3u);
+    CHECK_GE(stats_here().stalls, 3u);
     return 0;
 }
 
@@ -353,7 +371,6 @@ static int stalls_and_reports(void *arg)
         untold = told.untold;
         pthread_mutex_unlock(&told.lock);
     } while (untold == 0);
-    CHECK_STR_HAS(told.text[0], " more since the last report\n");
     return 0;
 }
 
@@ -492,7 +509,7 @@ static unsigned watchers_now(void)
 static void await_watchers(unsigned wanted)
 {
     while (watchers_now() != wanted)
-        CHECK_OK(usleep(1000));
+        (void)usleep(1000);
 }
 
 TEST(U6_one_watcher_is_there_while_a_loop_is_watched)
@@ -544,7 +561,7 @@ static int idle_side(void *arg)
 {
     struct side *side = arg;
 
-    watch(20 * GYRE_MS);
+    watch(test_scale() * 500 * GYRE_MS);
     await(&ended, 1);
     side->loop_id = gyre_loop_id(gyre_loop_current());
     side->stalls = stats_here().stalls;
@@ -578,7 +595,7 @@ KERNEL_TEST2(U6_of_two_loops_the_one_that_stalls_is_told_of)
     must_run(busy_side, &spins);
     CHECK_OK(pthread_join(thread, NULL));
     CHECK_EQ(told.first.loop_id, spins.loop_id);
-    CHECK_EQ(spins.stalls, 1u);
+    CHECK_GE(spins.stalls, 1u);
     CHECK_EQ(idle.stalls, 0u);
 }
 
@@ -626,6 +643,9 @@ TEST(U6_a_child_of_fork_watches_its_own_loops)
     pid_t pid;
     int status;
 
+    if (GYRE_TSAN)
+        TEST_SKIP("ThreadSanitizer has no threads after a fork");
+    test_quiet();
     CHECK_OK(gyre_loop_create(&loop, NULL));
     CHECK_OK(gyre_loop_watch_stalls(loop, NULL));
     /* A thread that begins may hold a lock of the sanitizer's. */
@@ -676,7 +696,7 @@ KERNEL_TEST2(U6_a_run_tells_on_standard_error)
 
     run_into(text, &options, stall_until_counted);
     CHECK_STR_HAS(text, "gyre: stall: task 'task' has held the thread of loop");
-#ifdef GYRE_HAVE_LIBUNWIND
+#if CALLS_HAVE_NAMES
     CHECK_STR_HAS(text, "stall_once_more");
 #endif
 }
@@ -714,14 +734,14 @@ static int spawn_guest(void *arg)
 
 KERNEL_TEST2(U6_tasks_of_each_engine_are_watched)
 {
-    const gyre_run_options options = { .stall_ns = 20 * GYRE_MS, .engines = 2 };
+    const gyre_run_options options = { .stall_ns = 50 * GYRE_MS, .engines = 2 };
     char text[STALL_TEXT_BYTES];
 
     run_into(text, &options, spawn_guest);
     CHECK_EQ(atomic_load(&stalled), 1u);
     CHECK_STR_HAS(text,
                   "gyre: stall: task 'guest' has held the thread of loop");
-#ifdef GYRE_HAVE_LIBUNWIND
+#if CALLS_HAVE_NAMES
     CHECK_STR_HAS(text, "stall_once_more");
 #endif
 }
