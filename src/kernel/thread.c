@@ -104,6 +104,14 @@ void thread_join(pthread_t thread)
     (void)error;
 }
 
+void thread_detach(pthread_t thread)
+{
+    int error = pthread_detach(thread);
+
+    ASSERT(error == 0);
+    (void)error;
+}
+
 void thread_set_name(const char *name, unsigned number)
 {
     char text[16];

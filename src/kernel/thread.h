@@ -42,6 +42,8 @@ uint64_t thread_clock_coarse(void);
  */
 int thread_start(pthread_t *thread, void *(*body)(void *), void *arg);
 void thread_join(pthread_t thread);
+/* It is never joined. */
+void thread_detach(pthread_t thread);
 
 /* "NAME-NUMBER", cut to what Linux keeps. */
 void thread_set_name(const char *name, unsigned number);

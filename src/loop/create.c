@@ -158,29 +158,6 @@ static bool loop_holds_ops(const gyre_loop *loop)
            counter_get(&loop->queued) > 0 || loop->ended.first != NULL;
 }
 
-/* Turn until the kernel has nothing of ours any more. */
-static void loop_drain(gyre_loop *loop)
-{
-    gyre_timer stuck;
-
-    if (loop_holds_ops(loop)) {
-        stuck_watch(loop, &stuck);
-        chains_cancel_again(loop);
-        while (loop_holds_ops(loop)) {
-            int err;
-
-            loop_cancel_all_but_closes(loop);
-            loop->closing = true;
-            err = gyre_loop_run(loop, GYRE_RUN_ONCE);
-            ASSERT_API(err >= 0,
-                       "the kernel refuses to finish what is in flight; its "
-                       "memory cannot be given back");
-        }
-        gyre_timer_stop(&stuck);
-    }
-    loop->closing = true;
-}
-
 /* What is dropped is not called back: timers, ready and posted work. Ops from
  * other threads are started ones, and end as such. */
 static void loop_drop_callbacks(gyre_loop *loop)
@@ -190,9 +167,43 @@ static void loop_drop_callbacks(gyre_loop *loop)
         ;
     wheel_drop_all(&loop->wheel);
     atomic_store(&loop->timers, 0);
+    loop->alarm = NULL;
     loop->ready_first = NULL;
     loop->ready_last = NULL;
     atomic_store(&loop->ready, 0);
+}
+
+void loop_end_begin(gyre_loop *loop, gyre_timer *stuck)
+{
+    loop_drop_callbacks(loop);
+    stuck_watch(loop, stuck);
+    chains_cancel_again(loop);
+}
+
+bool loop_end_turn(gyre_loop *loop)
+{
+    int err;
+
+    if (loop_holds_ops(loop))
+        loop_cancel_all_but_closes(loop);
+    loop->closing = true;
+    if (!loop_holds_ops(loop))
+        return false;
+    err = gyre_loop_run(loop, GYRE_RUN_ONCE);
+    ASSERT_API(err >= 0, "the kernel refuses to finish what is in flight; its "
+                         "memory cannot be given back");
+    return loop_holds_ops(loop);
+}
+
+/* Turn until the kernel has nothing of ours any more. */
+static void loop_drain(gyre_loop *loop)
+{
+    gyre_timer stuck;
+
+    loop_end_begin(loop, &stuck);
+    while (loop_end_turn(loop))
+        ;
+    gyre_timer_stop(&stuck);
 }
 
 void gyre_loop_destroy(gyre_loop *loop)
@@ -203,7 +214,6 @@ void gyre_loop_destroy(gyre_loop *loop)
     loop_assert_owner(loop);
     if (loop->tasks_end != NULL)
         loop->tasks_end(loop);
-    loop_drop_callbacks(loop);
     loop_drain(loop);
     if (loop->registered_end != NULL)
         loop->registered_end(loop);

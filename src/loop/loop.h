@@ -147,6 +147,7 @@ struct gyre_loop {
     uint64_t called;        /* callbacks made */
     uint64_t called_before; /* the present run: for run-once */
     uint64_t holds;
+    gyre_timer *alarm; /* does not keep the loop from its end */
     _Atomic(const void *) owner; /* the thread, as loop_thread() names it */
     uint64_t id;
     gyre_loop *all_next; /* create.c: every loop of the process */
@@ -230,6 +231,13 @@ extern void (*loop_made)(gyre_loop *loop);
 /* A loop over a kernel of the caller's, which it owns if this succeeds. */
 int loop_create_on(gyre_loop **loop, struct kernel *kernel,
                    const gyre_loop_options *options);
+
+/* What gyre_loop_destroy() does with what is in flight, when no task is left,
+ * for who will not wait for ever: timers, ready and posted work are dropped;
+ * then a turn at a time, each of which may sleep, until it returns false:
+ * nothing is in flight. `stuck` is for stuck_watch(). */
+void loop_end_begin(gyre_loop *loop, gyre_timer *stuck);
+bool loop_end_turn(gyre_loop *loop);
 
 /* ---- start.c ------------------------------------------------------------ */
 
@@ -416,6 +424,9 @@ void loop_expire_timers(gyre_loop *loop, unsigned limit);
 uint64_t loop_next_timer(const gyre_loop *loop);
 /* Also while the loop is being destroyed. */
 void loop_timer_start(gyre_timer *timer, uint64_t deadline_ns);
+/* Arm or move the one timer that does not keep the loop from its end, also
+ * while it is being destroyed. Disarmed as others are. */
+void loop_alarm_set(gyre_timer *timer, uint64_t deadline_ns);
 /* The op's last completion has come: disarm, and say what the result is now. */
 int32_t deadline_result(const gyre_op *op, int32_t result);
 int32_t deadline_finish(gyre_op *op, int32_t result);

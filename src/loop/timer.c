@@ -54,6 +54,8 @@ static void timer_disarm(gyre_timer *timer)
     gyre_loop *loop = timer->loop_;
 
     counter_sub(&loop->timers, 1);
+    if (timer == loop->alarm)
+        loop->alarm = NULL;
     if (timer->period_ns_ == PERIOD_CANCELLED)
         list_remove(&timer_node(timer)->link);
     else
@@ -161,6 +163,14 @@ static void loop_tell_cancelled(gyre_loop *loop, unsigned limit)
     list_append_all(&loop->cancelled_timers, &told);
 }
 
+void loop_alarm_set(gyre_timer *timer, uint64_t deadline_ns)
+{
+    gyre_timer_stop(timer);
+    ASSERT(timer->loop_->alarm == NULL);
+    timer->loop_->alarm = timer;
+    loop_timer_start(timer, deadline_ns);
+}
+
 /* The next multiple of the period after now, so that the timer neither drifts
  * nor catches up with calls that nobody wants any more. */
 static void timer_repeat(gyre_loop *loop, gyre_timer *timer)
@@ -197,6 +207,8 @@ void loop_expire_timers(gyre_loop *loop, unsigned limit)
         counter_sub(&loop->timers, 1);
         if (timer->period_ns_ != 0)
             timer_repeat(loop, timer);
+        else if (UNLIKELY(timer == loop->alarm))
+            loop->alarm = NULL;
         loop->called++;
         timer->done_(timer, 0);
         if (--limit == 0) {

@@ -93,8 +93,8 @@ bool loop_is_done(gyre_loop *loop)
 {
     return counter_get(&loop->in_flight) == 0 && !loop_has_work(loop) &&
            loop->backlog.first == NULL && loop->held.first == NULL &&
-           counter_get(&loop->timers) == 0 && loop->holds == 0 &&
-           atomic_load(&loop->posted) == NULL &&
+           counter_get(&loop->timers) == (loop->alarm != NULL) &&
+           loop->holds == 0 && atomic_load(&loop->posted) == NULL &&
            atomic_load(&loop->remote_ops) == NULL;
 }
 
