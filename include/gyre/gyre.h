@@ -76,6 +76,7 @@
 #include <gyre/sandbox.h>
 #include <gyre/scope.h>
 #include <gyre/select.h>
+#include <gyre/shutdown.h>
 #include <gyre/slot.h>
 #include <gyre/socket.h>
 #include <gyre/splice.h>

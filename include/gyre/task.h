@@ -52,6 +52,7 @@ typedef enum gyre_full_policy {
 } gyre_full_policy;
 
 struct gyre_failure;
+struct gyre_shutdown_report;
 struct gyre_stack_allocator;
 struct gyre_sandbox_options;
 
@@ -84,14 +85,18 @@ typedef struct gyre_run_options {
     /* Tell of tasks and callbacks that keep the thread for longer, on standard
      * error: gyre/stall.h. At least 1 ms; 0: do not watch. */
     uint64_t stall_ns;
+    /* What came of a gyre_engines_shutdown() (gyre/shutdown.h), with `size`
+     * set; may be NULL. */
+    struct gyre_shutdown_report *shutdown_report;
 } gyre_run_options;
 
 /*
  * Make a loop on this thread, and further engines if they are asked for, run
  * fn(arg) as its first task, wait for it and for all it left in the loops,
  * destroy them. The task's result, or why there could be no loop
- * (gyre_loop_create_error()) or no sandbox (gyre_sandbox_error()). `options`
- * may be NULL.
+ * (gyre_loop_create_error()) or no sandbox (gyre_sandbox_error()); -ETIMEDOUT:
+ * a shutdown had a deadline, and something is left that cannot be freed.
+ * `options` may be NULL.
  */
 GYRE_API int gyre_run(const gyre_run_options *options, gyre_task_fn *fn,
                       void *arg);

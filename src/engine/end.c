@@ -17,7 +17,10 @@
  * The end. Each engine says that it is ending: it spawns nothing from then on.
  * When all have said so, each turns until it has no task left and says that,
  * too. A task that is on its way from one to another is counted by the first
- * until it is back, so when all have said so, none is anywhere.
+ * until it is back, so when all have said so, none is anywhere. If a shutdown
+ * has a deadline (shutdown.c), it may pass before; the first to notice says so,
+ * and of both verdicts one stands. With none left, or without waiting for them
+ * any longer, each engine ends what it has in flight.
  */
 #include "engine/engine.h"
 
@@ -63,33 +66,91 @@ void engine_quiet(struct engine *engine)
 
 /* ---- the end ------------------------------------------------------------- */
 
+/* What is not of tasks may be about to end when time is up. */
+#define GRACE_NS (GYRE_SECOND / 4)
+
 void engines_stop(gyre_engines *engines)
 {
-    if (atomic_exchange(&engines->over, true))
-        return;
-    for (unsigned i = 0; i < engines->count; i++)
-        gyre_loop_stop(engines->engines[i].loop);
+    atomic_fetch_add(&engines->shutdown.callers, 1);
+    if (!atomic_exchange(&engines->over, true)) {
+        atomic_store(&engines->shutdown.cancelled_ns, thread_clock());
+        for (unsigned i = 0; i < engines->count; i++)
+            gyre_loop_stop(engines->engines[i].loop);
+        engines_have_news(engines);
+    }
+    atomic_fetch_sub(&engines->shutdown.callers, 1);
 }
 
-/* The engine has come so far. True: it is the last of them, and has told the
- * others. */
-static bool engine_says(struct engine *engine, atomic_uint *count)
+/* The last of all has come so far: the others look. */
+static void engines_wake(gyre_engines *set)
 {
-    gyre_engines *set = engine->set;
-
-    if (atomic_fetch_add(count, 1) + 1 < set->count)
-        return false;
     for (unsigned i = 0; i < set->count; i++)
         gyre_loop_wake(set->engines[i].loop, GYRE_WAKE_TASK, 1);
-    return true;
 }
 
 static void engine_turn(struct engine *engine)
 {
-    int err = gyre_loop_run(engine->loop, GYRE_RUN_ONCE);
+    int err;
 
+    /* Alone and without a deadline it can tell who waits for nobody. */
+    if (engine->set->count == 1 &&
+        shutdown_end_ns(&engine->set->shutdown) == GYRE_NEVER) {
+        tasks_turn_to_end(engine->tasks);
+        return;
+    }
+    gyre_loop_hold(engine->loop); /* or a turn would not sleep */
+    err = gyre_loop_run(engine->loop, GYRE_RUN_ONCE);
+    gyre_loop_release(engine->loop);
     ASSERT_API(err >= 0, "the kernel refuses to finish what tasks wait for");
     (void)err;
+}
+
+static void engine_decide(struct engine *engine, enum engines_verdict verdict)
+{
+    uint32_t undecided = ENGINES_UNDECIDED;
+
+    if (atomic_compare_exchange_strong(&engine->set->verdict, &undecided,
+                                       verdict))
+        engines_wake(engine->set);
+}
+
+/* Until no engine has a task left, or time is up. */
+static void engine_end_tasks(struct engine *engine)
+{
+    gyre_engines *set = engine->set;
+    bool gone = false;
+
+    if (atomic_fetch_add(&set->ending, 1) + 1 == set->count)
+        engines_wake(set);
+    while (atomic_load(&set->verdict) == ENGINES_UNDECIDED) {
+        if (!gone && atomic_load(&set->ending) == set->count &&
+            tasks_are_gone(engine->tasks)) {
+            gone = true;
+            if (atomic_fetch_add(&set->gone, 1) + 1 == set->count)
+                engine_decide(engine, ENGINES_GONE);
+        } else if (shutdown_is_overdue(&set->shutdown, 0)) {
+            engine_decide(engine, ENGINES_OVERDUE);
+        } else {
+            engine_turn(engine);
+        }
+    }
+}
+
+/* Until nothing is in flight: true; or time is up. */
+static bool engine_end_ops(struct engine *engine)
+{
+    const gyre_engines *set = engine->set;
+    uint64_t grace_ns = atomic_load(&set->verdict) == ENGINES_OVERDUE ? GRACE_NS
+                                                                      : 0;
+    gyre_timer stuck;
+    bool more = true;
+
+    loop_end_begin(engine->loop, &stuck);
+    engine_set_alarm(engine, grace_ns);
+    while (more && !shutdown_is_overdue(&set->shutdown, grace_ns))
+        more = loop_end_turn(engine->loop);
+    gyre_timer_stop(&stuck);
+    return !more;
 }
 
 void engine_end(struct engine *engine)
@@ -97,21 +158,21 @@ void engine_end(struct engine *engine)
     gyre_engines *set = engine->set;
     gyre_timer stuck;
 
-    gyre_loop_hold(engine->loop); /* or a turn would not sleep */
+    atomic_fetch_add(&set->shutdown.cancelled,
+                     census_get(&engine->tasks->alive));
+    engine_hear(engine); /* the end may come before the post */
     tasks_begin_end(engine->tasks);
     stuck_watch(engine->loop, &stuck);
-    (void)engine_says(engine, &set->ending);
-    while (atomic_load(&set->ending) < set->count ||
-           !tasks_are_gone(engine->tasks))
-        engine_turn(engine);
-    if (engine_says(engine, &set->gone))
-        atomic_store(&set->may_free, true);
-    while (atomic_load(&set->gone) < set->count)
-        engine_turn(engine);
-    /* Who is the last may still be telling. */
-    while (!atomic_load(&set->may_free))
-        thread_yield();
+    engine_set_alarm(engine, 0);
+    atomic_fetch_add(&set->shutdown.callers, 1);
+    engine_end_tasks(engine);
+    atomic_fetch_sub(&set->shutdown.callers, 1);
     gyre_timer_stop(&stuck);
-    gyre_loop_release(engine->loop);
     engine->loop->company = NULL;
+    engine->left = !tasks_are_gone(engine->tasks) || !engine_end_ops(engine);
+    if (engine->left)
+        engine_tell_left(engine);
+    atomic_store(&engine->has_ended, true);
+    atomic_fetch_add(&set->ended, 1);
+    engines_have_news(set);
 }

@@ -13,7 +13,9 @@
  *   queue.c  tasks that may begin anywhere
  *   idle.c   an engine without work looks for some, and sleeps
  *   parallel.c  pieces of work that all take one by one
- *   end.c    when there is nothing left, and how they stop
+ *   end.c    when there is nothing left, and how each engine ends
+ *   finish.c when all have ended, or time is up: what is freed
+ *   shutdown.c  an end in phases, each with its time
  *
  * This room stands on sync/ and task/.
  */
@@ -21,6 +23,7 @@
 #define ENGINE_ENGINE_H
 
 #include <gyre/engine.h>
+#include <gyre/shutdown.h>
 #include <gyre/sync.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -55,12 +58,43 @@ struct engine {
     atomic_bool quiet;             /* asleep with nothing left to do: end.c */
     _Atomic uint64_t sleeps;       /* begun when quiet */
 
+    struct list hooks;       /* told when a shutdown begins */
+    gyre_timer alarm;        /* the next time that matters to a shutdown */
+    gyre_work told;          /* there is news of it: shutdown.c */
+    atomic_bool told_posted; /* `told` is on its way */
+    bool knows;              /* the hooks were called */
+    atomic_bool has_ended;
+    bool left; /* not wholly, so it is never freed */
+    /* The task_self of its thread, for who asks what holds it. */
+    gyre_task *const *running;
+
     loop_counter placed; /* single writer, but for these two */
     loop_counter taken;
     _Atomic uint64_t given;
 };
 
 enum engines_go { ENGINES_WAIT, ENGINES_GO, ENGINES_GIVE_UP };
+
+/* Have all engines no task left, or did time run out before? */
+enum engines_verdict { ENGINES_UNDECIDED, ENGINES_GONE, ENGINES_OVERDUE };
+
+/* What becomes of those that have said how they ended. */
+enum engines_fate { ENGINES_TO_WAIT, ENGINES_TO_FREE, ENGINES_TO_LEAVE };
+
+/* Times are monotonic; GYRE_NEVER: there is none. Any thread. */
+struct shutdown {
+    _Atomic uint64_t begun_ns;
+    _Atomic uint64_t drain_until_ns;
+    _Atomic uint64_t cancelled_ns;
+    _Atomic uint64_t cancel_ns; /* how long from then on */
+    atomic_uint callers;        /* who may yet touch a loop or the set */
+    _Atomic uint32_t tasks;     /* when it began; when they were cancelled */
+    _Atomic uint32_t cancelled;
+    gyre_spinlock lock; /* of the text */
+    bool closed;        /* the text is complete */
+    size_t length;
+    char text[GYRE_SHUTDOWN_TEXT];
+};
 
 struct gyre_engines {
     unsigned count;
@@ -73,7 +107,12 @@ struct gyre_engines {
     atomic_bool over;
     atomic_uint ending; /* have begun to end; have no task left */
     atomic_uint gone;
-    atomic_bool may_free;
+    _Atomic uint32_t verdict; /* enum engines_verdict */
+    _Atomic uint32_t ended;   /* engines that have said how */
+    uint32_t news;            /* a futex: who waits for them looks again */
+    uint32_t fate;            /* a futex: enum engines_fate */
+    struct gyre_engines *next_left;
+    struct shutdown shutdown;
     _Alignas(64) struct engine engines[];
 };
 
@@ -95,8 +134,10 @@ int engines_begin(gyre_engines *engines, unsigned first);
 int engine_enter(struct engine *engine);
 /* On its thread, or its maker's if it had none. */
 void engine_free(struct engine *engine);
-/* Wait for the threads, which have been stopped or never ran; free. */
+/* Wait for the threads, none of which ever ran; free. */
 void engines_free(gyre_engines *engines);
+/* Tell who sleeps on the set's `news`. */
+void engines_have_news(gyre_engines *engines);
 
 /* ---- place.c ------------------------------------------------------------- */
 
@@ -131,7 +172,33 @@ uint64_t engine_random(struct engine *engine);
 void engine_quiet(struct engine *engine);
 /* Stop all runs. Any thread. */
 void engines_stop(gyre_engines *engines);
-/* On the engine's thread: cancel its tasks, turn until no engine has one. */
+/* On the engine's thread: cancel its tasks, turn until no engine has one, or
+ * time is up, and say so. */
 void engine_end(struct engine *engine);
+
+/* ---- finish.c ------------------------------------------------------------ */
+
+/* After engine_end(), on the engine's own thread: free its loop and return, or
+ * never return. */
+void engine_await_fate(struct engine *engine);
+/* Wait for the end of all; free what has ended. 0, or -ETIMEDOUT: the rest is
+ * left as it is. `report` may be NULL. */
+int engines_finish(gyre_engines *engines, gyre_shutdown_report *report);
+
+/* ---- shutdown.c ---------------------------------------------------------- */
+
+void shutdown_init(struct shutdown *shutdown);
+/* When the engines are to have ended; GYRE_NEVER. */
+uint64_t shutdown_end_ns(const struct shutdown *shutdown);
+bool shutdown_is_overdue(const struct shutdown *shutdown, uint64_t grace_ns);
+/* If a shutdown has begun, its hooks are called, once. */
+void engine_hear(struct engine *engine);
+void engine_init_alarm(struct engine *engine);
+/* The engine's next alarm: the end of this phase, or so much later. */
+void engine_set_alarm(struct engine *engine, uint64_t grace_ns);
+/* Add to the text what is left of the engine; on its thread. */
+void engine_tell_left(struct engine *engine);
+/* Likewise, that its thread has not come back. */
+void engine_tell_held(struct engine *engine);
 
 #endif

@@ -47,6 +47,7 @@ static int run_on(gyre_engines *engines, const gyre_run_options *options,
 {
     struct engine *engine = &engines->engines[0];
     int err = 0;
+    int left;
 
     if (options->sandbox != NULL)
         err = gyre_sandbox(options->sandbox);
@@ -54,21 +55,21 @@ static int run_on(gyre_engines *engines, const gyre_run_options *options,
         err = engine_enter(engine);
     if (err == 0)
         err = engines_begin(engines, 1);
-    if (err < 0)
+    if (err < 0) {
+        engines_free(engines);
         return err;
+    }
     err = gyre_spawn(&engine->tasks->root, first_main, first);
     if (err == 0)
         err = run_all(engines);
     engines_stop(engines);
     /* Stopped: the tasks that are left hear of it as a cancel. */
-    if (engines->count > 1)
-        engine_end(engine);
-    else if (err >= 0)
-        tasks_finish(engine->tasks);
+    engine_end(engine);
+    left = engines_finish(engines, options->shutdown_report);
     if (err < 0)
         return err;
-    ASSERT(first->finished);
-    return first->result;
+    ASSERT(first->finished || left < 0);
+    return left < 0 ? left : first->result;
 }
 
 int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
@@ -83,10 +84,12 @@ int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
                    "gyre_run_options.size is not that of this library");
         o = *options;
     }
+    if (o.shutdown_report != NULL)
+        *o.shutdown_report =
+            (gyre_shutdown_report){ .size = o.shutdown_report->size };
     result = engines_make(&first.engines, &o);
     if (result >= 0) {
         result = run_on(first.engines, &o, &first);
-        engines_free(first.engines);
         engine_self = outer;
     }
     /* It may have failed before there was a task to say where. */

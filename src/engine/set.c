@@ -53,6 +53,8 @@ static int engine_make(gyre_engines *set, unsigned number,
     engine->tasks = engine->loop->tasks;
     engine->tasks->engine = engine;
     engine->loop->engine = engine;
+    list_init(&engine->hooks);
+    engine_init_alarm(engine);
     if (set->count > 1) {
         engine->tasks->placing = &engine_placing;
         engine->loop->company = &engine_company;
@@ -94,6 +96,7 @@ int engines_make(gyre_engines **engines, const gyre_run_options *options)
     memset(set, 0, sizeof *set + count * sizeof set->engines[0]);
     set->count = count;
     set->stall_ns = options->stall_ns;
+    shutdown_init(&set->shutdown);
     set->name = options->name != NULL ? options->name : "gyre";
     err = engines_make_each(set, options);
     if (err < 0) {
@@ -125,6 +128,7 @@ int engine_enter(struct engine *engine)
     if (err < 0)
         return err;
     engine_self = engine;
+    engine->running = &task_self;
     return engine_watch(engine);
 }
 
@@ -161,6 +165,7 @@ static void *engine_main(void *arg)
         /* Whoever stops one stops all. */
         engines_stop(set);
         engine_end(engine);
+        engine_await_fate(engine);
     }
     /* Else it is its maker's. */
     if (err >= 0 || engine_self != NULL)
@@ -245,6 +250,8 @@ int gyre_engines_create(gyre_engines **engines, const gyre_run_options *options)
     err = engines_make(&set, options);
     if (err < 0)
         return err;
+    if (set->count == 1)
+        set->engines[0].loop->company = &engine_company; /* it ends by itself */
     err = engines_begin(set, 0);
     if (err < 0) {
         engines_free(set);
@@ -252,14 +259,4 @@ int gyre_engines_create(gyre_engines **engines, const gyre_run_options *options)
     }
     *engines = set;
     return 0;
-}
-
-void gyre_engines_destroy(gyre_engines *engines)
-{
-    if (engines == NULL)
-        return;
-    ASSERT_API(gyre_engines_current() != engines,
-               "engines are destroyed by a thread that is none of them");
-    engines_stop(engines);
-    engines_free(engines);
 }

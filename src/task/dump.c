@@ -459,10 +459,8 @@ static void print_dump(void)
     out_flush(&dump.out);
 }
 
-void gyre_dump(gyre_loop *loop, gyre_dump_fn *write, void *user)
+static void dump_begin(gyre_loop *loop, gyre_dump_fn *write, void *user)
 {
-    loop_assert_owner(loop);
-    ASSERT_API(write != NULL, "a dump needs a function that takes the text");
     ASSERT_API(!dumping, "gyre_dump() was called by the function that takes "
                          "the text of one");
     pthread_mutex_lock(&dump_lock);
@@ -473,10 +471,78 @@ void gyre_dump(gyre_loop *loop, gyre_dump_fn *write, void *user)
     dump.now_ns = loop_clock(loop);
     dump.out.frugal = gyre_stack_left() < UNWIND_STACK;
     dump.budget = TASKS_SHOWN;
-    print_dump();
+}
+
+static void dump_end(void)
+{
     dumping = false;
     pthread_mutex_unlock(&dump_lock);
 }
+
+void gyre_dump(gyre_loop *loop, gyre_dump_fn *write, void *user)
+{
+    loop_assert_owner(loop);
+    ASSERT_API(write != NULL, "a dump needs a function that takes the text");
+    dump_begin(loop, write, user);
+    print_dump();
+    dump_end();
+}
+
+/* ---- what is left after a shutdown --------------------------------------- */
+
+#define LEFT_SHOWN 10U /* tasks of an engine */
+
+static void print_left(const gyre_task *task, unsigned engine)
+{
+    out_print(&dump.out, "engine %u: task ", engine);
+    out_name(&dump.out, task->name);
+    print_state(task);
+    out_print(&dump.out, "; spawned ");
+    print_age(task->born_ns);
+    out_print(&dump.out, " ago at ");
+    unwind_print_place(&dump.out, task->site);
+    out_print(&dump.out, "\n");
+}
+
+static void print_left_tasks(const gyre_scope *root, unsigned engine,
+                             uint64_t *ops)
+{
+    gyre_scope *scope = (gyre_scope *)(uintptr_t)root;
+    unsigned count = 0;
+
+    for (; scope != NULL; scope = scope_after(scope, root, true)) {
+        const struct list *members = scope_list(scope->members_);
+
+        for (const struct list *at = members->next; at != members;
+             at = at->next) {
+            const gyre_task *task = CONTAINER_OF(at, const gyre_task, member);
+
+            if (count++ < LEFT_SHOWN)
+                print_left(task, engine);
+            *ops += is_waiting_for(task, "op");
+        }
+    }
+    if (count > LEFT_SHOWN)
+        out_print(&dump.out, "engine %u: and %u more tasks\n", engine,
+                  count - LEFT_SHOWN);
+}
+
+void tasks_tell_left(struct tasks *tasks, unsigned engine, gyre_dump_fn *write,
+                     void *user)
+{
+    uint64_t ops = 0;
+
+    dump_begin(tasks->loop, write, user);
+    print_left_tasks(&tasks->root, engine, &ops);
+    if (counter_get(&tasks->loop->in_flight) > ops) {
+        out_print(&dump.out, "engine %u: ", engine);
+        report_ops(&dump.out, tasks->loop, dump.now_ns, task_owns_op);
+    }
+    out_flush(&dump.out);
+    dump_end();
+}
+
+/* ---- to a descriptor ----------------------------------------------------- */
 
 struct fd_writer {
     int fd;

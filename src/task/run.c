@@ -89,20 +89,24 @@ void tasks_begin_end(struct tasks *tasks)
     scope_cancel_for(&tasks->root, -ECANCELED);
 }
 
+void tasks_turn_to_end(struct tasks *tasks)
+{
+    int err = loop_is_done(tasks->loop)
+                  ? wait_for_others(tasks)
+                  : gyre_loop_run(tasks->loop, GYRE_RUN_ONCE);
+
+    ASSERT_API(err >= 0, "the kernel refuses to finish what tasks wait for");
+    (void)err;
+}
+
 void tasks_finish(struct tasks *tasks)
 {
     gyre_timer stuck;
 
     tasks_begin_end(tasks);
     stuck_watch(tasks->loop, &stuck);
-    while (!tasks_are_gone(tasks)) {
-        int err = loop_is_done(tasks->loop)
-                      ? wait_for_others(tasks)
-                      : gyre_loop_run(tasks->loop, GYRE_RUN_ONCE);
-
-        ASSERT_API(err >= 0,
-                   "the kernel refuses to finish what tasks wait for");
-    }
+    while (!tasks_are_gone(tasks))
+        tasks_turn_to_end(tasks);
     gyre_timer_stop(&stuck);
     scope_free_handles(&tasks->root);
 }

@@ -160,6 +160,8 @@ int tasks_prepare(gyre_loop *loop, const gyre_run_options *options);
 int tasks_run(struct tasks *tasks);
 /* No task begins any more; those there are are cancelled. */
 void tasks_begin_end(struct tasks *tasks);
+/* Then: one turn, which may sleep. Not when all are gone. */
+void tasks_turn_to_end(struct tasks *tasks);
 /* Turn until no task of the loop's scopes, and no guest, is left. */
 void tasks_finish(struct tasks *tasks);
 /* Is none left? */
@@ -177,6 +179,13 @@ extern uint64_t task_patience_ns;
  * reason "mutex". For dumps. */
 typedef const void *task_owner_fn(const void *mutex);
 extern task_owner_fn *task_mutex_owner;
+
+/* A line for each task that runs here and has not returned, and for each op in
+ * flight besides: "engine 3: task 'a': waiting for ...". On the loop's thread,
+ * between turns. */
+void tasks_tell_left(struct tasks *tasks, unsigned engine,
+                     void (*write)(void *user, const char *text, size_t size),
+                     void *user);
 
 /* Does a task wait for this op? For dumps. */
 bool task_owns_op(const gyre_op *op);

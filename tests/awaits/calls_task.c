@@ -70,6 +70,25 @@ SCENARIO(gyre_spawn_with) = { .wait = wait_spawn_with,
                               .ways = 2,
                               .deaf = { false, true } };
 
+/* One engine is all there is. */
+static int wait_spawn_all(struct scene *scene)
+{
+    gyre_scope scope;
+    unsigned spawned = 7;
+    int err = full_open(scene, &scope);
+
+    if (err == 0) {
+        err = AWAIT(
+            scene, gyre_spawn_all(&scope, NULL, yield_thrice, scene, &spawned));
+        CHECK_EQ(spawned, err == 0);
+    }
+    return full_close(scene, &scope, err);
+}
+
+SCENARIO(gyre_spawn_all) = { .wait = wait_spawn_all,
+                             .ways = 2,
+                             .deaf = { false, true } };
+
 /* ---- join ---------------------------------------------------------------- */
 
 static int return_seven(void *arg)
