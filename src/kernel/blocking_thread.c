@@ -17,7 +17,9 @@
  * Workers push what is done onto a list that the owner takes whole; the push
  * that finds the list empty tells the owner, so a burst costs one system call.
  * After that push the job is the owner's, but the user is touched once more:
- * `running` says so, and who leaves waits for it.
+ * `running` says so, and who leaves waits for it. The push releases and the
+ * take acquires; so do the end of `running` and the look of who leaves.
+ * tests/model/test_blocking.c is the model of it.
  */
 #include <limits.h>
 #include <signal.h>

@@ -6,6 +6,11 @@
  * read by handlers without it. So `before` of a row is written before the
  * handler is installed and never changed while it may run; what changes under
  * a running handler is `fn` alone, which is atomic.
+ *
+ * Orderings. A handler counts itself `inside` and then reads what others take
+ * away (`fn`, and lists of its users'); who takes something away does that and
+ * then waits until nobody is inside. All four are sequentially consistent: a
+ * handler that has been missed does not find it.
  */
 #include "kernel/signal.h"
 

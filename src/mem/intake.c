@@ -14,6 +14,10 @@
  * a page counts for something it is on one list, so one link each suffices. The
  * counter is taken down last of all, by exactly what went into the queue.
  *
+ * Orderings. All of this is sequentially consistent. A giver pushes and then
+ * sets `posted_now`; the work takes that away and then takes the stack: so who
+ * finds it set leaves what he pushed to work that is still to look.
+ *
  * A card takes from the queue when it needs to. Without one nobody does, unless
  * told to (*flush*): when half of it is full, or a receiver waits.
  */

@@ -4,8 +4,8 @@
  * turn.c) and of what threads give back (kernel/blocking_thread.c)
  *
  * Two threads push what is done onto a list and wake the owner, who sleeps in
- * epoll_wait(), takes the list, and leaves when it has all: then the memory that
- * the threads used is freed. The eventfd is a byte that is edge-triggered.
+ * epoll_wait(), takes the list, and leaves when it has all: then the memory
+ * that the threads used is freed. The eventfd is a byte, edge-triggered.
  */
 #include "model/model.h"
 #include "runner/test.h"

@@ -163,6 +163,9 @@ static void emu_internal(struct kernel *kernel, const struct io_uring_cqe *cqe)
     panic("the emulator makes no internal requests");
 }
 
+/* While `woken` is true the next enter() does not sleep, so only who sets it
+ * rings. It is taken by an exchange with acquire: what the waker did before is
+ * seen. tests/model/test_blocking.c is the model of it. */
 static void emu_wake(struct kernel *kernel)
 {
     struct emu *emu = emu_of(kernel);
