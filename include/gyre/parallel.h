@@ -47,9 +47,17 @@ typedef int gyre_parallel_fn(size_t from, size_t to, void *arg);
 
 /* Call fn for each piece of `count` indexes. `grain` is how many make a piece,
  * best some ten microseconds of work or more; 0: as many as make eight pieces
- * for each engine. 0, or an error. */
+ * for each engine, or thread. 0, or an error. */
 GYRE_API int gyre_parallel_for(size_t count, size_t grain, gyre_parallel_fn *fn,
                                void *arg) GYRE_WAITS;
+
+/* Likewise, but fn is called on threads of the loop's pool for what blocks
+ * (gyre/blocking.h): outside of tasks, as many at a time as the pool has
+ * threads, with however many engines. Between two pieces a thread does what
+ * others have asked for. What a thread has taken is waited for. -EAGAIN: a
+ * piece was refused, as a call would have been. */
+GYRE_API int gyre_parallel_blocking(size_t count, size_t grain,
+                                    gyre_parallel_fn *fn, void *arg) GYRE_WAITS;
 
 /* How many become one. */
 typedef struct gyre_reduction {

@@ -6,6 +6,10 @@
  * counter until there is none. The tasks may begin anywhere, so engines that
  * are busy leave their share to others; one that begins too late finds nothing.
  *
+ * Functions that block are called by as many tasks as the pool has threads, on
+ * the caller's engine, each of which waits for one piece at a time: so others
+ * who use the pool have their turns between two.
+ *
  * The counter needs no order: what pieces read was written before the tasks
  * were spawned, and what they write is read when their scope has closed.
  */
@@ -30,6 +34,8 @@ struct parallel {
     gyre_parallel_fn *fn;            /* or: */
     const gyre_reduction *reduction; /* NULL: there is `fn` */
     void *arg;
+    bool blocks;    /* pieces are for threads of the pool */
+    unsigned width; /* tasks that take part, at most */
     _Alignas(CACHE_LINE) _Atomic size_t next;
     atomic_int error; /* the first; negative: take no more */
 };
@@ -65,6 +71,30 @@ static int piece_do(const struct share *share, size_t piece)
     return all->reduction != NULL
                ? all->reduction->fold(share->value, from, to, all->arg)
                : all->fn(from, to, all->arg);
+}
+
+struct call {
+    const struct share *share;
+    size_t piece;
+};
+
+/* On a thread of the pool. */
+static int call_do(void *arg)
+{
+    const struct call *call = arg;
+
+    return piece_do(call->share, call->piece);
+}
+
+static int piece_do_anywhere(const struct share *share, size_t piece)
+{
+    struct call call = { .share = share, .piece = piece };
+    gyre_op op;
+
+    if (!share->all->blocks)
+        return piece_do(share, piece);
+    gyre_op_call(&op, call_do, &call);
+    return gyre_await(&op).res;
 }
 
 static int parallel_fail(struct parallel *all, int err)
@@ -112,7 +142,7 @@ static int share_do(struct share *share)
 
         if (piece >= all->pieces)
             break;
-        err = piece_do(share, piece);
+        err = piece_do_anywhere(share, piece);
         if (err >= 0 && !parallel_is_over(all))
             err = share_yield(&turned_ns);
     }
@@ -130,15 +160,15 @@ static int helper_main(void *arg)
 
 /* As many as can be had. A caller that would have to wait for room does not: it
  * might be who takes it. */
-static void helpers_spawn(gyre_scope *scope, struct share *shares,
-                          unsigned count)
+static void helpers_spawn(const struct parallel *all, gyre_scope *scope,
+                          struct share *shares, unsigned count)
 {
-    static const gyre_task_options anywhere = { .name = "parallel",
-                                                .where = GYRE_ANYWHERE };
+    const gyre_task_options options = { .name = "parallel",
+                                        .where = all->blocks ? GYRE_HERE
+                                                             : GYRE_ANYWHERE };
 
     for (unsigned i = 0; i < count && !bound_is_reached(scope); i++)
-        if (gyre_spawn_with(scope, &anywhere, helper_main, &shares[i], NULL) <
-            0)
+        if (gyre_spawn_with(scope, &options, helper_main, &shares[i], NULL) < 0)
             return;
 }
 
@@ -151,7 +181,7 @@ static int parallel_do(struct parallel *all, struct share *own,
     if (helpers == 0)
         return share_do(own);
     gyre_scope_open(&scope, NULL);
-    helpers_spawn(&scope, shares, helpers);
+    helpers_spawn(all, &scope, shares, helpers);
     if (share_do(own) < 0)
         gyre_scope_cancel(&scope);
     err = gyre_scope_close(&scope);
@@ -168,12 +198,19 @@ static void combine(const struct parallel *all, void *result,
             all->reduction->combine(result, shares[i].value, all->arg);
 }
 
-static unsigned helpers_wanted(const struct parallel *all)
+/* Engines, or threads of the pool. */
+static unsigned parallel_width(const struct parallel *all)
 {
-    const struct engine *here = task_running()->tasks->engine;
-    unsigned engines = here != NULL ? here->set->count : 1;
+    const struct tasks *tasks = task_running()->tasks;
+    struct kernel *kernel = tasks->loop->kernel;
+    const struct engine *here = tasks->engine;
+    struct kernel_pool pool = { .threads_max = 1 };
 
-    return all->pieces < engines ? (unsigned)all->pieces : engines;
+    if (!all->blocks)
+        return here != NULL ? here->set->count : 1;
+    if (kernel->class->pool != NULL)
+        kernel->class->pool(kernel, &pool);
+    return pool.threads_max;
 }
 
 /* A share for each, and behind them their values, each in cache lines of its
@@ -195,13 +232,13 @@ static struct share *shares_make(struct parallel *all, unsigned count)
 
 static void parallel_cut(struct parallel *all, size_t grain)
 {
-    const struct engine *here = task_running()->tasks->engine;
-    unsigned engines = here != NULL ? here->set->count : 1;
-
+    all->width = parallel_width(all);
     if (grain == 0)
-        grain = all->count / ((size_t)engines * PIECES_EACH);
+        grain = all->count / ((size_t)all->width * PIECES_EACH);
     all->grain = grain > 0 ? grain : 1;
     all->pieces = all->count / all->grain + (all->count % all->grain != 0);
+    if (all->pieces < all->width)
+        all->width = (unsigned)all->pieces;
 }
 
 static int parallel(struct parallel *all, size_t grain, void *result)
@@ -212,8 +249,7 @@ static int parallel(struct parallel *all, size_t grain, void *result)
     int err;
 
     parallel_cut(all, grain);
-    helpers = helpers_wanted(all);
-    helpers -= helpers > 0;
+    helpers = all->width > 0 ? all->width - 1 : 0;
     if (helpers > 0)
         shares = shares_make(all, helpers);
     if (shares == NULL)
@@ -242,4 +278,14 @@ int gyre_parallel_reduce(size_t count, size_t grain,
                             .arg = arg };
 
     return parallel(&all, grain, result);
+}
+
+int gyre_parallel_blocking(size_t count, size_t grain, gyre_parallel_fn *fn,
+                           void *arg)
+{
+    struct parallel all = {
+        .count = count, .fn = fn, .arg = arg, .blocks = true
+    };
+
+    return parallel(&all, grain, NULL);
 }

@@ -42,6 +42,21 @@ SCENARIO(gyre_parallel_for) = { .wait = wait_parallel_for,
                                 .set_up = pair_up,
                                 .many = true };
 
+/* A thread takes each piece, which does not block, or is waited for. */
+static int count_pieces(size_t from, size_t to, void *arg)
+{
+    (void)from, (void)to, (void)arg;
+    return 0;
+}
+
+static int wait_parallel_blocking(struct scene *scene)
+{
+    return AWAIT(scene, gyre_parallel_blocking(4, 1, count_pieces, scene));
+}
+
+SCENARIO(gyre_parallel_blocking) = { .wait = wait_parallel_blocking,
+                                     .many = true };
+
 static int receive_into(void *value, size_t from, size_t to, void *arg)
 {
     int err = receive(from, to, arg);

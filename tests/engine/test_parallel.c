@@ -353,6 +353,108 @@ KERNEL_TEST2(L12_J5_where_there_is_no_room_for_tasks_the_caller_does_all)
     }
 }
 
+/* ---- on threads of the pool ---------------------------------------------- */
+
+enum { THREADS = 4 };
+
+/* Goes on only when there is one on each thread. */
+static int meet_threads(size_t from, size_t to, void *arg)
+{
+    atomic_uint *met = arg;
+
+    CHECK(gyre_task_current() == NULL);
+    CHECK_EQ(to, from + 1);
+    atomic_fetch_add(&done[from], 1);
+    atomic_fetch_add(met, 1);
+    while (atomic_load(met) < THREADS)
+        sched_yield();
+    return 0;
+}
+
+static int block_at_once(void *arg)
+{
+    atomic_uint met = 0;
+    size_t grain = 3;
+
+    (void)arg;
+    CHECK_OK(gyre_parallel_blocking(100, 1, meet_threads, &met));
+    for (size_t i = 0; i < 100; i++)
+        CHECK_EQ(done[i], 1u);
+    CHECK_OK(gyre_parallel_blocking(100, grain, count_each, &grain));
+    CHECK_EQ(calls, 34u);
+    CHECK_OK(gyre_parallel_blocking(0, 0, meet_threads, &met));
+    return 0;
+}
+
+KERNEL_TEST2(L12_L9_pieces_that_block_have_the_threads_of_the_pool)
+{
+    gyre_loop_options loop = { .blocking_threads_max = THREADS };
+
+    CHECK_OK(
+        gyre_run(&(gyre_run_options){ .loop = &loop }, block_at_once, NULL));
+}
+
+static int fail_at_seven(size_t from, size_t to, void *arg)
+{
+    (void)to, (void)arg;
+    atomic_fetch_add(&calls, 1);
+    return from == 7 ? -EXFULL : 0;
+}
+
+/* Until somebody opens it. */
+static int pass(size_t from, size_t to, void *arg)
+{
+    (void)from, (void)to;
+    atomic_fetch_add(&calls, 1);
+    while (!atomic_load((atomic_bool *)arg))
+        sched_yield();
+    return 0;
+}
+
+struct opening {
+    gyre_scope *scope;
+    atomic_bool open;
+};
+
+static int cancel_and_open(void *arg)
+{
+    struct opening *opening = arg;
+
+    while (atomic_load(&calls) < 2)
+        CHECK_OK(gyre_yield());
+    gyre_scope_cancel(opening->scope);
+    atomic_store(&opening->open, true);
+    return 0;
+}
+
+static int block_and_fail(void *arg)
+{
+    gyre_scope around, scope;
+    struct opening opening = { .scope = &scope };
+
+    (void)arg;
+    CHECK_ERR(gyre_parallel_blocking(SIZE_MAX, 1, fail_at_seven, NULL),
+              -EXFULL);
+    atomic_store(&calls, 0);
+    gyre_scope_open(&around, NULL);
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn(&around, cancel_and_open, &opening));
+    CHECK_ERR(gyre_parallel_blocking(SIZE_MAX, 1, pass, &opening.open),
+              -ECANCELED);
+    CHECK_EQ(calls, 2u);
+    CHECK_OK(gyre_scope_close(&scope));
+    CHECK_OK(gyre_scope_close(&around));
+    return 0;
+}
+
+KERNEL_TEST2(L12_L9_pieces_that_block_are_ended_by_errors_and_cancels)
+{
+    gyre_loop_options loop = { .blocking_threads_max = 2 };
+
+    CHECK_OK(
+        gyre_run(&(gyre_run_options){ .loop = &loop }, block_and_fail, NULL));
+}
+
 /* ---- reductions ---------------------------------------------------------- */
 
 struct sum {
