@@ -92,8 +92,12 @@ static _Noreturn void server_process(const struct start *start, int gate,
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (read(gate, &byte, 1) != 0)
         _exit(1);
-    if (start->serve != NULL)
-        _exit(start->serve(&start->job) != 0);
+    if (start->serve != NULL) {
+        struct engines_job job = start->job;
+
+        job.port_to = out[1];
+        _exit(start->serve(&job) != 0);
+    }
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
     execl(start->program, start->program, (char *)NULL);
@@ -123,16 +127,18 @@ static int start_server(struct server *server, const struct start *start)
     return server->to == NULL || server->from == NULL ? -ENOMEM : 0;
 }
 
-/* Let it begin; a peer says where it listens. */
+/* Let it begin; who listens by himself says where. */
 static int open_gate(struct server *server, const struct start *start)
 {
     char line[64];
     unsigned port;
 
     close(server->gate);
-    if (start->serve != NULL)
+    if (server->port != 0)
         return 0;
-    fprintf(server->to, "echo %u %u\n", start->job.engines, start->job.size);
+    if (start->serve == NULL)
+        fprintf(server->to, "echo %u %u\n", start->job.engines,
+                start->job.size);
     if (fflush(server->to) != 0 ||
         fgets(line, sizeof line, server->from) == NULL)
         return -EPIPE;
@@ -232,30 +238,37 @@ static int take_from(const struct bench_case *of, const struct start *start,
     if (calls_are_counted())
         counter = calls_of(server.pid);
     err = open_gate(&server, start);
-    for (unsigned i = 0; start->serve != NULL && i < start->job.engines; i++)
-        if (start->job.listeners[i] >= 0)
-            close(start->job.listeners[i]);
+    for (unsigned i = 0; port != 0 && i < start->job.engines; i++)
+        close(start->job.listeners[i]);
     if (err == 0)
         err = connect_and_drive(of, &server, counter, budget, sample);
     stop_server(&server);
     return err;
 }
 
+/* Servers that are given their listeners, and those that are not. */
 static int take(const struct bench_case *of, const struct budget *budget,
-                struct sample *sample, engines_server *serve, bool one_listener)
+                struct sample *sample, engines_server *serve)
 {
     struct start start = { .serve = serve,
                            .job = { .engines = of->n, .size = of->size } };
     uint16_t port = 0;
 
     for (unsigned i = 0; i < of->n; i++) {
-        int fd = one_listener && i > 0 ? -1 : listen_on(&port);
-
-        if (fd < 0 && !(one_listener && i > 0))
-            return fd;
-        start.job.listeners[i] = fd;
+        start.job.listeners[i] = listen_on(&port);
+        if (start.job.listeners[i] < 0)
+            return start.job.listeners[i];
     }
     return take_from(of, &start, port, budget, sample);
+}
+
+static int take_own(const struct bench_case *of, const struct budget *budget,
+                    struct sample *sample, engines_server *serve)
+{
+    struct start start = { .serve = serve,
+                           .job = { .engines = of->n, .size = of->size } };
+
+    return take_from(of, &start, 0, budget, sample);
 }
 
 static int take_peer(const struct bench_case *of, const char *peer,
@@ -306,31 +319,31 @@ int serve_on_threads(const struct engines_job *job,
 static int uring(const struct bench_case *of, const struct budget *budget,
                  struct sample *sample)
 {
-    return take(of, budget, sample, serve_engines_uring, false);
+    return take(of, budget, sample, serve_engines_uring);
 }
 
 static int epoll(const struct bench_case *of, const struct budget *budget,
                  struct sample *sample)
 {
-    return take(of, budget, sample, serve_engines_epoll, false);
+    return take(of, budget, sample, serve_engines_epoll);
 }
 
 static int loops(const struct bench_case *of, const struct budget *budget,
                  struct sample *sample)
 {
-    return take(of, budget, sample, serve_engines_loops, false);
+    return take(of, budget, sample, serve_engines_loops);
 }
 
-static int each(const struct bench_case *of, const struct budget *budget,
-                struct sample *sample)
+static int reuseport(const struct bench_case *of, const struct budget *budget,
+                     struct sample *sample)
 {
-    return take(of, budget, sample, serve_engines_each, false);
+    return take_own(of, budget, sample, serve_engines_reuseport);
 }
 
-static int placed(const struct bench_case *of, const struct budget *budget,
-                  struct sample *sample)
+static int hand_off(const struct bench_case *of, const struct budget *budget,
+                    struct sample *sample)
 {
-    return take(of, budget, sample, serve_engines_placed, true);
+    return take_own(of, budget, sample, serve_engines_hand_off);
 }
 
 static int libuv(const struct bench_case *of, const struct budget *budget,
@@ -357,11 +370,11 @@ static const struct contender contenders[] = {
       .is_limit = true,
       .uncounted = true },
     { .name = "gyre callbacks", .take = loops },
-    { .name = "gyre tasks, each accepts", .take = each },
-    { .name = "gyre tasks, least loaded", .take = placed },
+    { .name = "gyre tasks, reuseport", .take = reuseport },
+    { .name = "gyre tasks, hand-off", .take = hand_off },
     { .name = "epoll by hand", .take = epoll },
     { .name = "gyre callbacks on emu", .take = loops, .kernel = "emu" },
-    { .name = "gyre tasks on emu", .take = each, .kernel = "emu" },
+    { .name = "gyre tasks on emu", .take = reuseport, .kernel = "emu" },
     { .name = "libuv", .take = libuv, .peer = "libuv" },
     { .name = "Asio", .take = asio, .peer = "asio" },
     { .name = "Go", .take = go, .peer = "go" },

@@ -14,19 +14,20 @@
 
 struct engines_job {
     unsigned engines;
-    /* One for each engine, on one port (SO_REUSEPORT), or one alone. */
-    int listeners[ENGINES_MAX];
+    int listeners[ENGINES_MAX]; /* one for each, on one port (SO_REUSEPORT) */
+    int port_to;   /* who listens by himself says "port N" there; -1: nobody */
     unsigned size; /* of a request */
 };
 
 /* A negative errno, if it comes to that. */
 typedef int engines_server(const struct engines_job *job);
 
-engines_server serve_engines_uring;  /* by hand, a ring each */
-engines_server serve_engines_epoll;  /* by hand, an epoll each */
-engines_server serve_engines_loops;  /* gyre's loops, each a thread's own */
-engines_server serve_engines_each;   /* gyre's engines, each of which accepts */
-engines_server serve_engines_placed; /* one accepts and spawns on the others */
+engines_server serve_engines_uring; /* by hand, a ring each */
+engines_server serve_engines_epoll; /* by hand, an epoll each */
+engines_server serve_engines_loops; /* gyre's loops, each a thread's own */
+/* gyre's engines, with a listener of gyre's for all. */
+engines_server serve_engines_reuseport;
+engines_server serve_engines_hand_off;
 
 /* Run fn(job, n) on a thread for each engine but the first, and here for that.
  */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <gyre/gyre.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "echo_engines.h"
@@ -81,87 +82,57 @@ int serve_engines_loops(const struct engines_job *job)
     return serve_on_threads(job, serve_loop);
 }
 
-/* ---- tasks: one for each connection -------------------------------------- */
+/* ---- tasks: a listener for all engines ------------------------------------ */
 
-struct client {
-    int fd;
-    unsigned size;
+struct task_server {
+    const struct engines_job *job;
+    gyre_spread spread;
 };
 
-static int client_task(void *arg)
+static int client_task(gyre_connection *connection)
 {
-    struct client client = *(struct client *)arg;
+    const struct engines_job *job = connection->arg;
     char buffer[REQUEST_MAX];
     ssize_t n;
 
-    free(arg);
-    while ((n = gyre_recv(client.fd, buffer, client.size, 0)) > 0)
-        if (gyre_send_all(client.fd, buffer, (size_t)n, 0) != 0)
+    while ((n = gyre_recv(connection->fd, buffer, job->size, 0)) > 0)
+        if (gyre_send_all(connection->fd, buffer, (size_t)n, 0) < 0)
             break;
-    return gyre_close(client.fd);
+    return (int)n;
 }
 
-static int accept_clients(const struct engines_job *job, int listener,
-                          int where)
+static int serve_tasks(void *arg)
 {
-    const gyre_task_options options = { .where = where };
+    const struct task_server *server = arg;
+    const gyre_listener_options options = { .spread = server->spread };
+    gyre_listener *listener;
+    int err = gyre_listener_open(&listener, "127.0.0.1:0", &options);
 
-    for (;;) {
-        struct client *client = malloc(sizeof *client);
-        int fd = gyre_accept(listener, NULL, NULL, SOCK_CLOEXEC);
-
-        if (fd < 0 || client == NULL)
-            return fd < 0 ? fd : -ENOMEM;
-        *client = (struct client){ fd, job->size };
-        fd = gyre_spawn_with(gyre_scope_current(), &options, client_task,
-                             client, NULL);
-        if (fd < 0)
-            return fd;
-    }
-}
-
-/* On each engine: its own listener, and whom it accepts stays with it. */
-static int accept_here(void *arg)
-{
-    const struct engines_job *job = arg;
-
-    return accept_clients(job, job->listeners[gyre_engine_current()],
-                          GYRE_HERE);
-}
-
-static int each_accepts(void *arg)
-{
-    gyre_scope scope;
-    int err;
-
-    gyre_scope_open(&scope, NULL);
-    err = gyre_spawn_all(&scope, NULL, accept_here, arg, NULL);
     if (err < 0)
-        abort();
-    return gyre_scope_close(&scope);
+        return err;
+    dprintf(server->job->port_to, "port %s\n",
+            strchr(gyre_listener_address(listener), ':') + 1);
+    err = gyre_listener_serve(listener, gyre_scope_current(), client_task,
+                              (void *)(uintptr_t)server->job);
+    gyre_listener_close(listener);
+    return err;
 }
 
-static int one_accepts(void *arg)
+static int serve_by(const struct engines_job *job, gyre_spread spread)
 {
-    const struct engines_job *job = arg;
-
-    return accept_clients(job, job->listeners[0], GYRE_LEAST_LOADED);
-}
-
-static int serve_tasks_by(const struct engines_job *job, gyre_task_fn *first)
-{
+    struct task_server server = { job, spread };
     const gyre_run_options options = { .loop = &bench_loop,
                                        .engines = job->engines };
 
-    return gyre_run(&options, first, (void *)(uintptr_t)job);
+    return gyre_run(&options, serve_tasks, &server);
 }
 
-int serve_engines_each(const struct engines_job *job)
+int serve_engines_reuseport(const struct engines_job *job)
 {
-    return serve_tasks_by(job, each_accepts);
+    return serve_by(job, GYRE_SPREAD_REUSEPORT);
 }
 
-int serve_engines_placed(const struct engines_job *job)
+int serve_engines_hand_off(const struct engines_job *job)
 {
-    return serve_tasks_by(job, one_accepts);
+    return serve_by(job, GYRE_SPREAD_HAND_OFF);
 }
