@@ -82,7 +82,7 @@ int serve_engines_loops(const struct engines_job *job)
     return serve_on_threads(job, serve_loop);
 }
 
-/* ---- tasks: a listener for all engines ------------------------------------ */
+/* ---- tasks: a listener for all engines ----------------------------------- */
 
 struct task_server {
     const struct engines_job *job;
