@@ -4,8 +4,8 @@
  * gives it back in time is not.
  *
  * Who stalls does so until he is told of, so that no test depends on how fast
- * the machine is. On a busy one any slice may become long: such a stall is real,
- * of the kind GYRE_STALL_WAITING, and not of whom the test is about.
+ * the machine is. On a busy one any slice may become long: such a stall is
+ * real, of the kind GYRE_STALL_WAITING, and not of whom the test is about.
  */
 #include <dirent.h>
 #include <errno.h>
