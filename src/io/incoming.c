@@ -348,6 +348,11 @@ static void incoming_done(gyre_op *op, gyre_result result)
 static void incoming_arm(gyre_incoming *in)
 {
     ASSERT(in->state_ == IDLE && !in->ended_);
+    /* So that the first to come need not be given up. */
+    if (in->kind_ == INCOMING_FDS && in->fds_room_ == 0 && !ring_grow(in)) {
+        incoming_end(in, -ENOMEM);
+        return;
+    }
     incoming_fill(in);
     in->state_ = ARMED;
     gyre_op_start(in->loop_, &in->op_, incoming_done, NULL);
