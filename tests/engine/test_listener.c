@@ -4,7 +4,6 @@
  * accepting ends. On one engine and on several.
  */
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "engine/callers.h"
@@ -67,7 +66,7 @@ static int call_often(void *arg)
 
 /* ---- who serves ---------------------------------------------------------- */
 
-/* GYRE_TEST_CONNECTIONS asks for more, and to be told how they are spread. */
+/* GYRE_TEST_CONNECTIONS asks for more. */
 static unsigned connections_wanted(void)
 {
     const char *text = getenv("GYRE_TEST_CONNECTIONS");
@@ -89,9 +88,6 @@ static void check_even(const gyre_listener *listener, unsigned all)
     }
     CHECK_EQ(sum, all);
     CHECK_EQ(accepted_by(listener, -1), all);
-    if (all > 2400)
-        fprintf(stderr, "%u connections: %llu on one engine, %llu on another\n",
-                all, (unsigned long long)most, (unsigned long long)least);
     CHECK_LE(most * 10, least * 12);
 }
 

@@ -29,16 +29,16 @@ check()
     esac
 }
 
-# echo_server NAME: of the examples that echo
+# echo_server NAME [ADDRESS]: of the examples that echo
 echo_server()
 {
     mkfifo "$work/stdin"
-    "$at/$1" 0 < "$work/stdin" > "$work/echo" 2> "$work/err" &
+    "$at/$1" "${2:-0}" < "$work/stdin" > "$work/echo" 2> "$work/err" &
     pid=$!
     exec 9> "$work/stdin"
     port=
     while [ -z "$port" ] && kill -0 "$pid" 2> /dev/null; do
-        port=$(sed -n "s/^$1: .* port //p" "$work/echo")
+        port=$(sed -n "s/^$1: .*[ :]\([0-9]*\)\$/\1/p" "$work/echo")
     done
     # curl's telnet sends what it reads and prints what comes back.
     answer=$( (printf 'hello, echo\n'; sleep 1) |
@@ -222,6 +222,8 @@ lines: $work/gone: No such file or directory" \
     if command -v curl > /dev/null 2>&1; then
         check "example_echo [$1]" 'hello, echo* and it ended with 0' \
             "$(echo_server echo)"
+        check "V1_example_echo-engines [$1]" 'hello, echo* and it ended with 0' \
+            "$(echo_server echo-engines 127.0.0.1:0)"
         check "C6_example_pooled [$1]" 'hello, echo* and it ended with 0' \
             "$(echo_server pooled)"
     else
