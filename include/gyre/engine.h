@@ -19,7 +19,8 @@
  *           unless they say otherwise.
  *
  * Cancel.   A scope's cancel, deadline and errors reach across engines: a post
- *           to the engine where the task is, so a moment later.
+ *           to the engine where the task is, so a moment later. So do those by
+ *           plain threads.
  *
  * Errors.   What tasks of several engines share is theirs to protect
  *           (gyre/sync.h); a loop, its ops and its timers are its engine's.
@@ -50,6 +51,15 @@ GYRE_API int gyre_spawn_all(gyre_scope *scope, const gyre_task_options *options,
 
 /* ---- engines of a program whose threads are its own ---------------------- */
 
+/*
+ * Calls that wait for an engine (gyre_block_on(), gyre_spawn(), gyre_join(),
+ * gyre_scope_open_on() ...) are for tasks of any loop and for plain threads,
+ * which sleep meanwhile; they panic in a callback. What has been asked when the
+ * engines end is answered, mostly by -ECANCELED; none of these calls may begin
+ * once gyre_engines_destroy() has, or when the run that made the engines may be
+ * over. An open scope keeps them: so does a task that waits for the thread.
+ */
+
 /* gyre_run_options.engines: one for each CPU the process may use. */
 #define GYRE_EACH_CPU (~0U)
 
@@ -62,9 +72,34 @@ GYRE_API int gyre_spawn_all(gyre_scope *scope, const gyre_task_options *options,
 GYRE_API int gyre_engines_create(gyre_engines **engines,
                                  const gyre_run_options *options) GYRE_MUST_USE;
 
-/* Cancel what is there, wait for its end, end the threads, free all. Not on one
- * of the engines. NULL is allowed. */
+/* Cancel what is there, wait for its end, and for threads to close the scopes
+ * that they have opened here, which are cancelled, too; end the threads, free
+ * all. Not on one of the engines. NULL is allowed. */
 GYRE_API void gyre_engines_destroy(gyre_engines *engines);
+
+/*
+ * Run fn(arg) as a task of the engines, wait for its end, and return its
+ * result, or why it could not be spawned (see gyre_spawn_with()). It belongs to
+ * no scope; GYRE_HERE is the caller's engine, for others each in turn. A plain
+ * thread sleeps meanwhile; a task, of these engines or not, waits, and can be
+ * cancelled, which cancels fn's task and waits for it. `options` may be NULL.
+ * -ECANCELED also: the engines are ending.
+ */
+GYRE_API int gyre_block_on(gyre_engines *engines,
+                           const gyre_task_options *options, gyre_task_fn *fn,
+                           void *arg) GYRE_WAITS;
+
+/*
+ * Open a scope as a plain thread: on engine `n`, below its outermost. The
+ * thread may spawn into it, cancel it, tighten its deadline, and closes it by
+ * gyre_scope_close(), which sleeps until the children have returned and calls
+ * what they have deferred; gyre_scope_failure() answers after that. It sleeps
+ * until the engine has opened it, and panics in a task or a callback.
+ * `options` may be NULL. 0; -ECANCELED: the engines are ending.
+ */
+GYRE_API int gyre_scope_open_on(
+    gyre_engines *engines, unsigned n, gyre_scope *scope,
+    const gyre_scope_options *options) GYRE_MUST_USE;
 
 /* ---- who is where -------------------------------------------------------- */
 
@@ -75,12 +110,14 @@ GYRE_API int gyre_engine_current(void);
 
 GYRE_API unsigned gyre_engines_count(const gyre_engines *engines);
 
-/* Engine `n`'s loop; NULL: there is no engine n. To post to, to start ops on
- * from elsewhere; it stays the engine's. */
+/* Engine `n`'s loop; NULL: there is no engine n. To post to (gyre_loop_post()),
+ * to start ops on from elsewhere (gyre_op_start_remote()); it stays the
+ * engine's, and what only its owner may do panics elsewhere. */
 GYRE_API gyre_loop *gyre_engine_loop(const gyre_engines *engines, unsigned n);
 
-/* The outermost scope of engine `n`, for spawning what belongs to nobody; it
- * closes with the engines. NULL: there is no engine n. */
+/* The outermost scope of engine `n`, for spawning what belongs to nobody, by
+ * any task or thread; it closes with the engines. NULL: there is no engine n.
+ */
 GYRE_API gyre_scope *gyre_engine_scope(const gyre_engines *engines, unsigned n);
 
 /* Tasks that are on engine `n` or on their way there: what GYRE_LEAST_LOADED

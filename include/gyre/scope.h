@@ -16,7 +16,12 @@
  *
  * Memory.   The scope lies in its opener's frame. Opening allocates nothing.
  *
- * Threads.  Only the loop's own.
+ * Threads.  Opened and closed by a task, or by a plain thread
+ *           (gyre/engine.h). Any task of any loop and any plain thread spawns
+ *           into it, and waits until the scope's loop has seen to it; cancels
+ *           it and tightens its deadline, without waiting. They see to it that
+ *           the scope is open until the call has returned. All else is for its
+ *           loop alone.
  *
  * Cancel.   Cancelling a scope ends the present waits of its tasks, and of
  *           all scopes below, reaching the kernel's ops; each later call that
@@ -119,8 +124,12 @@ struct gyre_scope {
     void *handles_[2]; /* finished children that may yet be joined */
     gyre_timer timer_;
     uint64_t deadline_ns_;
-    void *spawners_[2]; /* who waits for room among the children */
-    void *branches_[2]; /* children that run on another engine */
+    uint64_t wish_deadline_ns_; /* of other threads: these three */
+    gyre_work wish_work_;
+    void *closer_;       /* a plain thread closes it */
+    const void *opener_; /* ... that has opened it; NULL: a task has */
+    void *spawners_[2];  /* who waits for room among the children */
+    void *branches_[2];  /* children that run on another engine */
     gyre_deferred *deferred_;
     gyre_local *locals_;
     gyre_failure failure_;
@@ -129,13 +138,14 @@ struct gyre_scope {
     uint32_t max_tasks_;
     int32_t error_;
     int32_t cancelled_; /* 0, -ECANCELED, -ETIME */
+    uint32_t wishes_;
     uint8_t policy_;
     uint8_t when_full_;
     bool shield_;
     bool closing_; /* the owner waits for the children */
     bool overdue_; /* its own deadline cancelled it */
     bool part_;    /* it is what another engine has of a scope */
-    uint8_t unused_[2];
+    uint8_t unused_[6];
 };
 
 /*
@@ -154,16 +164,17 @@ GYRE_API void gyre_scope_open(gyre_scope *scope,
                               const gyre_scope_options *options);
 
 /* Wait for all children, also when cancelled. Only by the opener, and only its
- * innermost scope. The first error; -ETIME: the scope's own deadline cut it;
- * else 0. */
+ * innermost scope (a thread's: in any order). The first error; -ETIME: the
+ * scope's own deadline cut it; else 0. */
 GYRE_API int gyre_scope_close(gyre_scope *scope) GYRE_WAITS GYRE_MUST_USE;
 
-/* Cancel the scope and all below, but for shields; does not wait. By any task
- * or callback of the loop, as often as it likes. */
+/* Cancel the scope and all below, but for shields; does not wait. By any task,
+ * callback or thread, as often as it likes. On the scope's own loop it is
+ * cancelled at once; from elsewhere, when the loop has seen the post. */
 GYRE_API void gyre_scope_cancel(gyre_scope *scope);
 
 /* Tighten the deadline; a later one than is in force changes nothing. Not of a
- * loop's outermost scope, which has none. */
+ * loop's outermost scope, which has none. By whoever may cancel it. */
 GYRE_API void gyre_scope_set_deadline(gyre_scope *scope, uint64_t deadline_ns);
 
 /* The deadline in force; GYRE_NEVER if there is none. */
@@ -175,7 +186,8 @@ GYRE_API int gyre_scope_cancelled(const gyre_scope *scope);
 /* The first error so far, or 0. */
 GYRE_API int gyre_scope_error(const gyre_scope *scope);
 
-/* Where its first error comes from; failure->error is 0 if there is none. */
+/* Where its first error comes from, also when it has closed; failure->error is
+ * 0 if there is none. */
 GYRE_API void gyre_scope_failure(const gyre_scope *scope,
                                  gyre_failure *failure);
 
@@ -184,10 +196,11 @@ GYRE_API gyre_scope *gyre_scope_current(void);
 
 /*
  * When the scope closes and its children have returned, call fn(arg), the
- * latest first, on the task that closes it: to give back what children of a
- * cancelled scope may have left. Calls that wait are cancelled there if the
- * scope is; gyre_close() and a shield work. `deferred` is held until then. By
- * any task or callback of the loop; a loop's outermost scope has none.
+ * latest first, on the task or thread that closes it: to give back what
+ * children of a cancelled scope may have left. Calls that wait are cancelled
+ * there if the scope is; gyre_close() and a shield work. `deferred` is held
+ * until then. By any task or callback of the scope's loop; a loop's outermost
+ * scope has none.
  */
 GYRE_API void gyre_scope_defer(gyre_scope *scope, gyre_deferred *deferred,
                                void (*fn)(void *arg), void *arg);

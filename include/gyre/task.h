@@ -19,7 +19,11 @@
  *           spawn fails, and is the task's if it succeeds.
  *
  * Threads.  A task never changes its thread. Tasks of one loop never run at the
- *           same time; they change only inside calls that can wait.
+ *           same time; they change only inside calls that can wait. Spawning,
+ *           joining and cancelling are for tasks of any loop and for plain
+ *           threads (gyre/engine.h), which sleep while the scope's loop sees to
+ *           it: it has to be running. A callback may do so on its own loop, and
+ *           cancel on any.
  *
  * Cancel.   A call that can wait returns -ECANCELED, or -ETIME for a deadline,
  *           when the task's scope is cancelled, and so does each later one. A
@@ -45,7 +49,7 @@ typedef int gyre_task_fn(void *arg);
 /* What happens to a spawn when as many tasks as are allowed are there. */
 typedef enum gyre_full_policy {
     GYRE_FULL_WAITS,   /* the spawner waits, first come, first served, until
-                          one has ended; outside of tasks: -EAGAIN */
+                          one has ended; in a callback: -EAGAIN */
     GYRE_FULL_REFUSES, /* -EAGAIN; the argument stays with the caller */
     GYRE_FULL_INLINE   /* the new task runs, and the spawner waits for its end:
                           each spawner adds one to the bound at most */
@@ -129,7 +133,8 @@ typedef struct gyre_task_options {
  * stack; -ECANCELED: the loop is being destroyed. With a bound on the tasks of
  * the scope or the loop that is reached: -EAGAIN, or the call waits, and can
  * then return -ECANCELED and -ETIME. Whenever it fails, the argument stays the
- * caller's. Only the loop's thread, but not necessarily a task.
+ * caller's. Elsewhere than on the scope's loop the call waits for its answer,
+ * whose errors are the same.
  */
 GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn,
                         void *arg) GYRE_WAITS GYRE_MUST_USE;
@@ -146,13 +151,14 @@ GYRE_API int gyre_spawn_with(gyre_scope *scope,
 
 /* Cancel one task and the scopes it has opened, but not its siblings. Does not
  * wait: the task is still to be joined, or its scope closed. -ECANCELED as its
- * result is then no error of its scope. By any task or callback of the loop. */
+ * result is then no error of its scope. By any task or callback of the scope's
+ * loop; a task with a handle by whoever has that, on any thread. */
 GYRE_API void gyre_task_cancel(gyre_task *task);
 
 /*
  * Wait for a task and take its result. 0: *result (may be NULL) is set and the
  * handle gone. -ECANCELED, -ETIME: the caller was cancelled while it waited;
- * the handle remains. By one task at a time, from the same loop.
+ * the handle remains. By one task or plain thread at a time, of any loop.
  */
 GYRE_API int gyre_join(gyre_task *task, int *result) GYRE_WAITS GYRE_MUST_USE;
 

@@ -25,6 +25,7 @@
 #include "engine/engine.h"
 
 #include "kernel/thread.h"
+#include "task/ask.h"
 
 /* ---- nothing left -------------------------------------------------------- */
 
@@ -169,6 +170,7 @@ void engine_end(struct engine *engine)
     atomic_fetch_sub(&set->shutdown.callers, 1);
     gyre_timer_stop(&stuck);
     engine->loop->company = NULL;
+    asks_answer_all(engine->loop); /* posted work is dropped next */
     engine->left = !tasks_are_gone(engine->tasks) || !engine_end_ops(engine);
     if (engine->left)
         engine_tell_left(engine);

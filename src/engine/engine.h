@@ -13,6 +13,7 @@
  *   queue.c  tasks that may begin anywhere
  *   idle.c   an engine without work looks for some, and sleeps
  *   parallel.c  pieces of work that all take one by one
+ *   thread.c plain threads run tasks here, and open scopes
  *   end.c    when there is nothing left, and how each engine ends
  *   finish.c when all have ended, or time is up: what is freed
  *   shutdown.c  an end in phases, each with its time

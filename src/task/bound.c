@@ -6,17 +6,14 @@
  * they have one. When a task ends while spawners wait, its room is *promised*
  * to the first of them before that one runs, so that nobody who comes later
  * takes it. A spawner waits for one of the two at a time: for its scope first.
+ * It may be a task of this loop, or somebody elsewhere (outside.c).
  */
+#include "task/bound.h"
+
 #include <errno.h>
 
 #include "loop/loop.h"
 #include "task/task.h"
-
-struct spawner {
-    struct list link;
-    gyre_task *task;
-    bool promised;
-};
 
 static bool scope_is_full(const gyre_scope *scope)
 {
@@ -35,7 +32,77 @@ bool bound_is_reached(const gyre_scope *scope)
     return scope_is_full(scope) || loop_is_full(scope->loop_->tasks);
 }
 
-/* ---- waiting for room ---------------------------------------------------- */
+/* ---- one step of a spawner ----------------------------------------------- */
+
+/* What a policy says to a full house: 0 to go on (aside or not), BOUND_WAITS,
+ * or an error. */
+static int when_full(unsigned policy, struct list *spawners,
+                     struct spawner *spawner)
+{
+    if (policy == GYRE_FULL_REFUSES || !spawner->may_wait)
+        return -EAGAIN;
+    if (policy == GYRE_FULL_INLINE) {
+        spawner->aside = true;
+        return 0;
+    }
+    list_append(spawners, &spawner->link);
+    return BOUND_WAITS;
+}
+
+/* It was promised what it waited for: one promise less is open. */
+static bool take_promise(struct spawner *spawner, uint32_t *promised)
+{
+    if (!spawner->promised)
+        return false;
+    spawner->promised = false;
+    ASSERT(*promised > 0);
+    --*promised;
+    return true;
+}
+
+int bound_step(gyre_scope *scope, struct spawner *spawner)
+{
+    struct tasks *tasks = scope->loop_->tasks;
+    int err = 0;
+
+    if (!spawner->counted) {
+        if (!take_promise(spawner, &scope->promised_) && scope_is_full(scope))
+            err = when_full(scope->when_full_, scope_list(scope->spawners_),
+                            spawner);
+        if (err != 0)
+            return err;
+        scope->children_++;
+        spawner->counted = true;
+    }
+    if (!take_promise(spawner, &tasks->promised) && loop_is_full(tasks))
+        err = when_full(tasks->when_full, &tasks->spawners, spawner);
+    if (err == BOUND_WAITS)
+        return err;
+    census_add(&tasks->alive, 1);
+    if (err < 0)
+        bound_give(scope);
+    return err;
+}
+
+void bound_withdraw(gyre_scope *scope, struct spawner *spawner)
+{
+    struct tasks *tasks = scope->loop_->tasks;
+
+    ASSERT(!spawner->promised);
+    if (list_is_linked(&spawner->link))
+        list_remove(&spawner->link);
+    if (!spawner->counted)
+        return;
+    census_add(&tasks->alive, 1);
+    bound_give(scope);
+}
+
+/* ---- a task waits for room ----------------------------------------------- */
+
+static void spawner_wake(struct spawner *spawner)
+{
+    task_wake(spawner->who);
+}
 
 static void spawner_cancel(gyre_task *task)
 {
@@ -45,80 +112,52 @@ static void spawner_cancel(gyre_task *task)
     task_wake(task);
 }
 
-/* 0: the room is promised to the caller. */
-static int wait_for_room(struct list *spawners, const gyre_scope *scope)
+/* It is in a queue. 0: the room is promised. */
+static int wait_for_room(struct spawner *spawner, const gyre_scope *scope)
 {
-    struct spawner self = { .task = gyre_task_current() };
+    gyre_task *task = spawner->who;
 
-    if (self.task == NULL)
-        return -EAGAIN;
-    if (task_cancelled(self.task) != 0)
-        return task_cancelled(self.task);
-    list_append(spawners, &self.link);
-    self.task->waits_for = &self;
-    task_wait(self.task, spawner_cancel, "room for a task", scope);
-    return self.promised ? 0 : task_cancelled(self.task);
+    if (task_cancelled(task) != 0)
+        return task_cancelled(task);
+    task->waits_for = spawner;
+    task_wait(task, spawner_cancel, "room for a task", scope);
+    return spawner->promised ? 0 : task_cancelled(task);
 }
+
+int bound_take_slowly(gyre_scope *scope, bool *aside)
+{
+    struct spawner spawner = {
+        .who = task_self,
+        .wake = spawner_wake,
+        .may_wait = task_self != NULL,
+    };
+    int err;
+
+    while ((err = bound_step(scope, &spawner)) == BOUND_WAITS) {
+        err = wait_for_room(&spawner, scope);
+        if (err < 0) {
+            bound_withdraw(scope, &spawner);
+            return err;
+        }
+    }
+    *aside = spawner.aside;
+    return err;
+}
+
+/* ---- give ---------------------------------------------------------------- */
 
 /* Promise room to the first who waits; false: nobody does. */
 static bool promise_one(struct list *spawners)
 {
     struct list *link = list_take_first(spawners);
+    struct spawner *spawner;
 
     if (link == NULL)
         return false;
-
-    struct spawner *spawner = CONTAINER_OF(link, struct spawner, link);
-
+    spawner = CONTAINER_OF(link, struct spawner, link);
     spawner->promised = true;
-    task_wake(spawner->task);
+    spawner->wake(spawner);
     return true;
-}
-
-/* What a policy says to a full house: 0 to go on (aside or not), or an error.
- */
-static int when_full(unsigned policy, struct list *spawners,
-                     const gyre_scope *scope, uint32_t *promised, bool *aside)
-{
-    int err;
-
-    if (policy == GYRE_FULL_REFUSES)
-        return -EAGAIN;
-    if (policy == GYRE_FULL_INLINE) {
-        *aside = gyre_task_current() != NULL;
-        return *aside ? 0 : -EAGAIN;
-    }
-    err = wait_for_room(spawners, scope);
-    if (err == 0)
-        (*promised)--;
-    return err;
-}
-
-/* ---- take and give ------------------------------------------------------- */
-
-int bound_take_slowly(gyre_scope *scope, bool *aside)
-{
-    struct tasks *tasks = scope->loop_->tasks;
-    int err;
-
-    if (scope_is_full(scope)) {
-        err = when_full(scope->when_full_, scope_list(scope->spawners_), scope,
-                        &scope->promised_, aside);
-        if (err < 0)
-            return err;
-    }
-    scope->children_++;
-    if (loop_is_full(tasks)) {
-        err = when_full(tasks->when_full, &tasks->spawners, scope,
-                        &tasks->promised, aside);
-        if (err < 0) {
-            census_add(&tasks->alive, 1);
-            bound_give(scope);
-            return err;
-        }
-    }
-    census_add(&tasks->alive, 1);
-    return 0;
 }
 
 void bound_promise(gyre_scope *scope)

@@ -28,8 +28,8 @@
 #include "watch/loop_report.h"
 #include "watch/unwind.h"
 
-#define DEPTHS 8U           /* with a table of kinds of their own */
-#define TASKS_SHOWN 500U    /* in one dump */
+#define DEPTHS 8U        /* with a table of kinds of their own */
+#define TASKS_SHOWN 500U /* in one dump */
 
 struct dump {
     struct out out;
@@ -311,8 +311,10 @@ static void print_deadline(uint64_t deadline_ns)
 static void print_scope(const gyre_scope *scope, unsigned nesting)
 {
     out_indent(&dump.out, 2 * nesting);
-    if (scope->owner_ == NULL)
+    if (scope->parent_ == NULL)
         out_print(&dump.out, "the loop's own scope");
+    else if (scope->opener_ != NULL)
+        out_print(&dump.out, "a thread's scope %p", (const void *)scope);
     else
         out_print(&dump.out, "scope %p", (const void *)scope);
     out_print(&dump.out, ": %" PRIu32 " children", scope->children_);

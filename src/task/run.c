@@ -13,6 +13,7 @@
 #include "kernel/fault.h"
 #include "kernel/proc.h"
 #include "loop/loop.h"
+#include "task/ask.h"
 #include "task/measure.h"
 #include "task/task.h"
 
@@ -108,6 +109,7 @@ void tasks_finish(struct tasks *tasks)
     while (!tasks_are_gone(tasks))
         tasks_turn_to_end(tasks);
     gyre_timer_stop(&stuck);
+    asks_answer_all(tasks->loop);
     scope_free_handles(&tasks->root);
 }
 

@@ -17,7 +17,9 @@
 
 #include "loop/loop.h"
 #include "task/branch.h"
+#include "task/outside.h"
 #include "task/task.h"
+#include "task/wish.h"
 
 static gyre_scope *link_scope(struct list *link)
 {
@@ -39,6 +41,7 @@ void scope_init(gyre_scope *scope, gyre_loop *loop)
     memset(scope, 0, sizeof *scope);
     scope->loop_ = loop;
     scope->deadline_ns_ = GYRE_NEVER;
+    scope->wish_deadline_ns_ = GYRE_NEVER;
     list_init(scope_list(scope->link_));
     list_init(scope_list(scope->scopes_));
     list_init(scope_list(scope->members_));
@@ -111,11 +114,21 @@ void scope_cancel_for(gyre_scope *scope, int reason)
 
 void gyre_scope_cancel(gyre_scope *scope)
 {
-    loop_assert_owner(scope->loop_);
-    scope_cancel_for(scope, -ECANCELED);
+    if (UNLIKELY(loop_owner(scope->loop_) != loop_thread()))
+        wish_cancel(scope);
+    else
+        scope_cancel_for(scope, -ECANCELED);
 }
 
 void gyre_task_cancel(gyre_task *task)
+{
+    if (task->books != NULL && loop_owner(task->books->loop) != loop_thread())
+        wish_cancel_task(task);
+    else
+        scope_cancel_task(task);
+}
+
+void scope_cancel_task(gyre_task *task)
 {
     if (task->branch != NULL) {
         branch_cancel_task(task->branch);
@@ -180,7 +193,7 @@ void scope_free_handles(gyre_scope *scope)
 
 /* ---- open and close ------------------------------------------------------ */
 
-static void scope_apply(gyre_scope *scope, const gyre_scope_options *options)
+void scope_apply(gyre_scope *scope, const gyre_scope_options *options)
 {
     ASSERT_API(options->size == 0 || options->size == sizeof *options,
                "gyre_scope_options.size is not that of this library");
@@ -218,10 +231,9 @@ void scope_empty(gyre_scope *scope, gyre_task *task)
     gyre_deferred *deferred;
 
     for (;;) {
-        while (scope->children_ + scope->promised_ > 0) {
+        while (scope_is_busy(scope)) {
             scope->closing_ = true;
             task_wait(task, NULL, "children", scope);
-            scope->closing_ = false;
         }
         deferred = scope->deferred_;
         if (deferred == NULL)
@@ -231,29 +243,39 @@ void scope_empty(gyre_scope *scope, gyre_task *task)
     }
 }
 
-int gyre_scope_close(gyre_scope *scope)
+int scope_end(gyre_scope *scope)
 {
-    gyre_task *task = task_running();
-
-    ASSERT_API(scope->owner_ == task, "a scope is closed by its opener");
-    ASSERT_API(task->scope == scope,
-               "scopes close in the reverse order of opening");
-    scope_empty(scope, task);
     ASSERT(list_is_empty(scope_list(scope->scopes_)));
     ASSERT(list_is_empty(scope_list(scope->branches_))); /* I10 */
     ASSERT_API(list_is_empty(scope_list(scope->spawners_)),
                "a scope was closed while a task waited to spawn into it");
     scope_free_handles(scope);
     gyre_timer_stop(&scope->timer_);
-    scope_move_member(scope->parent_, task);
     ASSERT(list_is_empty(scope_list(scope->members_))); /* I10 */
     list_remove(scope_list(scope->link_));
     scope->owner_ = NULL;
-    if (scope->error_ != 0) {
-        task->failure = scope->failure_;
+    if (scope->error_ != 0)
         return scope->error_;
-    }
     return scope->overdue_ ? -ETIME : 0;
+}
+
+int gyre_scope_close(gyre_scope *scope)
+{
+    gyre_task *task;
+    int err;
+
+    if (UNLIKELY(scope->opener_ != NULL))
+        return outside_close(scope);
+    task = task_running();
+    ASSERT_API(scope->owner_ == task, "a scope is closed by its opener");
+    ASSERT_API(task->scope == scope,
+               "scopes close in the reverse order of opening");
+    scope_empty(scope, task);
+    scope_move_member(scope->parent_, task);
+    err = scope_end(scope);
+    if (scope->error_ != 0)
+        task->failure = scope->failure_;
+    return err;
 }
 
 int gyre_scope_run(const gyre_scope_options *options,
@@ -275,7 +297,7 @@ void gyre_scope_defer(gyre_scope *scope, gyre_deferred *deferred,
                       void (*fn)(void *arg), void *arg)
 {
     loop_assert_owner(scope->loop_);
-    ASSERT_API(scope->owner_ != NULL,
+    ASSERT_API(scope->parent_ != NULL,
                "a loop's outermost scope is closed by no task, so nothing can "
                "be deferred to its close");
     deferred->fn_ = fn;
@@ -314,11 +336,18 @@ uint64_t gyre_scope_deadline(const gyre_scope *scope)
 
 void gyre_scope_set_deadline(gyre_scope *scope, uint64_t deadline_ns)
 {
+    ASSERT_API(scope->parent_ != NULL,
+               "a loop's outermost scope has no deadline: open one below it");
+    if (UNLIKELY(loop_owner(scope->loop_) != loop_thread()))
+        wish_deadline(scope, deadline_ns);
+    else
+        scope_tighten(scope, deadline_ns);
+}
+
+void scope_tighten(gyre_scope *scope, uint64_t deadline_ns)
+{
     const struct tasks *tasks = scope->loop_->tasks;
 
-    loop_assert_owner(scope->loop_);
-    ASSERT_API(scope->owner_ != NULL,
-               "a loop's outermost scope has no deadline: open one below it");
     if (deadline_ns >= gyre_scope_deadline(scope))
         return;
     scope->deadline_ns_ = deadline_ns;

@@ -15,7 +15,9 @@
 #include "loop/loop.h"
 #include "task/branch.h"
 #include "task/measure.h"
+#include "task/outside.h"
 #include "task/paint.h"
+#include "task/wish.h"
 #include "watch/trace.h"
 
 _Thread_local gyre_task *task_self;
@@ -182,7 +184,7 @@ static inline void task_finish(gyre_task *task)
 void task_come_home(gyre_task *task)
 {
     task_finish(task);
-    if (!task->has_handle)
+    if (task->books == NULL)
         task_free(task);
 }
 
@@ -209,7 +211,7 @@ static _Noreturn void task_main(void *arg)
         branch_leave(task->branch);
     else
         task_finish(task);
-    if (task->branch != NULL || !task->has_handle)
+    if (task->branch != NULL || task->books == NULL)
         task->tasks->dead = task;
     next = task_next(task);
     context_exit(&task->context,
@@ -243,12 +245,18 @@ static __attribute__((noinline)) void task_tell_spawned(gyre_task *task)
     task_tell(task, STEP_SPAWNED, task_self, task->name, 0);
 }
 
+void task_put_stack(gyre_task *task)
+{
+    stack_put(&task->tasks->stacks, task->stack);
+}
+
 void task_free(gyre_task *task)
 {
     ASSERT(task->finished && task != task_self);
     if (list_is_linked(&task->member))
         list_remove(&task->member);
-    stack_put(&task->tasks->stacks, task->stack);
+    if (task->books == NULL || wish_forget_task(task))
+        task_put_stack(task);
 }
 
 /* Member by member: to clear the block as a whole first is what compilers use
@@ -274,7 +282,7 @@ static inline void task_init(gyre_task *task, gyre_scope *scope,
     task->name = task_no_name;
     task->result = 0;
     task->cancelled = 0;
-    task->has_handle = false;
+    task->books = NULL;
     task->finished = false;
     task->waiting = false;
     task->wait_reason = "its first turn";
@@ -350,38 +358,40 @@ static __attribute__((noinline)) int choose_place(struct tasks *here, int where,
     return where <= GYRE_ENGINE(0) ? 0 : -EINVAL;
 }
 
-/* Inline, so that a spawn without options and handle knows that it is one. */
-static inline __attribute__((always_inline)) int spawn_from(
-    const void *site, gyre_scope *scope, const gyre_task_options *options,
-    gyre_task_fn *fn, void *arg, gyre_task **handle)
+/* What is needed of a spawn besides room. Inline, as all of it, so that a spawn
+ * without options and handle knows that it is one. */
+static inline __attribute__((always_inline)) int spawn_check(
+    const gyre_scope *scope, const gyre_task_options *options,
+    struct stack_class **class, struct tasks **to)
 {
     struct tasks *tasks = scope->loop_->tasks;
-    struct stack_class *class = class_for(&tasks->stacks, options);
-    struct tasks *to = tasks;
-    bool aside = false;
-    struct stack *stack;
-    gyre_task *task;
-    int err;
 
-    loop_assert_owner(scope->loop_);
-    ASSERT_API(fn != NULL, "a task needs a function");
-    if (class == NULL)
+    *class = class_for(&tasks->stacks, options);
+    *to = tasks;
+    if (*class == NULL)
         return -EINVAL;
     if (tasks->ending)
         return -ECANCELED;
-    if (options != NULL && options->where != GYRE_HERE) {
-        err = choose_place(tasks, options->where, &to);
-        if (err < 0)
-            return err;
-    }
-    err = bound_take(scope, &aside);
-    if (UNLIKELY(err < 0))
-        return err;
-    err = fault_take(FAULT_SPAWN);
-    stack = err == 0 ? stack_get_from(&tasks->stacks, class) : NULL;
+    if (options != NULL && options->where != GYRE_HERE)
+        return choose_place(tasks, options->where, to);
+    return 0;
+}
+
+/* There is room. */
+static inline __attribute__((always_inline)) gyre_task *spawn_make(
+    const void *site, gyre_scope *scope, const gyre_task_options *options,
+    gyre_task_fn *fn, void *arg, gyre_task **handle, struct stack_class *class,
+    struct tasks *to)
+{
+    struct tasks *tasks = scope->loop_->tasks;
+    int err = fault_take(FAULT_SPAWN);
+    struct stack *stack = err == 0 ? stack_get_from(&tasks->stacks, class)
+                                   : NULL;
+    gyre_task *task;
+
     if (stack == NULL) {
         bound_give(scope);
-        return -ENOMEM;
+        return NULL;
     }
     task = stack_reserve_top(stack, sizeof *task);
     task_init(task, scope, stack, fn, arg);
@@ -389,7 +399,8 @@ static inline __attribute__((always_inline)) int spawn_from(
     if (options != NULL && options->name != NULL)
         task->name = options->name;
     if (handle != NULL) {
-        task->has_handle = true;
+        task->books = tasks;
+        task->wishes = 0;
         *handle = task;
     }
     if (UNLIKELY(to != tasks))
@@ -403,6 +414,42 @@ static inline __attribute__((always_inline)) int spawn_from(
     } else {
         branch_send(task->branch, to);
     }
+    return task;
+}
+
+int task_check_spawn(struct spawn *spawn)
+{
+    return spawn_check(spawn->scope, spawn->options, &spawn->class, &spawn->to);
+}
+
+gyre_task *task_spawn(const struct spawn *spawn)
+{
+    return spawn_make(spawn->site, spawn->scope, spawn->options, spawn->fn,
+                      spawn->arg, spawn->handle, spawn->class, spawn->to);
+}
+
+static inline __attribute__((always_inline)) int spawn_from(
+    const void *site, gyre_scope *scope, const gyre_task_options *options,
+    gyre_task_fn *fn, void *arg, gyre_task **handle)
+{
+    struct stack_class *class;
+    struct tasks *to;
+    bool aside = false;
+    gyre_task *task;
+    int err;
+
+    ASSERT_API(fn != NULL, "a task needs a function");
+    if (UNLIKELY(loop_owner(scope->loop_) != loop_thread()))
+        return outside_spawn(site, scope, options, fn, arg, handle);
+    err = spawn_check(scope, options, &class, &to);
+    if (err < 0)
+        return err;
+    err = bound_take(scope, &aside);
+    if (UNLIKELY(err < 0))
+        return err;
+    task = spawn_make(site, scope, options, fn, arg, handle, class, to);
+    if (UNLIKELY(task == NULL))
+        return -ENOMEM;
     if (UNLIKELY(aside))
         stand_aside(task);
     return 0;
@@ -426,7 +473,7 @@ int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn, void *arg)
 void task_watch(gyre_task *target, void (*ended)(gyre_task *), void *joiner)
 {
     ASSERT_API(target != task_self, "a task cannot join itself");
-    ASSERT_API(target->has_handle,
+    ASSERT_API(target->books != NULL,
                "only a handle from gyre_spawn_with() can be joined");
     ASSERT_API(target->ended == NULL || target->finished,
                "the task is being joined already");
@@ -434,22 +481,33 @@ void task_watch(gyre_task *target, void (*ended)(gyre_task *), void *joiner)
     target->ended = ended;
 }
 
-int task_take(gyre_task *target)
+int task_collect(gyre_task *target, gyre_failure *failure)
 {
     int result = target->result;
 
-    ASSERT(target->finished && target->has_handle);
+    ASSERT(target->finished && target->books != NULL);
     if (result < 0)
-        task_self->failure = failure_of(target, result);
+        *failure = failure_of(target, result);
     task_free(target);
     return result;
 }
 
+int task_take(gyre_task *target)
+{
+    return task_collect(target, &task_self->failure);
+}
+
 int gyre_join(gyre_task *target, int *result)
 {
-    gyre_task *task = task_running();
+    gyre_task *task;
     int taken;
 
+    ASSERT_API(target != task_self, "a task cannot join itself");
+    ASSERT_API(target->books != NULL,
+               "only a handle from gyre_spawn_with() can be joined");
+    if (UNLIKELY(loop_owner(target->books->loop) != loop_thread()))
+        return outside_join(target, result);
+    task = task_running();
     task_watch(target, joiner_wake, task);
     if (!target->finished && task_cancelled(task) != 0) {
         target->ended = NULL;

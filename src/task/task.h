@@ -50,7 +50,7 @@ struct tasks {
     uint32_t max_tasks; /* 0: no bound */
     uint8_t when_full;
     bool ending;               /* the loop is being destroyed */
-    uint32_t outside;          /* tasks that other threads may wake: sync/ */
+    uint32_t outside;          /* waits that other threads may end */
     struct list spawners;      /* who waits for room among all tasks */
     bool has_fault_stack;      /* see kernel/fault.h */
     struct stack_kinds *kinds; /* NULL: stacks are not measured */
@@ -85,6 +85,7 @@ struct gyre_task {
     struct branch *branch; /* NULL: it runs on its scope's loop */
     gyre_scope *home;      /* spawned into; NULL once it has returned */
     gyre_scope *scope;     /* innermost */
+    struct tasks *books;   /* whose scope has its handle; NULL: there is none */
     struct list member;    /* of scope->members_, or of home's handles_ */
     void (*cancel_wait)(gyre_task *task);
     struct task_chunk *memory; /* arena.c */
@@ -99,7 +100,6 @@ struct gyre_task {
     const char *name;
     int result;
     int cancelled; /* this task alone: 0 or -ECANCELED */
-    bool has_handle;
     bool finished;
     bool waiting;
     /* For dumps and debuggers. */
@@ -110,6 +110,9 @@ struct gyre_task {
     const void *site; /* after the call that spawned it */
     gyre_local *locals;
     gyre_failure failure;
+    /* wish.h; set if it has a handle */
+    uint32_t wishes;
+    gyre_work wish_work;
 };
 
 /* The tasks of a loop, made on first use; NULL: no memory. */
@@ -200,12 +203,33 @@ void task_watch(gyre_task *target, void (*ended)(gyre_task *), void *joiner);
 
 /* The result of a finished task, for the running one; the handle is gone. */
 int task_take(gyre_task *target);
+/* Likewise; if it is an error, *failure says where it comes from. */
+int task_collect(gyre_task *target, gyre_failure *failure);
 
 /* Give back what gyre_task_alloc() gave the task. */
 void task_free_memory(gyre_task *task);
 
 /* Give a finished task's stack back. */
 void task_free(gyre_task *task);
+/* Likewise; nothing else is left of it. */
+void task_put_stack(gyre_task *task);
+
+/* A spawn, for who is elsewhere: outside.c. */
+struct spawn {
+    const void *site;
+    gyre_scope *scope;
+    const gyre_task_options *options; /* may be NULL */
+    gyre_task_fn *fn;
+    void *arg;
+    gyre_task **handle; /* may be NULL */
+    struct stack_class *class;
+    struct tasks *to; /* NULL: anywhere */
+};
+
+/* Sets the last two: 0, or why not. Then, when there is room: the task, or
+ * NULL: no memory, and the room is given back. */
+int task_check_spawn(struct spawn *spawn);
+gyre_task *task_spawn(const struct spawn *spawn);
 
 /* The work of a task that is ready: runs it, and those it hands over to. */
 void task_resume(gyre_work *work);
@@ -217,9 +241,10 @@ void task_note_failure(gyre_task *task, const gyre_op *op, int error);
 /* What is known of an error that the task returned. */
 gyre_failure failure_of(const gyre_task *task, int error);
 
-/* bound.c: room for one more task in the scope and on its loop, or an error. */
-static inline int bound_take(gyre_scope *scope, bool *inline_wanted);
-int bound_take_slowly(gyre_scope *scope, bool *inline_wanted);
+/* bound.c: room for one more task in the scope and on its loop, or an error.
+ * `aside`: the spawner is to wait for the task's end. */
+static inline int bound_take(gyre_scope *scope, bool *aside);
+int bound_take_slowly(gyre_scope *scope, bool *aside);
 /* Would the next spawn have to wait, or be refused? */
 bool bound_is_reached(const gyre_scope *scope);
 /* A task has ended, or never was: the room goes to who waits for it. */
@@ -243,6 +268,18 @@ void scope_cancel_for(gyre_scope *scope, int reason);
 gyre_scope *scope_after(gyre_scope *scope, const gyre_scope *top, bool enter);
 /* Wait for the children and call what was deferred, on the owner. */
 void scope_empty(gyre_scope *scope, gyre_task *task);
+/* As a call on the scope's loop does. */
+void scope_cancel_task(gyre_task *task);
+void scope_tighten(gyre_scope *scope, uint64_t deadline_ns);
+void scope_apply(gyre_scope *scope, const gyre_scope_options *options);
+/* Without children: no part of the tree any more. Its error, or 0. */
+int scope_end(gyre_scope *scope);
+/* Is the opener to wait? For children, or for a wish on its way. */
+static inline bool scope_is_busy(const gyre_scope *scope);
+/* The opener waits in a close. If there is nothing to wait for any more, wake
+ * it; a plain thread: outside.c. */
+static inline void scope_look_at_close(gyre_scope *scope);
+void outside_may_close(gyre_scope *scope);
 /* A deadline of the scope, or of one above it, has passed elsewhere. */
 void scope_look_at_deadlines(gyre_scope *scope);
 
@@ -259,12 +296,12 @@ static inline struct list *scope_list(void *const *storage)
 
 /* ---- on the way of every spawn ------------------------------------------- */
 
-static inline int bound_take(gyre_scope *scope, bool *inline_wanted)
+static inline int bound_take(gyre_scope *scope, bool *aside)
 {
     struct tasks *tasks = scope->loop_->tasks;
 
     if (UNLIKELY((scope->max_tasks_ | tasks->max_tasks) != 0))
-        return bound_take_slowly(scope, inline_wanted);
+        return bound_take_slowly(scope, aside);
     scope->children_++;
     census_add(&tasks->alive, 1);
     return 0;
@@ -279,8 +316,25 @@ static inline void bound_give(gyre_scope *scope)
     census_add(&tasks->alive, (uint32_t)-1);
     if (UNLIKELY((scope->max_tasks_ | tasks->max_tasks) != 0))
         bound_promise(scope);
-    if (scope->closing_ && scope->children_ + scope->promised_ == 0)
+    if (scope->closing_)
+        scope_look_at_close(scope);
+}
+
+static inline bool scope_is_busy(const gyre_scope *scope)
+{
+    return scope->children_ + scope->promised_ > 0 ||
+           __atomic_load_n(&scope->wishes_, __ATOMIC_ACQUIRE) != 0;
+}
+
+static inline void scope_look_at_close(gyre_scope *scope)
+{
+    if (!scope->closing_ || scope_is_busy(scope))
+        return;
+    scope->closing_ = false;
+    if (LIKELY(scope->owner_ != NULL))
         task_wake(scope->owner_);
+    else
+        outside_may_close(scope);
 }
 
 static inline void scope_add_member(gyre_scope *scope, gyre_task *task)
@@ -294,7 +348,7 @@ static inline void scope_child_ended(gyre_scope *scope, gyre_task *task)
     list_remove(&task->member);
     task->scope = NULL;
     task->home = NULL;
-    if (task->has_handle)
+    if (task->books != NULL)
         list_append(scope_list(scope->handles_), &task->member);
     if (UNLIKELY(task->result < 0))
         scope_note_result(scope, task, task->result);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scenarios of gyre/task.h and gyre/scope.h.
+ * Scenarios of gyre/task.h and gyre/scope.h, and the spawns of gyre/engine.h.
  */
 #include <errno.h>
+#include <gyre/engine.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
