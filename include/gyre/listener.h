@@ -17,8 +17,9 @@
  *     err = gyre_listener_serve(listener, scope, echo, NULL);
  *
  * Life.     Open, serve once, close. Serving ends when the listener is stopped,
- *           the caller is cancelled, or the socket fails; then the listening
- *           sockets are closed, so that Linux refuses who comes later and
+ *           its engines are shut down (gyre/shutdown.h), the caller is
+ *           cancelled, or the socket fails; then the listening sockets are
+ *           closed, so that Linux refuses who comes later and
  *           resets who was in the queue. Connections go on: they are tasks of
  *           the scope. The listener is closed when they have ended.
  *

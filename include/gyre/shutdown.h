@@ -9,8 +9,8 @@
  *         gyre_engines_shutdown(NULL, &(gyre_shutdown_options){
  *             .drain_ns = 10 * GYRE_SECOND, .cancel_ns = GYRE_SECOND });
  *
- * Phases.   1. Who waits in gyre_wait_shutdown(), and each hook, is told: stop
- *              accepting.
+ * Phases.   1. Listeners stop accepting; who waits in gyre_wait_shutdown(), and
+ *              each hook, is told.
  *           2. Tasks may finish until drain_ns have passed. When nothing is
  *              left, the rest is left out.
  *           3. All tasks are cancelled, but for what runs in a shield, and each

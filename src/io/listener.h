@@ -21,6 +21,7 @@
 #include <gyre/acceptor.h>
 #include <gyre/incoming.h>
 #include <gyre/listener.h>
+#include <gyre/shutdown.h>
 #include <gyre/sync.h>
 #include <stdatomic.h>
 
@@ -62,6 +63,7 @@ struct gyre_listener {
     gyre_connection_fn *fn;
     void *arg;
     gyre_event stop;
+    gyre_shutdown_hook hook;
     gyre_latch shut; /* gates that are yet to be closed */
     _Atomic int error;
     _Atomic enum listener_state state;

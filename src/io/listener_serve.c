@@ -325,6 +325,11 @@ static bool scope_is_around(const gyre_scope *scope)
     return at != NULL;
 }
 
+static void stop_for_shutdown(gyre_shutdown_hook *hook)
+{
+    gyre_listener_stop(CONTAINER_OF(hook, gyre_listener, hook));
+}
+
 int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
                         gyre_connection_fn *fn, void *arg)
 {
@@ -342,6 +347,9 @@ int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
                "a listener serves once: open another");
     listener->fn = fn;
     listener->arg = arg;
+    if (listener->engines != NULL &&
+        !gyre_shutdown_watch(&listener->hook, stop_for_shutdown))
+        gyre_listener_stop(listener);
     if (listener->gate_count > 1) {
         err = serve_on_each(listener, scope);
     } else {
@@ -350,6 +358,7 @@ int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
         listener->gates[0].scope = scope;
         err = gate_run(&listener->gates[0]);
     }
+    gyre_shutdown_unwatch(&listener->hook);
     atomic_store(&listener->state, LISTENER_OVER);
     cancelled = gyre_cancelled();
     return err == 0 ? cancelled : err;

@@ -39,7 +39,7 @@ static void in_a_process(void (*body)(unsigned), unsigned engines,
         CHECK_EQ(dup2(console, 2), 2);
         _exit(0);
     }
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)), pid);
     CHECK_GE(pread(log, text, sizeof text - 1, 0), 0);
     CHECK_OK(close(log));
     if (status != 0)

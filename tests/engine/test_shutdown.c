@@ -360,6 +360,53 @@ KERNEL_TEST(L10_engines_without_work_end_when_they_are_shut_down)
     own_engines(3);
 }
 
+/* ---- listeners ----------------------------------------------------------- */
+
+static int never_served(gyre_connection *connection)
+{
+    (void)connection;
+    return -ENOTSUP;
+}
+
+static int listen_until_told(void *arg)
+{
+    const gyre_listener_options *options = arg;
+    gyre_listener *listener;
+    gyre_scope scope;
+
+    CHECK_OK(gyre_listener_open(&listener, "127.0.0.1:0", options));
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_listener_serve(listener, &scope, never_served, NULL));
+    CHECK(gyre_is_shutting_down(NULL));
+    CHECK_OK(gyre_cancelled());
+    CHECK_OK(gyre_scope_close(&scope));
+    gyre_listener_close(listener);
+    return 0;
+}
+
+static int stop_listeners(void *arg)
+{
+    static const gyre_shutdown_options drain = { .drain_ns = GYRE_NEVER };
+    gyre_scope *scope = gyre_loop_scope(gyre_loop_current());
+
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(gyre_spawn(scope, listen_until_told, arg));
+    CHECK_OK(gyre_sleep(GYRE_MS));
+    gyre_engines_shutdown(NULL, &drain);
+    CHECK_OK(gyre_spawn(scope, listen_until_told, arg)); /* stops at once */
+    return 0;
+}
+
+KERNEL_TEST(L10_a_shutdown_stops_listeners)
+{
+    gyre_listener_options options = { 0 };
+
+    run_on_engines(1, stop_listeners, &options);
+    run_on_engines(ENGINES, stop_listeners, &options);
+    options.spread = GYRE_SPREAD_REUSEPORT;
+    run_on_engines(ENGINES, stop_listeners, &options);
+}
+
 /* ---- ports --------------------------------------------------------------- */
 
 static int listen_on(struct sockaddr_in *at)
