@@ -34,11 +34,10 @@
 
 #define ENGINES_MAX 1024U
 
-/* Work that may run on any engine, oldest first. */
+/* Tasks that may begin on any engine, oldest first. */
 struct queue {
     _Alignas(64) gyre_spinlock lock;
-    gyre_work *first; /* these two under the lock */
-    gyre_work *last;
+    struct list tasks;      /* under the lock */
     _Atomic uint32_t count; /* written under the lock */
 };
 
@@ -146,12 +145,15 @@ extern const struct placing engine_placing;
 
 /* ---- queue.c ------------------------------------------------------------- */
 
-void queue_push(struct queue *queue, gyre_work *work);
-gyre_work *queue_take(struct queue *queue);
-/* Take the older half, one at least, at most `limit`: a list; or NULL. */
-gyre_work *queue_take_half(struct queue *queue, uint32_t limit,
-                           uint32_t *taken);
-void queue_push_all(struct queue *queue, gyre_work *first);
+enum queue_end { QUEUE_OLDEST, QUEUE_NEWEST };
+
+void queue_push(struct queue *queue, gyre_task *task);
+void queue_push_all(struct queue *queue, struct list *tasks, uint32_t n);
+/* NULL: there is none. */
+gyre_task *queue_take(struct queue *queue, enum queue_end end);
+/* Append the older half, one at least, at most `limit`: how many. */
+uint32_t queue_take_half(struct queue *queue, uint32_t limit,
+                         struct list *tasks);
 
 static inline uint32_t queue_count(const struct queue *queue)
 {

@@ -56,13 +56,14 @@ void engines_call_one(gyre_engines *engines, unsigned from)
 
 /* ---- looking for work ---------------------------------------------------- */
 
-static bool engine_more(gyre_loop *loop)
+static bool engine_more(gyre_loop *loop, bool first)
 {
-    gyre_work *work = queue_take(&loop_engine(loop)->queue);
+    gyre_task *task = queue_take(&loop_engine(loop)->queue,
+                                 first ? QUEUE_OLDEST : QUEUE_NEWEST);
 
-    if (work == NULL)
+    if (task == NULL)
         return false;
-    loop_make_ready(loop, work);
+    loop_make_ready(loop, &task->work);
     return true;
 }
 
@@ -75,20 +76,22 @@ static bool engine_steal(struct engine *engine)
 
     for (unsigned i = 0; i < set->count; i++) {
         struct engine *victim = &set->engines[(start + i) % set->count];
-        gyre_work *work, *rest;
+        struct list tasks;
         uint32_t taken;
 
         if (victim == engine)
             continue;
-        work = queue_take_half(&victim->queue, STEAL_MAX, &taken);
-        if (work == NULL)
+        list_init(&tasks);
+        taken = queue_take_half(&victim->queue, STEAL_MAX, &tasks);
+        if (taken == 0)
             continue;
         counter_add(&engine->taken, taken);
         atomic_fetch_add_explicit(&victim->given, taken, memory_order_relaxed);
-        rest = work->next_;
-        loop_make_ready(engine->loop, work);
-        if (rest != NULL) {
-            queue_push_all(&engine->queue, rest);
+        loop_make_ready(
+            engine->loop,
+            &CONTAINER_OF(list_take_first(&tasks), gyre_task, member)->work);
+        if (taken > 1) {
+            queue_push_all(&engine->queue, &tasks, taken - 1);
             engines_call_one(set, engine->number);
         }
         return true;

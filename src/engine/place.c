@@ -64,11 +64,11 @@ static int engine_choose(struct tasks *tasks, int where, struct tasks **to)
     return 0;
 }
 
-static void engine_offer(struct tasks *tasks, gyre_work *work)
+static void engine_offer(struct tasks *tasks, gyre_task *task)
 {
     struct engine *here = tasks->engine;
 
-    queue_push(&here->queue, work);
+    queue_push(&here->queue, task);
     engines_call_one(here->set, here->number);
 }
 

@@ -3,77 +3,81 @@
  * queue.c - tasks that may begin anywhere, in order of spawning
  *
  * A list under a spinlock, held for a few instructions: no bound, no allocation
- * and nothing to prove. Its engine takes the oldest, one at a time and only
- * when it is about to run it, so that the rest can be had by others; a thief
- * takes the older half.
+ * and nothing to prove. Its engine takes one at a time and only when it is about
+ * to run it, so that the rest can be had by others: the oldest once a turn, that
+ * none waits for ever, else the newest, so that tasks which spawn tasks go into
+ * the depth, and not all of a tree lies here. A thief takes the older half,
+ * which in a tree is the larger part of the work.
  *
- * `count` is written under the lock, and read without by who looks whether
- * there is anything at all. Written and read in sequential consistency, for it
- * is one half of going to sleep: see idle.c.
+ * A task lies in the queue by `member`, for it has no scope before it begins.
+ *
+ * `count` is written under the lock, and read without by who looks whether there
+ * is anything at all. Written and read in sequential consistency, for it is one
+ * half of going to sleep: see idle.c.
  */
 #include "engine/engine.h"
 
+static gyre_task *link_task(struct list *link)
+{
+    return CONTAINER_OF(link, gyre_task, member);
+}
+
+/* Under the lock. */
 static void queue_add(struct queue *queue, uint32_t n)
 {
     atomic_store(&queue->count,
                  atomic_load_explicit(&queue->count, memory_order_relaxed) + n);
 }
 
-void queue_push_all(struct queue *queue, gyre_work *first)
+void queue_push(struct queue *queue, gyre_task *task)
 {
-    gyre_work *last = first;
-    uint32_t n = 1;
-
-    for (; last->next_ != NULL; last = last->next_)
-        n++;
     gyre_spin_lock(&queue->lock);
-    if (queue->last != NULL)
-        queue->last->next_ = first;
-    else
-        queue->first = first;
-    queue->last = last;
+    list_append(&queue->tasks, &task->member);
+    queue_add(queue, 1);
+    gyre_spin_unlock(&queue->lock);
+}
+
+void queue_push_all(struct queue *queue, struct list *tasks, uint32_t n)
+{
+    gyre_spin_lock(&queue->lock);
+    list_append_all(&queue->tasks, tasks);
     queue_add(queue, n);
     gyre_spin_unlock(&queue->lock);
 }
 
-void queue_push(struct queue *queue, gyre_work *work)
+gyre_task *queue_take(struct queue *queue, enum queue_end end)
 {
-    work->next_ = NULL;
-    queue_push_all(queue, work);
-}
+    gyre_task *task = NULL;
 
-gyre_work *queue_take_half(struct queue *queue, uint32_t limit, uint32_t *taken)
-{
-    gyre_work *first = NULL;
-    uint32_t n = 0;
-
-    *taken = 0;
     if (queue_count(queue) == 0)
         return NULL;
+    gyre_spin_lock(&queue->lock);
+    if (!list_is_empty(&queue->tasks)) {
+        struct list *link = end == QUEUE_OLDEST ? queue->tasks.next
+                                                : queue->tasks.prev;
+
+        list_remove(link);
+        task = link_task(link);
+        queue_add(queue, (uint32_t)-1);
+    }
+    gyre_spin_unlock(&queue->lock);
+    return task;
+}
+
+uint32_t queue_take_half(struct queue *queue, uint32_t limit,
+                         struct list *tasks)
+{
+    uint32_t n;
+
+    if (queue_count(queue) == 0)
+        return 0;
     gyre_spin_lock(&queue->lock);
     n = (atomic_load_explicit(&queue->count, memory_order_relaxed) + 1) / 2;
     if (n > limit)
         n = limit;
-    first = queue->first;
-    for (uint32_t i = 0; i < n; i++) {
-        gyre_work *last = queue->first;
-
-        ASSERT(last != NULL);
-        queue->first = last->next_;
-        if (i + 1 == n)
-            last->next_ = NULL;
-    }
-    if (queue->first == NULL)
-        queue->last = NULL;
+    for (uint32_t i = 0; i < n; i++)
+        list_append(tasks, list_take_first(&queue->tasks));
     queue_add(queue, -n);
     gyre_spin_unlock(&queue->lock);
-    *taken = n;
-    return n == 0 ? NULL : first;
-}
-
-gyre_work *queue_take(struct queue *queue)
-{
-    uint32_t taken;
-
-    return queue_take_half(queue, 1, &taken);
+    return n;
 }

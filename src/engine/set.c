@@ -42,6 +42,7 @@ static int engine_make(gyre_engines *set, unsigned number,
     engine->number = number;
     engine->random = (number + 1) * UINT64_C(0x9E3779B97F4A7C15);
     engine->cpu = -1;
+    list_init(&engine->queue.tasks);
     if (options->cpu_count > 0)
         engine->cpu = (int)options->cpus[number % options->cpu_count];
     err = gyre_loop_create(&engine->loop, loop_options);

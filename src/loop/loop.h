@@ -80,9 +80,9 @@ static inline void counter_sub(loop_counter *counter, uint64_t n)
 
 /* What a loop among others does besides its own: engine/. */
 struct loop_company {
-    /* Phase one has room: make one piece of work ready that may run anywhere.
-     * False: there is none here. */
-    bool (*more)(gyre_loop *loop);
+    /* Phase one begins (`first`), or has room left: make one piece of work
+     * ready that may run anywhere. False: there is none here. */
+    bool (*more)(gyre_loop *loop, bool first);
     /* There is nothing to do: look elsewhere. True: do not sleep. Then, unless
      * true, `awake` when the sleep is over, or was not begun. */
     bool (*idle)(gyre_loop *loop);

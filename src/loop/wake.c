@@ -38,12 +38,12 @@ unsigned loop_run_ready(gyre_loop *loop, unsigned limit)
     /* One piece in each turn, however much there is to do here, and all that
      * phase one has room for. */
     if (UNLIKELY(loop->company != NULL))
-        loop->company->more(loop);
+        loop->company->more(loop, true);
     do {
         while ((work = loop_take_ready(loop)) != NULL)
             work->run_(work);
     } while (UNLIKELY(loop->company != NULL) && loop->ready_left > 0 &&
-             loop->company->more(loop));
+             loop->company->more(loop, false));
     return limit - loop->ready_left;
 }
 

@@ -49,7 +49,7 @@ void branch_send(struct branch *branch, struct tasks *to)
 
     work->run_ = branch_arrive;
     if (to == NULL) {
-        branch->home->placing->offer(branch->home, work);
+        branch->home->placing->offer(branch->home, branch->task);
         return;
     }
     branch->at = to;

@@ -62,8 +62,9 @@ struct placing {
     /* For gyre_task_options.where but GYRE_HERE: 0, and *to is the tasks of a
      * loop, or NULL for anywhere; -EINVAL: there is no such place. */
     int (*choose)(struct tasks *here, int where, struct tasks **to);
-    /* A task that may begin anywhere: run `work` on the loop that takes it. */
-    void (*offer)(struct tasks *here, gyre_work *work);
+    /* A task that may begin anywhere: its work is run on the loop that takes
+     * it. `member` is free until then. */
+    void (*offer)(struct tasks *here, gyre_task *task);
 };
 
 /* Single writer: the loop's thread. */
