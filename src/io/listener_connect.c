@@ -6,7 +6,7 @@
  * more than others: so short ones are spread evenly, though the engine that
  * accepts is slower to end them, and long ones do not pile up. Not by
  * GYRE_LEAST_LOADED: that counts every task, those that accept and those that
- * sleep all day, so that while connections are few an engine with such tasks
+ * sleep all day, so that while connections are fewer an engine with such tasks
  * gets none. With very many engines only some are looked at, others each time.
  */
 #include <errno.h>
