@@ -3,17 +3,17 @@
  * queue.c - tasks that may begin anywhere, in order of spawning
  *
  * A list under a spinlock, held for a few instructions: no bound, no allocation
- * and nothing to prove. Its engine takes one at a time and only when it is about
- * to run it, so that the rest can be had by others: the oldest once a turn, that
- * none waits for ever, else the newest, so that tasks which spawn tasks go into
- * the depth, and not all of a tree lies here. A thief takes the older half,
- * which in a tree is the larger part of the work.
+ * and nothing to prove. Its engine takes one at a time and only when it is
+ * about to run it, so that the rest can be had by others: the oldest once a
+ * turn, that none waits for ever, else the newest, so that tasks which spawn
+ * tasks go into the depth, and not all of a tree lies here. A thief takes the
+ * older half, which in a tree is the larger part of the work.
  *
  * A task lies in the queue by `member`, for it has no scope before it begins.
  *
- * `count` is written under the lock, and read without by who looks whether there
- * is anything at all. Written and read in sequential consistency, for it is one
- * half of going to sleep: see idle.c.
+ * `count` is written under the lock, and read without by who looks whether
+ * there is anything at all. Written and read in sequential consistency, for it
+ * is one half of going to sleep: see idle.c.
  */
 #include "engine/engine.h"
 
