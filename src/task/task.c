@@ -233,10 +233,12 @@ void task_start(gyre_work *work)
 {
     const gyre_task *task = CONTAINER_OF(work, gyre_task, work);
 
-    if (UNLIKELY(task->tasks->loop->tell != NULL))
+    if (UNLIKELY(task->tasks->loop->tell != NULL)) {
         task_begin_told(work);
-    work->run_ = task_resume;
-    task_resume(work);
+    } else {
+        work->run_ = task_resume;
+        task_resume(work);
+    }
 }
 
 static __attribute__((noinline)) void task_tell_spawned(gyre_task *task)
