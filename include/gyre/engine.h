@@ -9,7 +9,8 @@
  *
  * Life.     Engines are made by gyre_run(), whose thread is engine 0, or by
  *           gyre_engines_create(), for a program whose threads are its own.
- *           There is one engine unless more are asked for. They end together.
+ *           There is one engine unless more are asked for, by the program or by
+ *           GYRE_ENGINES in the environment. They end together.
  *
  * Memory.   A task's stack comes from its spawner's engine and returns there.
  *

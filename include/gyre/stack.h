@@ -38,7 +38,8 @@ extern "C" {
  * hugetlbfs), stacks have canaries.
  */
 typedef struct gyre_stack_allocator {
-    /* NULL: there is none; the spawn fails with -ENOMEM. */
+    /* NULL: there is none; the spawn fails with -ENOMEM. Called by the loop's
+     * thread; of a run with several engines by each of theirs. */
     void *(*allocate)(void *user, size_t size);
     /* The whole of it, no longer guarded. gyre keeps what it has until the loop
      * is destroyed. */

@@ -76,12 +76,14 @@ typedef struct gyre_run_options {
      * made restrictable, and the first task. NULL: none. */
     const struct gyre_sandbox_options *sandbox; /* borrowed */
     /* How many engines (gyre/engine.h), each with a loop and tasks as said
-     * above, max_tasks among them; 0: one; at most 1024. Their threads for
-     * what blocks are one pool, of which the loop's blocking_threads_max, ...
-     * are the numbers. */
+     * above, max_tasks among them; at most 1024. 0: as many as GYRE_ENGINES in
+     * the environment says ("all": one for each CPU), unless the program gained
+     * privileges; else one. Their threads for what blocks are one pool, of
+     * which the loop's blocking_threads_max, ... are the numbers. */
     unsigned engines;
-    unsigned cpu_count;   /* engine n runs on cpus[n % cpu_count] alone; 0: on
-                             any CPU */
+    /* Engine n runs on cpus[n % cpu_count] alone; 0: on any CPU. Where
+     * gyre_run()'s own thread may run is as before when it returns. */
+    unsigned cpu_count;
     const unsigned *cpus; /* borrowed */
     /* The threads are "NAME-0", "NAME-1" ...; NULL: "gyre". gyre_run() leaves
      * its own thread's name alone. At most 10 bytes count. */

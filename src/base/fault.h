@@ -16,6 +16,7 @@ enum fault_kind {
                     closes are left out: Linux's close, too, closes always */
     FAULT_SPAWN, /* there is no stack for a task */
     FAULT_THREAD, /* no thread can be made, for requests that may block */
+    FAULT_ENGINE, /* nor for an engine */
     FAULT_KINDS
 };
 

@@ -2,10 +2,11 @@
 /*
  * end.c - when there is nothing left, and how engines stop
  *
- * Nothing left. An engine is quiet while it sleeps with no task, no op, no
- * timer and nothing posted. That all are quiet when looked at one after the
- * other does not say that they were at one time: one may have posted to another
- * before it went quiet, and that one may have taken it after it was looked at.
+ * Nothing left. An engine is quiet while it sleeps with no op, no timer and
+ * nothing posted; it says whether it has tasks. That all are quiet when looked
+ * at one after the other does not say that they were at one time: one may have
+ * posted to another before it went quiet, and that one may have taken it after
+ * it was looked at.
  * So whoever goes quiet looks at each count of sleeps and then at the flag,
  * then whether anything is posted to anybody, then at counts and flags again.
  * Who wakes takes its flag away, then counts, then takes what was posted. So an
@@ -50,19 +51,43 @@ static bool engines_were_posted_to(const gyre_engines *engines)
     return false;
 }
 
-void engine_quiet(struct engine *engine)
+static bool engines_wait(const gyre_engines *engines)
 {
-    gyre_engines *set = engine->set;
+    for (unsigned i = 0; i < engines->count; i++)
+        if (atomic_load_explicit(&engines->engines[i].waits,
+                                 memory_order_relaxed))
+            return true;
+    return false;
+}
+
+bool engines_are_still(const gyre_engines *engines, bool *waits)
+{
     uint64_t before, after;
 
+    if (!engines_are_quiet(engines, &before) || engines_were_posted_to(engines))
+        return false;
+    *waits = engines_wait(engines);
+    return engines_are_quiet(engines, &after) && before == after;
+}
+
+bool engine_quiet(struct engine *engine)
+{
+    gyre_engines *set = engine->set;
+    bool waits;
+
     if (atomic_load_explicit(&set->over, memory_order_relaxed) ||
-        !tasks_are_gone(engine->tasks) || !loop_is_done(engine->loop))
-        return;
+        !loop_is_done_but(engine->loop, engine->patience.armed))
+        return true;
+    atomic_store_explicit(&engine->waits, !tasks_are_gone(engine->tasks),
+                          memory_order_relaxed);
     atomic_store(&engine->quiet, true);
-    if (atomic_load(&set->draining) && engines_are_quiet(set, &before) &&
-        !engines_were_posted_to(set) && engines_are_quiet(set, &after) &&
-        before == after)
+    if (!engines_are_still(set, &waits))
+        return true;
+    if (waits)
+        return patience_begin(engine);
+    if (atomic_load(&set->draining))
         engines_stop(set);
+    return true;
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -159,6 +184,7 @@ void engine_end(struct engine *engine)
     gyre_engines *set = engine->set;
     gyre_timer stuck;
 
+    patience_end(engine);
     atomic_fetch_add(&set->shutdown.cancelled,
                      census_get(&engine->tasks->alive));
     engine_hear(engine); /* the end may come before the post */

@@ -17,6 +17,7 @@
  *   end.c    when there is nothing left, and how each engine ends
  *   finish.c when all have ended, or time is up: what is freed
  *   shutdown.c  an end in phases, each with its time
+ *   deadlock.c  tasks wait, and nobody can wake them
  *
  * This room stands on sync/ and task/.
  */
@@ -41,6 +42,14 @@ struct queue {
     _Atomic uint32_t count; /* written under the lock */
 };
 
+/* Whether tasks wait for ever, asked now and then: deadlock.c. */
+struct patience {
+    gyre_timer timer;
+    uint64_t ns;
+    bool armed;
+    bool over;
+};
+
 struct engine {
     struct gyre_engines *set;
     unsigned number;
@@ -52,10 +61,12 @@ struct engine {
     uint64_t random;
     uint32_t begun; /* a futex: 1 when it runs, or has failed to */
     int error;
+    struct patience patience;
 
     struct queue queue;
     _Alignas(64) atomic_bool idle; /* who swaps it to false wakes it */
-    atomic_bool quiet;             /* asleep with nothing left to do: end.c */
+    atomic_bool quiet;             /* asleep with nothing in flight: end.c */
+    atomic_bool waits;             /* when it went quiet it had tasks */
     _Atomic uint64_t sleeps;       /* begun when quiet */
 
     struct list hooks;       /* told when a shutdown begins */
@@ -132,12 +143,19 @@ int engines_make(gyre_engines **engines, const gyre_run_options *options);
 int engines_begin(gyre_engines *engines, unsigned first);
 /* The calling thread is the engine's. */
 int engine_enter(struct engine *engine);
+/* It could not: gyre_loop_create_error() says why. The error. */
+int engine_refuse(const struct engine *engine, int error);
 /* On its thread, or its maker's if it had none. */
 void engine_free(struct engine *engine);
 /* Wait for the threads, none of which ever ran; free. */
 void engines_free(gyre_engines *engines);
 /* Tell who sleeps on the set's `news`. */
 void engines_have_news(gyre_engines *engines);
+
+/* ---- run.c --------------------------------------------------------------- */
+
+/* Does the first task of a run begin on its last engine? Tests set it. */
+extern bool run_begins_last;
 
 /* ---- place.c ------------------------------------------------------------- */
 
@@ -171,8 +189,11 @@ uint64_t engine_random(struct engine *engine);
 
 /* ---- end.c --------------------------------------------------------------- */
 
-/* It goes to sleep with nothing in flight. */
-void engine_quiet(struct engine *engine);
+/* It goes to sleep; false: it does not. */
+bool engine_quiet(struct engine *engine);
+/* Are all asleep with nothing in flight and nothing on its way? Then *waits
+ * says whether any has tasks. */
+bool engines_are_still(const gyre_engines *engines, bool *waits);
 /* Stop all runs. Any thread. */
 void engines_stop(gyre_engines *engines);
 /* On the engine's thread: cancel its tasks, turn until no engine has one, or
@@ -203,5 +224,12 @@ void engine_set_alarm(struct engine *engine, uint64_t grace_ns);
 void engine_tell_left(struct engine *engine);
 /* Likewise, that its thread has not come back. */
 void engine_tell_held(struct engine *engine);
+
+/* ---- deadlock.c ---------------------------------------------------------- */
+
+void patience_init(struct engine *engine);
+/* All engines are still and tasks wait. False: it does not sleep yet. */
+bool patience_begin(struct engine *engine);
+void patience_end(struct engine *engine);
 
 #endif

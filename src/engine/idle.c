@@ -107,6 +107,17 @@ static bool engines_have_work(const gyre_engines *engines)
     return false;
 }
 
+static void engine_awake(gyre_loop *loop)
+{
+    struct engine *engine = loop_engine(loop);
+
+    if (atomic_load_explicit(&engine->quiet, memory_order_relaxed)) {
+        atomic_store(&engine->quiet, false);
+        atomic_fetch_add(&engine->sleeps, 1);
+    }
+    (void)idle_end(engine);
+}
+
 static bool engine_idle(gyre_loop *loop)
 {
     struct engine *engine = loop_engine(loop);
@@ -120,19 +131,10 @@ static bool engine_idle(gyre_loop *loop)
         (void)idle_end(engine);
         return true;
     }
-    engine_quiet(engine);
-    return false;
-}
-
-static void engine_awake(gyre_loop *loop)
-{
-    struct engine *engine = loop_engine(loop);
-
-    if (atomic_load_explicit(&engine->quiet, memory_order_relaxed)) {
-        atomic_store(&engine->quiet, false);
-        atomic_fetch_add(&engine->sleeps, 1);
-    }
-    (void)idle_end(engine);
+    if (engine_quiet(engine))
+        return false;
+    engine_awake(loop);
+    return true;
 }
 
 const struct loop_company engine_company = {

@@ -9,6 +9,8 @@
 #include <gyre/sandbox.h>
 
 #include "engine/engine.h"
+#include "kernel/thread.h"
+#include "loop/option.h"
 
 /* The first task of a run: what it does, and what came of it. */
 struct first {
@@ -32,6 +34,17 @@ static int first_main(void *arg)
     return first->result;
 }
 
+bool run_begins_last;
+
+static int spawn_first(gyre_engines *engines, struct first *first)
+{
+    const gyre_task_options last = { .where = GYRE_ENGINE(engines->count - 1) };
+    gyre_scope *root = &engines->engines[0].tasks->root;
+
+    return gyre_spawn_with(root, run_begins_last ? &last : NULL, first_main,
+                           first, NULL);
+}
+
 /* Until nothing is left, or somebody stops a loop. */
 static int run_all(gyre_engines *engines)
 {
@@ -51,17 +64,22 @@ static int run_on(gyre_engines *engines, const gyre_run_options *options,
 
     if (options->sandbox != NULL)
         err = gyre_sandbox(options->sandbox);
-    if (err == 0)
+    if (err == 0) {
         err = engine_enter(engine);
+        if (err < 0)
+            (void)engine_refuse(engine, err);
+    }
     if (err == 0)
         err = engines_begin(engines, 1);
     if (err < 0) {
         engines_free(engines);
         return err;
     }
-    err = gyre_spawn(&engine->tasks->root, first_main, first);
+    err = spawn_first(engines, first);
     if (err == 0)
         err = run_all(engines);
+    else
+        loop_create_says("no memory for the stack of the first task");
     engines_stop(engines);
     /* Stopped: the tasks that are left hear of it as a cancel. */
     engine_end(engine);
@@ -76,6 +94,7 @@ int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
 {
     struct first first = { .fn = fn, .arg = arg };
     struct engine *outer = engine_self;
+    struct thread_cpus cpus;
     gyre_run_options o = { 0 };
     int result;
 
@@ -89,8 +108,11 @@ int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
             (gyre_shutdown_report){ .size = o.shutdown_report->size };
     result = engines_make(&first.engines, &o);
     if (result >= 0) {
+        thread_get_cpus(&cpus);
         result = run_on(first.engines, &o, &first);
         engine_self = outer;
+        if (o.cpu_count > 0)
+            thread_set_cpus(&cpus);
     }
     /* It may have failed before there was a task to say where. */
     if (result < 0 && first.failure.error == 0)

@@ -9,24 +9,63 @@
 #include <errno.h>
 #include <gyre/blocking_pool.h>
 #include <gyre/stall.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "engine/engine.h"
+#include "kernel/choose.h"
 #include "kernel/thread.h"
 #include "loop/option.h"
 
 _Thread_local struct engine *engine_self;
 
-static unsigned count_wanted(const gyre_run_options *options)
-{
-    unsigned count = options->engines;
+static const char no_memory[] = "no memory for engines and their tasks";
 
-    if (count == GYRE_EACH_CPU)
-        count = thread_cpu_count();
-    if (count == 0)
-        count = 1;
-    return count;
+static int refuse(int error, const char *sentence)
+{
+    loop_create_says(sentence);
+    return error;
+}
+
+/* ---- how many ------------------------------------------------------------ */
+
+/* "all", or digits; 0: neither. */
+static unsigned count_read(const char *text)
+{
+    unsigned count = 0;
+
+    if (strcmp(text, "all") == 0)
+        return GYRE_EACH_CPU;
+    for (; *text >= '0' && *text <= '9' && count <= ENGINES_MAX; text++)
+        count = count * 10 + (unsigned)(*text - '0');
+    return *text == '\0' ? count : 0;
+}
+
+/* GYRE_ENGINES has a say in what the program leaves open. */
+static int count_wanted(const gyre_run_options *options, unsigned *count)
+{
+    const char *text = kernel_engines_option();
+
+    *count = options->engines;
+    if (*count == 0 && (text == NULL || *text == '\0'))
+        *count = 1;
+    else if (*count == 0)
+        *count = count_read(text);
+    if (*count == GYRE_EACH_CPU) {
+        *count = thread_cpu_count();
+        if (*count > ENGINES_MAX)
+            *count = ENGINES_MAX;
+    }
+    if (*count >= 1 && *count <= ENGINES_MAX)
+        return 0;
+    return refuse(
+        -EINVAL,
+        options->engines == 0
+            ? "GYRE_ENGINES is neither a number from 1 to 1024 nor \"all\""
+            : "gyre_run_options.engines is more than 1024: GYRE_EACH_CPU gives "
+              "one for each CPU, and more than that seldom helps");
 }
 
 /* ---- make ---------------------------------------------------------------- */
@@ -50,12 +89,17 @@ static int engine_make(gyre_engines *set, unsigned number,
         return err;
     err = tasks_prepare(engine->loop, options);
     if (err < 0)
-        return err;
+        return refuse(err, err == -ENOMEM
+                               ? no_memory
+                               : "gyre_run_options.stack_size is less than "
+                                 "16 KiB or more than 1 GiB");
     engine->tasks = engine->loop->tasks;
     engine->tasks->engine = engine;
+    engine->tasks->number = number;
     engine->loop->engine = engine;
     list_init(&engine->hooks);
     engine_init_alarm(engine);
+    patience_init(engine);
     if (set->count > 1) {
         engine->tasks->placing = &engine_placing;
         engine->loop->company = &engine_company;
@@ -76,6 +120,8 @@ static int engines_make_each(gyre_engines *set, const gyre_run_options *options)
         loop_options.ring.restrictable = true;
     if (set->count > 1)
         err = loop_share_threads(&loop_options, &pool);
+    if (err == -ENOMEM)
+        return refuse(err, no_memory);
     for (unsigned i = 0; err == 0 && i < set->count; i++)
         err = engine_make(set, i, options, &loop_options);
     gyre_blocking_pool_destroy(pool);
@@ -84,16 +130,16 @@ static int engines_make_each(gyre_engines *set, const gyre_run_options *options)
 
 int engines_make(gyre_engines **engines, const gyre_run_options *options)
 {
-    unsigned count = count_wanted(options);
+    unsigned count;
     gyre_engines *set;
-    int err;
+    int err = count_wanted(options, &count);
 
-    if (count > ENGINES_MAX)
-        return -EINVAL;
+    if (err < 0)
+        return err;
     set = alloc_aligned(_Alignof(gyre_engines),
                         sizeof *set + count * sizeof set->engines[0]);
     if (set == NULL)
-        return -ENOMEM;
+        return refuse(-ENOMEM, no_memory);
     memset(set, 0, sizeof *set + count * sizeof set->engines[0]);
     set->count = count;
     set->stall_ns = options->stall_ns;
@@ -131,6 +177,26 @@ int engine_enter(struct engine *engine)
     engine_self = engine;
     engine->running = &task_self;
     return engine_watch(engine);
+}
+
+/* Why an engine could not begin, to whoever makes it. */
+int engine_refuse(const struct engine *engine, int error)
+{
+    static _Thread_local char sentence[120];
+
+    if (error == -ENOMEM)
+        return refuse(error, no_memory);
+    if (error == -EINVAL && engine->cpu >= 0)
+        (void)snprintf(sentence, sizeof sentence,
+                       "gyre_run_options.cpus names CPU %d, which this process "
+                       "may not use: taskset -p shows those it may",
+                       engine->cpu);
+    else
+        (void)snprintf(sentence, sizeof sentence,
+                       "engine %u cannot begin: no more threads or locked "
+                       "memory may be had: raise ulimit -u and ulimit -l",
+                       engine->number);
+    return refuse(error, sentence);
 }
 
 /* Tell who waits in engines_begin(). */
@@ -200,8 +266,12 @@ int engines_begin(gyre_engines *set, unsigned first)
     for (unsigned i = first; i < set->count && err == 0; i++) {
         struct engine *engine = &set->engines[i];
 
-        err = thread_start(&engine->thread, engine_main, engine);
+        err = fault_take(FAULT_ENGINE);
+        if (err == 0)
+            err = thread_start(&engine->thread, engine_main, engine);
         engine->has_thread = err == 0;
+        if (err < 0)
+            err = engine_refuse(engine, err);
     }
     for (unsigned i = first; i < set->count; i++) {
         struct engine *engine = &set->engines[i];
@@ -209,8 +279,8 @@ int engines_begin(gyre_engines *set, unsigned first)
         if (!engine->has_thread)
             break;
         engine_await_begin(engine);
-        if (err == 0)
-            err = engine->error;
+        if (err == 0 && engine->error < 0)
+            err = engine_refuse(engine, engine->error);
     }
     engines_let_go(set, err == 0 ? ENGINES_GO : ENGINES_GIVE_UP);
     return err;

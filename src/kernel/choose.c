@@ -60,6 +60,11 @@ const char *kernel_loop_options(void)
     return secure_getenv("GYRE_LOOP");
 }
 
+const char *kernel_engines_option(void)
+{
+    return secure_getenv("GYRE_ENGINES");
+}
+
 struct choice {
     const char *name; /* NULL: GYRE_KERNEL names no kernel */
     const char *reason;

@@ -37,4 +37,7 @@ const char *kernel_chosen_reason(void);
 /* GYRE_LOOP, or NULL. */
 const char *kernel_loop_options(void);
 
+/* GYRE_ENGINES, or NULL. */
+const char *kernel_engines_option(void);
+
 #endif

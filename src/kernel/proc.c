@@ -82,13 +82,14 @@ static bool is_helper_thread(const char *name, const char *tid)
            (strncmp(name, "gyre-w-", 7) == 0 && strcmp(name + 7, tid) == 0);
 }
 
-bool proc_has_other_threads(void)
+bool proc_has_threads_beside(unsigned expected)
 {
     int saved = errno;
     pid_t self = gettid();
     DIR *threads = opendir("/proc/self/task");
     bool found = threads == NULL;
     struct dirent *entry;
+    unsigned count = 0;
 
     while (!found && (entry = readdir(threads)) != NULL) {
         char path[64], name[32];
@@ -97,13 +98,19 @@ bool proc_has_other_threads(void)
             continue;
         (void)snprintf(path, sizeof path, "/proc/self/task/%.16s/comm",
                        entry->d_name);
-        found = proc_read(path, name, sizeof name) == 0 &&
-                !is_helper_thread(name, entry->d_name);
+        if (proc_read(path, name, sizeof name) == 0 &&
+            !is_helper_thread(name, entry->d_name))
+            found = ++count > expected;
     }
     if (threads != NULL)
         (void)closedir(threads);
     errno = saved;
     return found;
+}
+
+bool proc_has_other_threads(void)
+{
+    return proc_has_threads_beside(0);
 }
 
 bool proc_keeps_other_threads(void)

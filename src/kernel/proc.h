@@ -28,6 +28,8 @@ void proc_name_helper(char *name, size_t size);
 /* Does the process have threads besides the caller, io_uring's workers and
  * gyre's own? True also if that cannot be told. */
 bool proc_has_other_threads(void);
+/* Likewise, and more than so many. */
+bool proc_has_threads_beside(unsigned expected);
 
 /* The same, but for those that are about to be gone: a thread that has been
  * joined may be seen for a moment still. Takes up to 20 ms if there are any. */

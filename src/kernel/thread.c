@@ -132,6 +132,19 @@ int thread_bind(unsigned cpu)
     return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
+void thread_get_cpus(struct thread_cpus *cpus)
+{
+    cpus->known = pthread_getaffinity_np(pthread_self(), sizeof cpus->set,
+                                         &cpus->set) == 0;
+}
+
+void thread_set_cpus(const struct thread_cpus *cpus)
+{
+    if (cpus->known)
+        (void)pthread_setaffinity_np(pthread_self(), sizeof cpus->set,
+                                     &cpus->set);
+}
+
 unsigned thread_cpu_count(void)
 {
     cpu_set_t set;

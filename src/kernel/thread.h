@@ -10,6 +10,8 @@
 #define KERNEL_THREAD_H
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -51,6 +53,13 @@ void thread_set_name(const char *name, unsigned number);
 /* Run on that CPU alone, or on any of the process's. 0, or -EINVAL: there is
  * none such that the process may use. */
 int thread_bind(unsigned cpu);
+/* The CPUs that the calling thread may use, and set them so again. */
+struct thread_cpus {
+    cpu_set_t set;
+    bool known;
+};
+void thread_get_cpus(struct thread_cpus *cpus);
+void thread_set_cpus(const struct thread_cpus *cpus);
 /* How many CPUs the process may use. */
 unsigned thread_cpu_count(void);
 

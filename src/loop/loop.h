@@ -495,6 +495,8 @@ void stuck_watch(gyre_loop *loop, gyre_timer *timer);
 /* ---- turn.c ------------------------------------------------------------- */
 
 bool loop_is_done(gyre_loop *loop);
+/* Likewise, but so many timers are armed, of which nobody is to know. */
+bool loop_is_done_but(gyre_loop *loop, uint32_t timers);
 int loop_attach(gyre_loop *loop);
 /* The clock itself, for sleeps and task deadlines. */
 uint64_t loop_clock(gyre_loop *loop);

@@ -89,13 +89,18 @@ static bool kernel_has_results(const struct kernel *kernel)
            (kernel->polled_cq != NULL && cq_ready(kernel->polled_cq) > 0);
 }
 
-bool loop_is_done(gyre_loop *loop)
+bool loop_is_done_but(gyre_loop *loop, uint32_t timers)
 {
     return counter_get(&loop->in_flight) == 0 && !loop_has_work(loop) &&
            loop->backlog.first == NULL && loop->held.first == NULL &&
-           counter_get(&loop->timers) == (loop->alarm != NULL) &&
+           counter_get(&loop->timers) == timers + (loop->alarm != NULL) &&
            loop->holds == 0 && atomic_load(&loop->posted) == NULL &&
            atomic_load(&loop->remote_ops) == NULL;
+}
+
+bool loop_is_done(gyre_loop *loop)
+{
+    return loop_is_done_but(loop, 0);
 }
 
 int loop_attach(gyre_loop *loop)

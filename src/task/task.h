@@ -46,6 +46,7 @@ struct tasks {
     _Atomic uint32_t arriving;     /* on their way here; many writers */
     const struct placing *placing; /* NULL: there is no other engine */
     void *engine;                  /* of placing */
+    unsigned number;               /* of the engine, for dumps */
     uint32_t promised;  /* room given to spawners that are yet to run */
     uint32_t max_tasks; /* 0: no bound */
     uint8_t when_full;

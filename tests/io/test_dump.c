@@ -449,7 +449,7 @@ static int dump_pools(void *arg)
 
 KERNEL_TEST2(U2_a_dump_tells_of_stacks_and_blocking_threads)
 {
-    must_run(dump_pools, NULL);
+    CHECK_OK(gyre_run(&(gyre_run_options){ .engines = 1 }, dump_pools, NULL));
 }
 
 /* ---- many, deep, and without memory -------------------------------------- */

@@ -425,5 +425,5 @@ static int bound_the_root(void *arg)
 
 TEST_PANICS(R2_a_deadline_for_the_outermost_scope_panics, "has no deadline")
 {
-    run(bound_the_root, NULL);
+    (void)gyre_run(&(gyre_run_options){ .engines = 1 }, bound_the_root, NULL);
 }

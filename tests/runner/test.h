@@ -109,6 +109,10 @@ bool test_on_valgrind(void);
  * what of Linux it has not got, as in "it knows no seccomp". */
 void test_not_on_qemu_user(const char *because);
 
+/* How many engines gyre_run() makes unless the test says it: GYRE_ENGINES. With
+ * more than one the first task is a guest on the last of them. */
+unsigned test_engines(void);
+
 /* For a test whose own system calls must not be interrupted: no signals, though
  * GYRE_TEST_SIGNALS asks for a storm of them. */
 void test_quiet(void);

@@ -357,14 +357,16 @@ static int wait_locally(void *flags)
     return gyre_event_wait(&event, NULL);
 }
 
-/* No thread can wake a task that waits for what is GYRE_LOCAL. */
+/* No thread can wake a task that waits for what is GYRE_LOCAL. Of one engine
+ * that is known. */
 TEST_PANICS(M1_M11_a_local_wait_is_a_deadlock_whatever_other_threads_there_are,
             "deadlock")
 {
     pthread_t thread;
 
     start(&thread, idle, NULL);
-    (void)gyre_run(NULL, wait_locally, (void *)(uintptr_t)GYRE_LOCAL);
+    (void)gyre_run(&(gyre_run_options){ .engines = 1 }, wait_locally,
+                   (void *)(uintptr_t)GYRE_LOCAL);
 }
 
 TEST_PANICS(M12_a_plain_thread_does_not_wait_for_what_is_local, "GYRE_LOCAL")

@@ -247,9 +247,10 @@ static int starve(void *arg)
     return 0;
 }
 
+/* The first task is one of the loop's three. */
 TEST(K10_if_one_cannot_start_none_is_left_running)
 {
-    must_run(starve, NULL);
+    CHECK_OK(gyre_run(&(gyre_run_options){ .engines = 1 }, starve, NULL));
 }
 
 static int all_once(void *arg)
