@@ -129,18 +129,31 @@ class Loop:
                 for task in members(head, task_type, "member"):
                     found += 1
                     yield Task(self, task, ready)
+            for branch in self.branches(scope):
+                found += 1
+                task = branch["task"].dereference()
+                # On its way; else it is its engine's to show.
+                if int(task["tasks"]) == int(self.value["tasks"]):
+                    yield Task(self, task, ready)
             head = int(scope["scopes_"].address)
             scopes.extend(
                 reversed(list(members(head, scope_type, "link_")))
             )
 
-        if found < int(tasks["alive"]):
+        alive = int(tasks["alive"]) + int(tasks["guests"])
+        if found < alive:
             print(
                 "gyre: %d tasks of loop %d cannot be read. (A core of gdb's "
                 "own, by gcore, lacks\nwhat lies beside guard pages: let "
                 "Linux write it, by ulimit -c and SIGABRT.)"
-                % (int(tasks["alive"]) - found, self.id)
+                % (alive - found, self.id)
             )
+
+    @staticmethod
+    def branches(scope):
+        """The scope's tasks on other engines."""
+        head = int(scope["branches_"].address)
+        return members(head, struct("branch"), "link")
 
     def ready(self):
         addresses = set()
@@ -174,6 +187,8 @@ class Task:
             self.state = "waiting"
         elif work in ready:
             self.state = "ready"
+        elif int(value["branch"]) and value["home"]["loop_"] == loop.value.address:
+            self.state = "not begun"
         else:
             self.state = "running"
 

@@ -23,6 +23,7 @@
 
 #include "kernel/output.h"
 #include "loop/loop.h"
+#include "task/branch.h"
 #include "task/task.h"
 #include "watch/groups.h"
 #include "watch/loop_report.h"
@@ -116,11 +117,26 @@ static void print_task_name(const gyre_task *task)
     out_print(&dump.out, " %p", (const void *)task);
 }
 
+static bool is_guest(const gyre_task *task)
+{
+    const struct list *parts = scope_list(dump.tasks->root.scopes_);
+
+    for (const struct list *at = parts->next; at != parts; at = at->next) {
+        const gyre_scope *scope = CONTAINER_OF(at, const gyre_scope, link_);
+
+        if (scope->part_ && scope->owner_ == task)
+            return true;
+    }
+    return false;
+}
+
 /* Tasks of other loops run while we look, and so may be gone; one of ours may
- * have ended without having unlocked. */
+ * have ended without having unlocked, or be elsewhere. */
 static bool is_live_task(const gyre_task *task)
 {
-    return stack_pool_has(&dump.tasks->stacks, task) && !task->finished;
+    if (stack_pool_has(&dump.tasks->stacks, task))
+        return task->branch == NULL && !task->finished;
+    return is_guest(task);
 }
 
 static void print_mutex(const void *mutex)
@@ -213,7 +229,7 @@ static void print_stack(const gyre_task *task)
     }
 }
 
-static void print_origin(const gyre_task *task, unsigned depth)
+static void print_birth(const gyre_task *task, unsigned depth)
 {
     const gyre_task *parent = gyre_task_parent(task);
 
@@ -229,9 +245,6 @@ static void print_origin(const gyre_task *task, unsigned depth)
     unwind_print_place(&dump.out, task->site);
     out_print(&dump.out, "; runs ");
     unwind_print_place(&dump.out, (const void *)(uintptr_t)task->fn);
-    out_print(&dump.out, "; ");
-    print_stack(task);
-    out_print(&dump.out, "\n");
 }
 
 static void print_task(const gyre_task *task, unsigned depth)
@@ -240,13 +253,52 @@ static void print_task(const gyre_task *task, unsigned depth)
     print_task_name(task);
     print_state(task);
     out_print(&dump.out, "\n");
-    print_origin(task, depth);
+    print_birth(task, depth);
+    out_print(&dump.out, "; ");
+    print_stack(task);
+    out_print(&dump.out, "\n");
     if (dump.out.frugal || !has_calls(task))
         return;
 
     const struct unwind_start start = start_of(task);
 
     unwind_print(&dump.out, &start, depth + 2);
+}
+
+/* ---- one that is elsewhere ----------------------------------------------- */
+
+/* It runs while we look: only what stays the same, and the words between the
+ * engines, can be read. */
+static void print_branch(const struct branch *branch, unsigned depth)
+{
+    uint32_t state = atomic_load_explicit(&branch->state, memory_order_acquire);
+    int cancel =
+        atomic_load_explicit(&branch->wish_cancel, memory_order_relaxed);
+
+    out_indent(&dump.out, depth);
+    print_task_name(branch->task);
+    if ((state & BRANCH_PLACED) == 0)
+        out_print(&dump.out, ": waits to begin on any engine");
+    else
+        out_print(&dump.out,
+                  (state & BRANCH_ENDED) != 0 ? ": has ended on engine %u"
+                                              : ": on engine %u",
+                  branch->at->number);
+    if (cancel != 0)
+        out_print(&dump.out, "; %s", report_cancel_reason(cancel));
+    out_print(&dump.out, "\n");
+    print_birth(branch->task, depth);
+    out_print(&dump.out, "\n");
+}
+
+static uint64_t key_of_branch(const struct branch *branch)
+{
+    const gyre_task *task = branch->task;
+    uint64_t key = groups_mix(0, (uintptr_t)branch->at);
+
+    key = groups_mix(key, (uintptr_t)task->name);
+    key = groups_mix(key, (uintptr_t)task->fn);
+    return groups_mix(key, (uintptr_t)task->site);
 }
 
 /* ---- the tree ------------------------------------------------------------ */
@@ -308,6 +360,12 @@ static void print_deadline(uint64_t deadline_ns)
     out_print(&dump.out, " left");
 }
 
+static void print_part(const struct branch *branch)
+{
+    out_print(&dump.out, "its part of scope %p of engine %u",
+              (const void *)branch->trunk, branch->home->number);
+}
+
 static void print_scope(const gyre_scope *scope, unsigned nesting)
 {
     out_indent(&dump.out, 2 * nesting);
@@ -315,6 +373,8 @@ static void print_scope(const gyre_scope *scope, unsigned nesting)
         out_print(&dump.out, "the loop's own scope");
     else if (scope->opener_ != NULL)
         out_print(&dump.out, "a thread's scope %p", (const void *)scope);
+    else if (scope->part_)
+        print_part(CONTAINER_OF(scope, const struct branch, part));
     else
         out_print(&dump.out, "scope %p", (const void *)scope);
     out_print(&dump.out, ": %" PRIu32 " children", scope->children_);
@@ -342,6 +402,20 @@ static void visit_list(const struct list *list, const gyre_scope *scope,
     }
 }
 
+static void visit_branches(const gyre_scope *scope, unsigned nesting)
+{
+    const struct list *list = scope_list(scope->branches_);
+
+    for (const struct list *at = list->next; at != list; at = at->next) {
+        const struct branch *branch =
+            CONTAINER_OF(at, const struct branch, link);
+
+        if (groups_admit(groups_at(nesting), key_of_branch(branch),
+                         branch->task, branch->task->born_ns, &dump.budget))
+            print_branch(branch, 2 * nesting + 1);
+    }
+}
+
 static void enter_scope(const gyre_scope *scope, unsigned nesting)
 {
     print_scope(scope, nesting);
@@ -349,6 +423,7 @@ static void enter_scope(const gyre_scope *scope, unsigned nesting)
         groups_init(groups_at(nesting));
     visit_list(scope_list(scope->members_), scope, nesting);
     visit_list(scope_list(scope->handles_), scope, nesting);
+    visit_branches(scope, nesting);
 }
 
 static void leave_scope(unsigned nesting)
@@ -442,6 +517,12 @@ static void print_tasks(void)
     out_print(&dump.out, "tasks: %" PRIu32 " alive", census_get(&tasks->alive));
     if (tasks->max_tasks != 0)
         out_print(&dump.out, " of at most %" PRIu32, tasks->max_tasks);
+    if (census_get(&tasks->away) > 0)
+        out_print(&dump.out, ", %" PRIu32 " of them for other engines",
+                  census_get(&tasks->away));
+    if (census_get(&tasks->guests) > 0)
+        out_print(&dump.out, ", and %" PRIu32 " guests of other engines",
+                  census_get(&tasks->guests));
     if (tasks->ending)
         out_print(&dump.out, ", the loop is ending");
     out_print(&dump.out, "; calls by %s%s\n", unwind_method(),
@@ -452,8 +533,11 @@ static void print_tasks(void)
 
 static void print_dump(void)
 {
-    out_print(&dump.out, "gyre dump: loop %" PRIu64 " on %s\n",
+    out_print(&dump.out, "gyre dump: loop %" PRIu64 " on %s",
               gyre_loop_id(dump.loop), gyre_loop_kernel(dump.loop));
+    if (dump.tasks != NULL && dump.tasks->placing != NULL)
+        out_print(&dump.out, ", engine %u", dump.tasks->number);
+    out_print(&dump.out, "\n");
     report_loop(&dump.out, dump.loop, dump.now_ns);
     print_tasks();
     report_ops(&dump.out, dump.loop, dump.now_ns, task_owns_op);
