@@ -25,11 +25,18 @@ void sync_destroy(gyre_sync_ *sync, const char *what)
 
 /* ---- queue --------------------------------------------------------------- */
 
+#define LOCAL_ELSEWHERE                                                        \
+    "what was made with GYRE_LOCAL is for the tasks and callbacks of one "     \
+    "loop; another engine's use it, too"
+
 void waiter_enqueue(gyre_sync_ *sync, struct waiter *waiter, struct wait *wait)
 {
     waiter->wait = wait;
     waiter->next = NULL;
     waiter->prev = sync->last_;
+    ASSERT_API(waiter->prev == NULL || !sync_is_local(sync) ||
+                   waiter->prev->wait->task->tasks == wait->task->tasks,
+               LOCAL_ELSEWHERE);
     if (waiter->prev != NULL)
         waiter->prev->next = waiter;
     else
@@ -75,6 +82,9 @@ static inline bool wait_decide(struct wait *wait, int32_t outcome, int32_t *was)
 {
     *was = WAIT_UNDECIDED;
     if (wait->local) {
+        const gyre_loop *loop = wait->task->tasks->loop;
+
+        ASSERT_API(loop_owner(loop) == loop_thread(), LOCAL_ELSEWHERE);
         *was = wait->outcome;
         if (*was == WAIT_UNDECIDED)
             wait->outcome = outcome;
