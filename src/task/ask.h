@@ -30,6 +30,8 @@
  * or of the futex's word (release, acquire). The two posts are by one thread,
  * so `begin` comes before `withdraw`.
  *
+ * tests/model/test_ask.c is the model of this file, and of wish.h.
+ *
  * An ask that was posted is answered, also by a loop that ends
  * (asks_answer_all()). Includes only what task.h does.
  */
