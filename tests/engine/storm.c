@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -244,34 +245,42 @@ void caller_join(struct caller *caller)
 
 /* ---- what disturbs them -------------------------------------------------- */
 
-void stopper_start(struct stopper *stopper)
+static void stopper_main(const struct stopper *stopper, pid_t parent)
 {
-    pid_t parent = getpid();
-
-    stopper->pid = fork();
-    CHECK_GE(stopper->pid, 0);
-    if (stopper->pid != 0)
-        return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (;;) {
+    while (!atomic_load(stopper->over)) {
         pause_us(3000);
         if (kill(parent, SIGSTOP) < 0)
             _exit(1);
         pause_us(300);
         kill(parent, SIGCONT);
     }
+    _exit(0);
 }
 
+void stopper_start(struct stopper *stopper)
+{
+    pid_t parent = getpid();
+
+    stopper->over = mmap(NULL, sizeof *stopper->over, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(stopper->over != MAP_FAILED);
+    stopper->pid = fork();
+    CHECK_GE(stopper->pid, 0);
+    if (stopper->pid == 0)
+        stopper_main(stopper, parent);
+}
+
+/* It ends by itself: killed, it might leave this process stopped. */
 void stopper_end(struct stopper *stopper)
 {
     int status;
 
-    /* This process runs, so it is not between the two signals, or about to
-     * send the second. */
-    CHECK_OK(kill(stopper->pid, SIGKILL));
+    atomic_store(stopper->over, true);
     while (waitpid(stopper->pid, &status, 0) < 0)
         CHECK_EQ(errno, EINTR);
-    CHECK(WIFSIGNALED(status));
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_OK(munmap(stopper->over, sizeof *stopper->over));
 }
 
 static void no_more_than_interrupt(int number)

@@ -77,6 +77,7 @@ unsigned long storm_count(unsigned long count);
 /* A process that stops this one for a moment, again and again. */
 struct stopper {
     pid_t pid;
+    atomic_bool *over; /* seen by both */
 };
 
 void stopper_start(struct stopper *stopper); /* before there are threads */
