@@ -85,8 +85,11 @@ typedef struct gyre_listener_options {
  *
  *     127.0.0.1:80   [::1]:80   :80 (every address)     port 0: any free one
  *     unix:/run/x    unix:@x (abstract: no file)
- *     fd:3           an open listening socket, from now on the listener's;
- *                    systemd passes the first as 3
+ *     vsock:80       a virtual machine's port (AF_VSOCK; Linux 4.8, 5.6 for
+ *                    loopback); vsock:2:80: of that CID alone; port 0: any
+ *     fd:3           an open listening socket, from now on the listener's
+ *     systemd:0      the first that was passed by LISTEN_FDS to this process:
+ *                    sd_listen_fds(3); -ENOENT if there is none
  *
  * Hosts are addresses, not names. A unix socket's file that nobody listens on
  * any more is replaced; it is removed when serving ends. 0; -EINVAL: no such

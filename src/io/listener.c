@@ -20,22 +20,24 @@ static int check(const char *text, const gyre_listener_options *options,
         return listener_complain(
             text, -EINVAL,
             "no such form of address; give 127.0.0.1:80, [::1]:80, :80, "
-            "unix:PATH, unix:@NAME or fd:NUMBER");
+            "unix:PATH, unix:@NAME, vsock:PORT, vsock:CID:PORT, fd:NUMBER or "
+            "systemd:NUMBER");
     if (options->spread != GYRE_SPREAD_HAND_OFF && !apart)
         return listener_complain(text, -EINVAL,
                                  "options.spread is neither "
                                  "GYRE_SPREAD_HAND_OFF nor "
                                  "GYRE_SPREAD_REUSEPORT");
-    if (apart && address->adopted >= 0)
+    if (apart && (address->adopted >= 0 || address->not_passed))
         return listener_complain(
             text, -EINVAL,
             "a socket that is open already is one, not one for each engine; "
             "use GYRE_SPREAD_HAND_OFF");
-    if (apart && address->any.ss_family == AF_UNIX)
-        return listener_complain(
-            text, -EINVAL,
-            "unix sockets cannot share an address (SO_REUSEPORT); use "
-            "GYRE_SPREAD_HAND_OFF");
+    if (apart && (address->any.ss_family == AF_UNIX ||
+                  address->any.ss_family == AF_VSOCK))
+        return listener_complain(text, -EINVAL,
+                                 "unix and vsock sockets cannot share an "
+                                 "address (SO_REUSEPORT); use "
+                                 "GYRE_SPREAD_HAND_OFF");
     if (options->backlog < 0)
         return listener_complain(text, -EINVAL,
                                  "options.backlog is negative; 0 is as many as "

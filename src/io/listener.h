@@ -34,6 +34,7 @@ struct listener_address {
     struct sockaddr_storage any;
     socklen_t size;
     int adopted;     /* "fd:3": 3; else -1 */
+    bool not_passed; /* "systemd:0", and there is none */
     bool any_family; /* ":80": IPv6 and IPv4 */
 };
 

@@ -6,6 +6,7 @@
  * user to say.
  */
 #include <arpa/inet.h>
+#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,17 +14,19 @@
 #include <sys/un.h>
 
 #include "io/listener.h"
+#include "kernel/proc.h"
 
 static bool parse_number(const char *text, unsigned max, unsigned *number)
 {
     unsigned value = 0;
 
-    if (text[0] == '\0' || strlen(text) > 5)
+    if (text[0] == '\0' || strlen(text) > (max > UINT16_MAX ? 10 : 5))
         return false;
     for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9')
+        if (*text < '0' || *text > '9' ||
+            __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (unsigned)(*text - '0'), &value))
             return false;
-        value = value * 10 + (unsigned)(*text - '0');
     }
     *number = value;
     return value <= max;
@@ -52,9 +55,44 @@ static bool parse_fd(const char *text, struct listener_address *address)
 {
     unsigned fd;
 
-    if (!parse_number(text, 99999, &fd))
+    if (!parse_number(text, UINT16_MAX, &fd))
         return false;
     address->adopted = (int)fd;
+    return true;
+}
+
+/* One of those that systemd has passed, by sd_listen_fds(3)'s protocol. */
+static bool parse_passed(const char *text, struct listener_address *address)
+{
+    unsigned n;
+
+    if (!parse_number(text, UINT16_MAX, &n))
+        return false;
+    address->adopted = proc_passed_socket(n);
+    address->not_passed = address->adopted < 0;
+    return true;
+}
+
+/* "PORT", or "CID:PORT". */
+static bool parse_vsock(const char *text, struct listener_address *address)
+{
+    struct sockaddr_vm *vm = (struct sockaddr_vm *)&address->any;
+    const char *colon = strchr(text, ':');
+    char cid[16] = "";
+    size_t size = colon != NULL ? (size_t)(colon - text) : 0;
+    unsigned port;
+
+    if (size >= sizeof cid)
+        return false;
+    memcpy(cid, text, size);
+    address->size = sizeof *vm;
+    vm->svm_family = AF_VSOCK;
+    vm->svm_cid = VMADDR_CID_ANY;
+    if (colon != NULL && !parse_number(cid, UINT32_MAX, &vm->svm_cid))
+        return false;
+    if (!parse_number(colon != NULL ? colon + 1 : text, UINT32_MAX, &port))
+        return false;
+    vm->svm_port = port != 0 ? port : VMADDR_PORT_ANY;
     return true;
 }
 
@@ -94,6 +132,10 @@ bool listener_parse(const char *text, struct listener_address *address)
         return parse_unix(text + 5, address);
     if (strncmp(text, "fd:", 3) == 0)
         return parse_fd(text + 3, address);
+    if (strncmp(text, "systemd:", 8) == 0)
+        return parse_passed(text + 8, address);
+    if (strncmp(text, "vsock:", 6) == 0)
+        return parse_vsock(text + 6, address);
     if (size >= sizeof host || !parse_number(colon + 1, UINT16_MAX, &port))
         return false;
     memcpy(host, text, size);
@@ -122,6 +164,17 @@ static void name_unix(const struct listener_address *address, char *name,
         snprintf(name, size, "unix:%.*s", (int)length, un->sun_path);
 }
 
+static void name_vsock(const struct listener_address *address, char *name,
+                       size_t size)
+{
+    const struct sockaddr_vm *vm = (const struct sockaddr_vm *)&address->any;
+
+    if (vm->svm_cid == VMADDR_CID_ANY)
+        snprintf(name, size, "vsock:%u", vm->svm_port);
+    else
+        snprintf(name, size, "vsock:%u:%u", vm->svm_cid, vm->svm_port);
+}
+
 void listener_name(const struct listener_address *address, char *name,
                    size_t size)
 {
@@ -137,6 +190,8 @@ void listener_name(const struct listener_address *address, char *name,
         snprintf(name, size, "[%s]:%u", host, ntohs(in6->sin6_port));
     } else if (address->any.ss_family == AF_UNIX) {
         name_unix(address, name, size);
+    } else if (address->any.ss_family == AF_VSOCK) {
+        name_vsock(address, name, size);
     } else {
         snprintf(name, size, "a socket of family %d", address->any.ss_family);
     }

@@ -104,7 +104,7 @@ static int set_options(const gyre_listener *listener, int fd)
     int family = address->any.ss_family;
     int err;
 
-    if (family == AF_UNIX)
+    if (family != AF_INET && family != AF_INET6)
         return 0;
     err = switch_on(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (err >= 0 && listener->gate_count > 1)
@@ -203,6 +203,11 @@ int listener_socket(gyre_listener *listener, const char *text, bool again)
 {
     int fd, err;
 
+    if (listener->address.not_passed)
+        return listener_complain(text, -ENOENT,
+                                 "no such socket was passed to this process "
+                                 "(LISTEN_PID, LISTEN_FDS); start it by its "
+                                 "socket unit, or name an address");
     if (listener->address.adopted >= 0)
         return adopt(listener, text);
     fd = new_socket(&listener->address);

@@ -68,6 +68,24 @@ int proc_seccomp(void)
     return line == NULL ? -1 : (int)strtol(line + sizeof label - 1, NULL, 10);
 }
 
+static unsigned long given_number(const char *name)
+{
+    const char *text = secure_getenv(name);
+
+    return text == NULL ? 0 : strtoul(text, NULL, 10);
+}
+
+int proc_passed_socket(unsigned n)
+{
+    enum { FIRST = 3 }; /* SD_LISTEN_FDS_START */
+
+    /* Or a parent has left the variables to us, and the sockets not. */
+    if (given_number("LISTEN_PID") != (unsigned long)getpid() ||
+        n >= given_number("LISTEN_FDS"))
+        return -1;
+    return FIRST + (int)n;
+}
+
 void proc_name_helper(char *name, size_t size)
 {
     (void)snprintf(name, size, "gyre-w-%d", (int)gettid());

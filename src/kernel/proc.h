@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc.h - small text files of /proc
+ * proc.h - small text files of /proc, and what the process was given
  *
  * For reasons and reports only: nothing that the library does depends on an
  * answer from here, for /proc may be absent.
@@ -21,6 +21,10 @@ long proc_number(const char *path, long otherwise);
 /* The mode of seccomp of this process: 0 none, 1 strict, 2 filtered; -1 if
  * that cannot be told. */
 int proc_seccomp(void);
+
+/* The `n`th socket, from 0 on, that was passed by LISTEN_FDS to this process
+ * (sd_listen_fds(3)); -1: there is none. */
+int proc_passed_socket(unsigned n);
 
 /* What a thread of gyre's own is called, by itself: at most 16 bytes. */
 void proc_name_helper(char *name, size_t size);

@@ -217,6 +217,88 @@ KERNEL_TEST(V1_a_socket_that_listens_already_is_taken_over)
     run_on_engines(2, listen_on_given, NULL);
 }
 
+static int listen_on_passed(void *arg)
+{
+    char pid[16];
+    struct place place;
+    gyre_listener *other;
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)arg;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_OK(bind(fd, (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(listen(fd, 8));
+    CHECK_ERR(gyre_listener_open(&other, "systemd:0", NULL), -ENOENT);
+    CHECK_STR_HAS(gyre_listener_error(), "LISTEN_FDS");
+    /* As systemd does: whatever is at 3 gives way, for a while. */
+    int away = fcntl(3, F_DUPFD_CLOEXEC, 3);
+
+    CHECK_EQ(dup2(fd, 3), 3);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    CHECK_OK(setenv("LISTEN_FDS", "1", 1));
+    CHECK_OK(setenv("LISTEN_PID", "1", 1));
+    CHECK_ERR(gyre_listener_open(&other, "systemd:0", NULL), -ENOENT);
+    CHECK_OK(setenv("LISTEN_PID", pid, 1));
+    CHECK_ERR(gyre_listener_open(&other, "systemd:1", NULL), -ENOENT);
+    place_open(&place, "systemd:0");
+    call_for_byte(place.listener);
+    place_close(&place);
+    CHECK_EQ(fcntl(3, F_GETFD), -1);
+    if (away >= 0) {
+        CHECK_EQ(dup2(away, 3), 3);
+        CHECK_OK(close(away));
+    }
+    CHECK_OK(close(fd));
+    return 0;
+}
+
+/* With one engine: what has descriptor 3 is not ours to move while others use
+ * it. */
+TEST(V1_sockets_that_systemd_passes_are_taken_over)
+{
+    int held[8], count = 0;
+
+    /* Nobody is at 3 when the loop is made. */
+    for (int fd = -1; fd < 3 && count < 8; count++)
+        held[count] = fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    run_on_engines(1, listen_on_passed, NULL);
+    while (count > 0)
+        CHECK_OK(close(held[--count]));
+}
+
+static int listen_on_vsock(void *arg)
+{
+    gyre_listener *listener, *other;
+    const char *name;
+
+    (void)arg;
+    CHECK_OK(gyre_listener_open(&listener, "vsock:0", NULL));
+    name = gyre_listener_address(listener);
+    CHECK_EQ(strncmp(name, "vsock:", 6), 0);
+    CHECK_NE(strtoul(name + 6, NULL, 10), 0UL);
+    CHECK_ERR(gyre_listener_open(&other, name, NULL), -EADDRINUSE);
+    CHECK_ERR(gyre_listener_open(
+                  &other, name,
+                  &(gyre_listener_options){ .spread = GYRE_SPREAD_REUSEPORT }),
+              -EINVAL);
+    CHECK_STR_HAS(gyre_listener_error(), "GYRE_SPREAD_HAND_OFF");
+    CHECK_ERR(gyre_listener_open(&other, "vsock:4294967296", NULL), -EINVAL);
+    CHECK_ERR(gyre_listener_open(&other, "vsock:1:", NULL), -EINVAL);
+    gyre_listener_close(listener);
+    return 0;
+}
+
+KERNEL_TEST2(V1_vsock_ports_are_listened_on)
+{
+    int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        TEST_SKIP("this Linux has no AF_VSOCK");
+    CHECK_OK(close(fd));
+    run_on_engines(2, listen_on_vsock, NULL);
+}
+
 static int listen_on_all(void *arg)
 {
     struct place place;
