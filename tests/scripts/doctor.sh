@@ -100,6 +100,9 @@ GYRE_LINUX_RELEASE=6.14.8 "$gyre" doctor >"$work/text"
 check S7_doctor_tells_people_the_source "$(cat "$work/text")" \
     grep -q 'liburing#1409' "$work/text"
 "$gyre" doctor >"$work/text"
+check W1_L13_doctor_tells_how_many_engines_there_would_be \
+    "$(grep engines "$work/text")" \
+    grep -q "^ *engines .* $(env -u OMP_NUM_THREADS nproc) with GYRE_EACH_CPU" "$work/text"
 check W1_doctor_speaks_to_people "$(head -n 5 "$work/text")" \
     grep -q '^kernel  *\(uring\|emu\)$' "$work/text"
 "$gyre" doctor --frob >"$work/out" 2>"$work/err"

@@ -18,6 +18,7 @@
 #include "json.h"
 #include "kernel/emu/emu.h"
 #include "kernel/facts.h"
+#include "kernel/thread.h"
 #include "loop/optable.h"
 #include "loop_options.h"
 #include "operations.h"
@@ -154,6 +155,7 @@ static void json_limits(struct json *json, const struct facts *facts)
     json_limit(json, "nofile", &facts->nofile);
     json_limit(json, "nproc", &facts->nproc);
     json_bool(json, "threads", facts->threads_error == 0);
+    json_number(json, "cpus", thread_cpu_count());
     json_known(json, "max_map_count", facts->max_map_count);
     json_known(json, "io_uring_disabled", facts->io_uring_disabled);
     json_known(json, "io_uring_group", facts->io_uring_group);
@@ -379,6 +381,10 @@ static void put_limits(struct text *out, const struct facts *facts)
                   : "");
     put_limit(out, "threads", &facts->nproc,
               facts->threads_error == 0 ? " (of this user's)" : " (reached)");
+    snprintf(line, sizeof line,
+             "%u with GYRE_EACH_CPU: one for each CPU this process may use",
+             thread_cpu_count());
+    put_line(out, "engines", line);
     if (facts->max_map_count >= 0) {
         snprintf(line, sizeof line,
                  "%ld (where guards of stacks are made by mprotect, half as "
