@@ -56,10 +56,11 @@ GYRE_API int gyre_spawn_all(gyre_scope *scope, const gyre_task_options *options,
  * Calls that wait for an engine (gyre_block_on(), gyre_spawn(), gyre_join(),
  * gyre_scope_open_on() ...) are for tasks of any loop and for plain threads,
  * which sleep meanwhile; they panic in a callback. What has been asked when the
- * engines end is answered, mostly by -ECANCELED. None of these calls may begin
- * when the engines may be gone: gyre_engines_destroy() and the end of a run
- * wait for tasks, and for the scopes that threads have opened, and for nothing
- * else. An engine that a shutdown has left (gyre/shutdown.h) answers nobody.
+ * engines end is answered, mostly by -ECANCELED, as is all that is asked of
+ * engines which have ended. None of these calls may begin when the engines may
+ * be gone: gyre_engines_destroy() and the end of a run wait for tasks, and for
+ * the scopes that threads have opened, and for nothing else. Who waits for an
+ * engine that a shutdown has left (gyre/shutdown.h) is not answered.
  */
 
 /* gyre_run_options.engines: one for each CPU the process may use. */

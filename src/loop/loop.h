@@ -147,7 +147,7 @@ struct gyre_loop {
     uint64_t called;        /* callbacks made */
     uint64_t called_before; /* the present run: for run-once */
     uint64_t holds;
-    gyre_timer *alarm; /* does not keep the loop from its end */
+    gyre_timer *alarm;           /* does not keep the loop from its end */
     _Atomic(const void *) owner; /* the thread, as loop_thread() names it */
     uint64_t id;
     gyre_loop *all_next; /* create.c: every loop of the process */
@@ -195,6 +195,7 @@ struct gyre_loop {
     atomic_bool sleeping; /* who swaps it to false wakes the kernel */
     atomic_bool stop;
     atomic_bool woken;   /* by gyre_loop_wake(), since the last sleep */
+    atomic_bool refuses; /* what it is offered */
     atomic_uint callers; /* inside a call for any thread */
 
     _Alignas(64) loop_counter ready;
@@ -446,6 +447,10 @@ static inline void loop_make_ready(gyre_loop *loop, gyre_work *work)
 }
 
 void loop_take_posted(gyre_loop *loop);
+/* As gyre_loop_post(), unless the loop refuses: false. */
+bool loop_offer(gyre_loop *loop, gyre_work *work, void (*run)(gyre_work *work));
+/* It refuses from now on. Whatever it did not has been posted. */
+void loop_refuse_offers(gyre_loop *loop);
 unsigned loop_run_ready(gyre_loop *loop, unsigned limit);
 
 /* The next piece of ready work, to be run at once; NULL: there is none, or

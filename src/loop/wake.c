@@ -205,7 +205,7 @@ static inline void caller_leaves(gyre_loop *loop)
  * block. */
 void loop_await_callers(gyre_loop *loop)
 {
-    while (atomic_load_explicit(&loop->callers, memory_order_acquire) != 0)
+    while (atomic_load(&loop->callers) != 0)
         ;
 }
 
@@ -232,6 +232,30 @@ void gyre_loop_post(gyre_loop *loop, gyre_work *work,
     while (!atomic_compare_exchange_weak(&loop->posted, &newest, work));
     loop_rouse(loop);
     caller_leaves(loop);
+}
+
+/*
+ * Who offers:     callers++;          then looks at `refuses`.
+ * The loop:       refuses = true;     then looks at callers.
+ * All four are sequentially consistent, so one of the two sees the other: the
+ * offer is refused, or the loop waits until it lies among what was posted.
+ */
+bool loop_offer(gyre_loop *loop, gyre_work *work, void (*run)(gyre_work *work))
+{
+    bool refused;
+
+    atomic_fetch_add(&loop->callers, 1);
+    refused = atomic_load(&loop->refuses);
+    if (!refused)
+        gyre_loop_post(loop, work, run);
+    caller_leaves(loop);
+    return !refused;
+}
+
+void loop_refuse_offers(gyre_loop *loop)
+{
+    atomic_store(&loop->refuses, true);
+    loop_await_callers(loop);
 }
 
 void gyre_op_start_remote(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,

@@ -26,6 +26,7 @@ static void ask_wake(struct ask *ask)
 
 void ask_answer(struct ask *ask, int32_t result)
 {
+    struct tasks *tasks = ask->loop->tasks;
     uint32_t before;
 
     ask->result = result;
@@ -33,6 +34,8 @@ void ask_answer(struct ask *ask, int32_t result)
     ASSERT((before & ASK_ANSWERED) == 0);
     if ((before & ASK_LEAVES) == 0)
         ask_wake(ask);
+    else
+        tasks->leaving++;
 }
 
 void ask_give_up(struct ask *ask)
@@ -44,14 +47,17 @@ void ask_give_up(struct ask *ask)
 static void ask_has_left(gyre_work *work)
 {
     struct ask *ask = CONTAINER_OF(work, struct ask, leaving);
+    struct tasks *tasks = ask->loop->tasks;
     uint32_t before = __atomic_fetch_and(&ask->state, ~(uint32_t)ASK_LEAVES,
                                          __ATOMIC_ACQ_REL);
 
     ASSERT((before & ASK_LEAVES) != 0);
-    if ((before & ASK_ANSWERED) != 0)
-        ask_wake(ask);
-    else
+    if ((before & ASK_ANSWERED) == 0) {
         ask->withdraw(ask);
+        return;
+    }
+    tasks->leaving--;
+    ask_wake(ask);
 }
 
 static void ask_begins(gyre_work *work)
@@ -79,7 +85,7 @@ static gyre_work *find_ask(const gyre_loop *loop)
     return work;
 }
 
-void asks_answer_all(gyre_loop *loop)
+static void asks_answer(gyre_loop *loop)
 {
     gyre_work *work;
 
@@ -87,6 +93,19 @@ void asks_answer_all(gyre_loop *loop)
     while ((work = find_ask(loop)) != NULL) {
         loop_forget_work(loop, work);
         work->run_(work);
+    }
+}
+
+void asks_answer_all(gyre_loop *loop)
+{
+    const struct tasks *tasks = loop->tasks;
+
+    loop_refuse_offers(loop);
+    asks_answer(loop);
+    /* Who leaves is about to post that. */
+    while (tasks->leaving > 0) {
+        thread_yield();
+        asks_answer(loop);
     }
 }
 
@@ -133,7 +152,10 @@ int32_t ask_and_wait(struct ask *ask, gyre_loop *loop, const char *reason,
     ask->state = 0;
     ask->gave_up = false;
     ask->impatient = ask->task != NULL && task_cancelled(ask->task) != 0;
-    gyre_loop_post(loop, &ask->work, ask_begins);
+    if (ask->insists)
+        gyre_loop_post(loop, &ask->work, ask_begins);
+    else if (!loop_offer(loop, &ask->work, ask_begins))
+        return -ECANCELED;
     if (ask->task != NULL)
         task_side(ask, reason, on);
     else

@@ -33,7 +33,8 @@
  * tests/model/test_ask.c is the model of this file, and of wish.h.
  *
  * An ask that was posted is answered, also by a loop that ends
- * (asks_answer_all()). Includes only what task.h does.
+ * (asks_answer_all()); then, and until it is freed, the loop refuses them.
+ * Includes only what task.h does.
  */
 #ifndef TASK_ASK_H
 #define TASK_ASK_H
@@ -49,14 +50,16 @@ struct ask {
     uint32_t state;
     int32_t result;
     bool impatient; /* he was cancelled before he asked */
+    bool insists;   /* also of a loop that answers no more; set by who asks */
     bool gave_up;
     void (*begin)(struct ask *ask);
     /* Once, and not after the answer; NULL: no cancel ends it. */
     void (*withdraw)(struct ask *ask);
 };
 
-/* Of a filled ask, `begin` and `withdraw`; the rest is set here. Panics in a
- * callback of a loop. `reason` and `on` as in task_wait(). */
+/* Of a filled ask, `begin`, `withdraw` and `insists`; the rest is set here.
+ * -ECANCELED also: the loop has ended. Panics in a callback of a loop. `reason`
+ * and `on` as in task_wait(). */
 int32_t ask_and_wait(struct ask *ask, gyre_loop *loop, const char *reason,
                      const void *on);
 
@@ -69,7 +72,8 @@ void ask_give_up(struct ask *ask);
 /* On the loop: go on with an ask in a moment, off this stack. */
 void ask_later(struct ask *ask, void (*go_on)(struct ask *ask));
 
-/* The loop ends: what is posted to it, or yet to go on, has its last chance. */
+/* The loop ends: what is posted to it, or yet to go on, has its last chance.
+ * Further asks are refused. */
 void asks_answer_all(gyre_loop *loop);
 
 #endif

@@ -317,7 +317,8 @@ int outside_close(gyre_scope *scope)
     ASSERT_API(task_self == NULL && scope->opener_ == loop_thread(),
                "a scope is closed by its opener");
     for (;;) {
-        self.ask = (struct ask){ .begin = close_ask_begin };
+        /* Children that never end keep the scope's memory, as a task's. */
+        self.ask = (struct ask){ .begin = close_ask_begin, .insists = true };
         err = ask_and_wait(&self.ask, scope->loop_, "children", scope);
         if (self.deferred == NULL)
             return err;

@@ -50,10 +50,11 @@ struct tasks {
     uint32_t promised;  /* room given to spawners that are yet to run */
     uint32_t max_tasks; /* 0: no bound */
     uint8_t when_full;
-    bool ending;               /* the loop is being destroyed */
-    uint32_t outside;          /* waits that other threads may end */
-    struct list spawners;      /* who waits for room among all tasks */
-    bool has_fault_stack;      /* see kernel/fault.h */
+    bool ending;          /* the loop is being destroyed */
+    uint32_t outside;     /* waits that other threads may end */
+    uint32_t leaving;     /* asks answered, whose `leaving` is on its way */
+    struct list spawners; /* who waits for room among all tasks */
+    bool has_fault_stack; /* see kernel/fault.h */
     struct stack_kinds *kinds; /* NULL: stacks are not measured */
     struct stack_pool stacks;
 };
