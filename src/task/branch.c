@@ -13,6 +13,14 @@ static gyre_task *work_task(gyre_work *work)
 
 /* ---- on the scope's loop ------------------------------------------------- */
 
+/* Is it a shield, or below one? */
+static bool is_shielded(const gyre_scope *scope)
+{
+    while (scope != NULL && !scope->shield_)
+        scope = scope->parent_;
+    return scope != NULL;
+}
+
 void branch_make(gyre_task *task)
 {
     struct branch *branch = stack_reserve_top(task->stack, sizeof *branch);
@@ -25,6 +33,7 @@ void branch_make(gyre_task *task)
     branch->trunk = trunk;
     branch->home = home;
     branch->at = NULL;
+    branch->shielded = is_shielded(trunk);
     atomic_init(&branch->state, 0);
     atomic_init(&branch->wish_cancel, trunk->cancelled_);
     atomic_init(&branch->wish_deadline_ns, gyre_scope_deadline(trunk));
@@ -175,7 +184,9 @@ static void part_open(struct branch *branch)
     part->parent_ = root;
     part->owner_ = branch->task;
     part->policy_ = branch->trunk->policy_;
-    part->cancelled_ = root->cancelled_;
+    /* What ends this loop stops at a shield here as it does there. */
+    part->shield_ = branch->shielded;
+    part->cancelled_ = part->shield_ ? 0 : root->cancelled_;
     list_append(scope_list(root->scopes_), scope_list(part->link_));
     branch->task->home = part;
     scope_add_member(part, branch->task);

@@ -57,6 +57,7 @@ struct branch {
     gyre_work down;
     gyre_work up;
     int32_t cut;     /* B: how the part was cancelled when the task returned */
+    bool shielded;   /* the trunk is a shield, or below one */
     gyre_scope part; /* B */
 };
 

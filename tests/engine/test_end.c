@@ -65,3 +65,56 @@ KERNEL_TEST2(L11_R9_engines_that_have_ended_refuse_what_is_asked)
     ask_what_has_ended(1);
     ask_what_has_ended(3);
 }
+
+/* ---- a shield, and its tasks on other engines ---------------------------- */
+
+struct shielded {
+    atomic_bool begun;
+    atomic_uint kept;
+};
+
+static int keep_on(void *arg)
+{
+    struct shielded *shielded = arg;
+
+    CHECK_OK(gyre_sleep(20 * GYRE_MS));
+    atomic_fetch_add(&shielded->kept, 1);
+    return 0;
+}
+
+/* From there a task goes to the next engine. */
+static int keep_on_twice(void *arg)
+{
+    struct shielded *shielded = arg;
+
+    CHECK_OK(
+        spawn_at(gyre_scope_current(), GYRE_ENGINE(2), keep_on, arg, NULL));
+    atomic_store(&shielded->begun, true);
+    return keep_on(arg);
+}
+
+static int shield_and_stop(void *arg)
+{
+    static const gyre_scope_options shield = { .shield = true,
+                                               .deadline_ns = GYRE_NEVER };
+    struct shielded *shielded = arg;
+    gyre_scope scope, below;
+
+    gyre_scope_open(&scope, &shield);
+    gyre_scope_open(&below, NULL);
+    CHECK_OK(spawn_at(&below, GYRE_ENGINE(1), keep_on_twice, arg, NULL));
+    while (!atomic_load(&shielded->begun))
+        CHECK_OK(gyre_sleep(100 * GYRE_US));
+    gyre_engines_shutdown(NULL, NULL);
+    CHECK_OK(gyre_scope_close(&below));
+    CHECK_OK(gyre_scope_close(&scope));
+    return 0;
+}
+
+KERNEL_TEST2(L10_a_shield_holds_for_its_tasks_on_other_engines)
+{
+    struct shielded shielded = { .begun = false };
+
+    run_on_engines(3, shield_and_stop, &shielded);
+    CHECK_EQ(shielded.kept, 2u);
+}
