@@ -107,8 +107,9 @@ typedef struct gyre_shutdown_report {
 
 /*
  * Wait for the end of engines that gyre_engines_create() made, which somebody
- * shuts down, now or later, and free them. 0; or -ETIMEDOUT: something is left,
- * which `report` (may be NULL) names. The thread sleeps; not on one of the
+ * shuts down, now or later, and free them. 0; -ETIMEDOUT: something is left,
+ * which `report` (may be NULL) names; or why the loop of one could not go on,
+ * which has ended them all. The thread sleeps; not on one of the
  * engines. gyre_engines_destroy() cancels what is there and then does the same.
  */
 GYRE_API int gyre_engines_wait(gyre_engines *engines,

@@ -101,7 +101,8 @@ typedef struct gyre_run_options {
  * fn(arg) as its first task, wait for it and for all it left in the loops,
  * destroy them. The task's result, or why there could be no loop
  * (gyre_loop_create_error()) or no sandbox (gyre_sandbox_error()); -ETIMEDOUT:
- * a shutdown had a deadline, and something is left that cannot be freed.
+ * a shutdown had a deadline, and something is left that cannot be freed; or why
+ * one of the loops could not go on, which has ended the run.
  * `options` may be NULL.
  */
 GYRE_API int gyre_run(const gyre_run_options *options, gyre_task_fn *fn,

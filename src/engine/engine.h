@@ -205,8 +205,8 @@ void engine_end(struct engine *engine);
 /* After engine_end(), on the engine's own thread: free its loop and return, or
  * never return. */
 void engine_await_fate(struct engine *engine);
-/* Wait for the end of all; free what has ended. 0, or -ETIMEDOUT: the rest is
- * left as it is. `report` may be NULL. */
+/* Wait for the end of all; free what has ended. 0; -ETIMEDOUT: the rest is left
+ * as it is; else why an engine could not go on. `report` may be NULL. */
 int engines_finish(gyre_engines *engines, gyre_shutdown_report *report);
 
 /* ---- shutdown.c ---------------------------------------------------------- */

@@ -9,6 +9,7 @@
  * nothing is freed. What is left stays on a list, where a debugger finds it.
  */
 #include <errno.h>
+#include <gyre/error.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
@@ -115,6 +116,16 @@ static void report_make(gyre_engines *set, enum engines_fate fate,
     gyre_spin_unlock(&shutdown->lock);
 }
 
+/* Why an engine could not go on, and all have ended; 0: none. */
+static int engines_error(const gyre_engines *set)
+{
+    int err = 0;
+
+    for (unsigned i = 0; i < set->count && err == 0; i++)
+        err = set->engines[i].error;
+    return err;
+}
+
 static void engines_leave(gyre_engines *set)
 {
     pthread_mutex_lock(&engines_left_lock);
@@ -164,8 +175,10 @@ int engines_finish(gyre_engines *set, gyre_shutdown_report *report)
     report_make(set, fate, report);
     engines_let_end(set, fate);
     if (report->engines_left == 0) {
+        int err = engines_error(set);
+
         alloc_free(set);
-        return 0;
+        return err;
     }
     engines_leave(set);
     notice("%u of %u engines could not end in time: %u tasks and %" PRIu64
@@ -186,10 +199,16 @@ int gyre_engines_wait(gyre_engines *engines, gyre_shutdown_report *report)
 
 void gyre_engines_destroy(gyre_engines *engines)
 {
+    int err;
+
     if (engines == NULL)
         return;
     ASSERT_API(gyre_engines_current() != engines,
                "engines are destroyed by a thread that is none of them");
     engines_stop(engines);
-    (void)engines_finish(engines, NULL);
+    err = engines_finish(engines, NULL);
+    if (err < 0 && err != -ETIMEDOUT) /* which was told */
+        notice("engines have ended because a loop of theirs could not go on: "
+               "%s",
+               gyre_strerror(err));
 }

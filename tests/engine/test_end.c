@@ -118,3 +118,50 @@ KERNEL_TEST2(L10_a_shield_holds_for_its_tasks_on_other_engines)
     run_on_engines(3, shield_and_stop, &shielded);
     CHECK_EQ(shielded.kept, 2u);
 }
+
+/* ---- a kernel that refuses ----------------------------------------------- */
+
+static struct kernel_class refusing;
+static const struct kernel_class *ordinary;
+
+/* Once. */
+static int refuse(struct kernel *kernel, unsigned submit, unsigned want,
+                  uint64_t deadline_ns)
+{
+    (void)submit;
+    (void)want;
+    (void)deadline_ns;
+    kernel->class = ordinary;
+    return -EOWNERDEAD;
+}
+
+static int break_kernel(void *arg)
+{
+    struct kernel *kernel = gyre_loop_current()->kernel;
+
+    (void)arg;
+    ordinary = kernel->class;
+    refusing = *ordinary;
+    refusing.enter = refuse;
+    kernel->class = &refusing;
+    return 0;
+}
+
+static int break_engine(void *arg)
+{
+    CHECK_OK(spawn_at(gyre_scope_current(), GYRE_ENGINE(1), break_kernel, arg,
+                      NULL));
+    return gyre_sleep(GYRE_NEVER) == -ECANCELED ? 7 : -EPROTO;
+}
+
+KERNEL_TEST2(L3_the_error_of_any_engine_is_that_of_the_run)
+{
+    gyre_engines *engines;
+
+    CHECK_ERR(gyre_run(&(gyre_run_options){ .engines = 2 }, break_engine, NULL),
+              -EOWNERDEAD);
+    CHECK_OK(
+        gyre_engines_create(&engines, &(gyre_run_options){ .engines = 2 }));
+    CHECK_EQ(gyre_block_on(engines, NULL, break_engine, NULL), 7);
+    CHECK_ERR(gyre_engines_wait(engines, NULL), -EOWNERDEAD);
+}
