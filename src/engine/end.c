@@ -166,14 +166,14 @@ static void engine_end_tasks(struct engine *engine)
 static bool engine_end_ops(struct engine *engine)
 {
     const gyre_engines *set = engine->set;
-    uint64_t grace_ns = atomic_load(&set->verdict) == ENGINES_OVERDUE ? GRACE_NS
-                                                                      : 0;
     gyre_timer stuck;
     bool more = true;
 
     loop_end_begin(engine->loop, &stuck);
-    engine_set_alarm(engine, grace_ns);
-    while (more && !shutdown_is_overdue(&set->shutdown, grace_ns))
+    if (atomic_load(&set->verdict) == ENGINES_OVERDUE)
+        engine->grace_ns = GRACE_NS;
+    engine_set_alarm(engine);
+    while (more && !shutdown_is_overdue(&set->shutdown, engine->grace_ns))
         more = loop_end_turn(engine->loop);
     gyre_timer_stop(&stuck);
     return !more;
@@ -190,7 +190,7 @@ void engine_end(struct engine *engine)
     engine_hear(engine); /* the end may come before the post */
     tasks_begin_end(engine->tasks);
     stuck_watch(engine->loop, &stuck);
-    engine_set_alarm(engine, 0);
+    engine_set_alarm(engine);
     atomic_fetch_add(&set->shutdown.callers, 1);
     engine_end_tasks(engine);
     atomic_fetch_sub(&set->shutdown.callers, 1);

@@ -71,6 +71,7 @@ struct engine {
 
     struct list hooks;       /* told when a shutdown begins */
     gyre_timer alarm;        /* the next time that matters to a shutdown */
+    uint64_t grace_ns;       /* beyond the last, for what is of no task */
     gyre_work told;          /* there is news of it: shutdown.c */
     atomic_bool told_posted; /* `told` is on its way */
     bool knows;              /* the hooks were called */
@@ -218,8 +219,8 @@ bool shutdown_is_overdue(const struct shutdown *shutdown, uint64_t grace_ns);
 /* If a shutdown has begun, its hooks are called, once. */
 void engine_hear(struct engine *engine);
 void engine_init_alarm(struct engine *engine);
-/* The engine's next alarm: the end of this phase, or so much later. */
-void engine_set_alarm(struct engine *engine, uint64_t grace_ns);
+/* The engine's next alarm: the end of this phase, or its grace later. */
+void engine_set_alarm(struct engine *engine);
 /* Add to the text what is left of the engine; on its thread. */
 void engine_tell_left(struct engine *engine);
 /* Likewise, that its thread has not come back. */

@@ -67,13 +67,14 @@ static void alarm_rings(gyre_timer *timer, int status)
     engines_stop(engine->set); /* else the turn is over, and that is all */
 }
 
-void engine_set_alarm(struct engine *engine, uint64_t grace_ns)
+void engine_set_alarm(struct engine *engine)
 {
     const gyre_engines *set = engine->set;
     const struct shutdown *shutdown = &set->shutdown;
-    uint64_t at_ns = atomic_load(&set->over)
-                         ? time_after(shutdown_end_ns(shutdown), grace_ns)
-                         : atomic_load(&shutdown->drain_until_ns);
+    uint64_t at_ns =
+        atomic_load(&set->over)
+            ? time_after(shutdown_end_ns(shutdown), engine->grace_ns)
+            : atomic_load(&shutdown->drain_until_ns);
 
     if (at_ns == GYRE_NEVER)
         gyre_timer_stop(&engine->alarm);
@@ -121,7 +122,7 @@ static void engine_told(gyre_work *work)
     /* First: what is written from here on is told anew. */
     atomic_store(&engine->told_posted, false);
     engine_hear(engine);
-    engine_set_alarm(engine, 0);
+    engine_set_alarm(engine);
 }
 
 static void engines_tell(gyre_engines *set)
