@@ -114,6 +114,7 @@ struct gyre_engines {
     uint64_t stall_ns;      /* 0: nobody watches */
     uint32_t go;            /* a futex: enum engines_go */
     atomic_uint next;       /* for GYRE_NEXT */
+    atomic_uint next_books; /* for gyre_block_on() from elsewhere */
     atomic_uint idle_count; /* of engines that are idle */
     atomic_bool draining;   /* end when all are quiet */
     atomic_bool over;

@@ -38,8 +38,8 @@ static int run_from_elsewhere(gyre_engines *engines, const void *site,
                               const gyre_task_options *options,
                               gyre_task_fn *fn, void *arg)
 {
-    unsigned n =
-        atomic_fetch_add_explicit(&engines->next, 1, memory_order_relaxed);
+    unsigned n = atomic_fetch_add_explicit(&engines->next_books, 1,
+                                           memory_order_relaxed);
     struct tasks *tasks = engines->engines[n % engines->count].tasks;
 
     return outside_run(site, &tasks->root, options, fn, arg);

@@ -105,6 +105,30 @@ TEST(L11_the_bound_holds_for_threads)
     gyre_engines_destroy(engines);
 }
 
+static int count_here(void *arg)
+{
+    atomic_uint *on = arg;
+
+    atomic_fetch_add(&on[gyre_engine_current()], 1);
+    return 0;
+}
+
+TEST(L4_L11_threads_block_on_each_engine_in_turn)
+{
+    enum { ENGINES = 4, ROUNDS = 3 };
+    gyre_task_options next = { .where = GYRE_NEXT };
+    atomic_uint on[ENGINES] = { 0 };
+    gyre_engines *engines;
+
+    CHECK_OK(gyre_engines_create(&engines,
+                                 &(gyre_run_options){ .engines = ENGINES }));
+    for (int i = 0; i < ENGINES * ROUNDS; i++)
+        CHECK_OK(gyre_block_on(engines, &next, count_here, on));
+    for (int n = 0; n < ENGINES; n++)
+        CHECK_EQ(on[n], (unsigned)ROUNDS);
+    gyre_engines_destroy(engines);
+}
+
 /* ---- cancelled ----------------------------------------------------------- */
 
 struct cut {
