@@ -80,7 +80,6 @@ struct engine {
     /* The task_self of its thread, for who asks what holds it. */
     gyre_task *const *running;
 
-    loop_counter placed; /* single writer, but for these two */
     loop_counter taken;
     _Atomic uint64_t given;
 };

@@ -148,7 +148,7 @@ void gyre_engine_get_stats(const gyre_engines *engines, unsigned n,
     stats->load = load_of(engine);
     stats->queued = queue_count(&engine->queue);
     stats->cpu = engine->cpu;
-    stats->placed = counter_get(&engine->placed);
+    stats->placed = counter_get(&engine->tasks->placed);
     stats->taken = counter_get(&engine->taken);
     stats->given = atomic_load_explicit(&engine->given, memory_order_relaxed);
 }

@@ -220,6 +220,12 @@ static void branch_place(struct branch *branch)
                                         memory_order_acq_rel);
 }
 
+static void branch_was_sent(struct tasks *here)
+{
+    atomic_fetch_sub_explicit(&here->arriving, 1, memory_order_relaxed);
+    counter_add(&here->placed, 1);
+}
+
 /* The first thing to run of it, on the loop that has it now. */
 static void branch_arrive(gyre_work *work)
 {
@@ -235,7 +241,7 @@ static void branch_arrive(gyre_work *work)
     if (taken)
         branch->at = here;
     else
-        atomic_fetch_sub_explicit(&here->arriving, 1, memory_order_relaxed);
+        branch_was_sent(here);
     ASSERT(branch->at == here);
     task->tasks = here;
     census_add(&here->guests, 1);

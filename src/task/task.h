@@ -44,6 +44,7 @@ struct tasks {
     _Atomic uint32_t away;   /* of these, on another engine: branch.h */
     _Atomic uint32_t guests; /* of other engines' scopes, here */
     _Atomic uint32_t arriving;     /* on their way here; many writers */
+    loop_counter placed;           /* have arrived */
     const struct placing *placing; /* NULL: there is no other engine */
     void *engine;                  /* of placing */
     unsigned number;               /* of the engine, for dumps */

@@ -120,3 +120,40 @@ KERNEL_TEST2(L5_an_engine_that_is_full_gets_none)
     CHECK_EQ(most + least, histogram.count);
     CHECK_LE(most, least + 8);
 }
+
+/* ---- how many were sent -------------------------------------------------- */
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static uint64_t placed_on(unsigned engine)
+{
+    gyre_engine_stats stats = { .size = sizeof stats };
+
+    gyre_engine_get_stats(gyre_engines_current(), engine, &stats);
+    return stats.placed;
+}
+
+static int send_some(void *arg)
+{
+    gyre_scope scope;
+
+    (void)arg;
+    gyre_scope_open(&scope, NULL);
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(spawn_at(&scope, GYRE_ENGINE(1), nothing, NULL, NULL));
+    CHECK_OK(spawn_at(&scope, GYRE_ENGINE(0), nothing, NULL, NULL));
+    CHECK_OK(spawn_at(&scope, GYRE_ANYWHERE, nothing, NULL, NULL));
+    CHECK_OK(gyre_scope_close(&scope));
+    CHECK_EQ(placed_on(0), 0);
+    CHECK_EQ(placed_on(1), 5);
+    return 0;
+}
+
+TEST(L7_what_is_sent_to_an_engine_is_counted)
+{
+    run_on_engines(2, send_some, NULL);
+}
