@@ -3,13 +3,14 @@
  * test_ask.c - the models of src/task/ask.c and src/task/wish.c: what who is
  * elsewhere wants of a loop
  *
- * The ask. He asks, waits, and may be cancelled once meanwhile; the loop answers
- * by and by, or when he leaves. What must hold: he is woken exactly once, and
- * nobody touches his frame after that (I8).
+ * The ask. He asks, waits, and may be cancelled once meanwhile; the loop
+ * answers by and by, or when he leaves. What must hold: he is woken exactly
+ * once, and nobody touches his frame after that (I8).
  *
- * The wish. One thread writes a deadline and wishes it, another wishes a cancel;
- * when both have returned, the owner closes the scope. What must hold: it has
- * seen both, a post is under way at most once, and none is when the scope goes.
+ * The wish. One thread writes a deadline and wishes it, another wishes a
+ * cancel; when both have returned, the owner closes the scope. What must hold:
+ * it has seen both, a post is under way at most once, and none is when the
+ * scope goes.
  */
 #include "model/model.h"
 #include "runner/test.h"
