@@ -103,7 +103,8 @@ struct gyre_task {
     void *arg;
     const char *name;
     int result;
-    int cancelled; /* this task alone: 0 or -ECANCELED */
+    int cancelled;   /* this task alone: 0 or -ECANCELED */
+    uint32_t wishes; /* wish.h; set if it has a handle */
     bool finished;
     bool waiting;
     /* For dumps and debuggers. */
@@ -114,9 +115,7 @@ struct gyre_task {
     const void *site; /* after the call that spawned it */
     gyre_local *locals;
     gyre_failure failure;
-    /* wish.h; set if it has a handle */
-    uint32_t wishes;
-    gyre_work wish_work;
+    gyre_work wish_work; /* wish.h */
 };
 
 /* The tasks of a loop, made on first use; NULL: no memory. */

@@ -78,13 +78,10 @@ static void wished_of_task(gyre_work *work)
         scope_cancel_task(task);
 }
 
-bool wish_forget_task(gyre_task *task)
+void wish_free_task(gyre_task *task)
 {
-    if (__atomic_load_n(&task->wishes, __ATOMIC_ACQUIRE) == 0)
-        return true;
     (void)__atomic_fetch_or(&task->wishes, (uint32_t)WISH_FREE,
                             __ATOMIC_ACQ_REL);
-    return false;
 }
 
 bool wish_is(const gyre_work *work)

@@ -29,9 +29,18 @@ void wish_deadline(gyre_scope *scope, uint64_t deadline_ns);
 void wish_cancel_task(gyre_task *task);
 
 /* On the task's loop. True: no post is under way; else it puts the stack. */
-bool wish_forget_task(gyre_task *task);
+static inline bool wish_forget_task(gyre_task *task);
+void wish_free_task(gyre_task *task);
 
 /* Is the work one of these? */
 bool wish_is(const gyre_work *work);
+
+static inline bool wish_forget_task(gyre_task *task)
+{
+    if (LIKELY(__atomic_load_n(&task->wishes, __ATOMIC_ACQUIRE) == 0))
+        return true;
+    wish_free_task(task);
+    return false;
+}
 
 #endif
