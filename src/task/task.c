@@ -357,7 +357,7 @@ static __attribute__((noinline)) int choose_place(struct tasks *here, int where,
     if (here->placing != NULL)
         return here->placing->choose(here, where, to);
     *to = here;
-    return where <= GYRE_ENGINE(0) ? 0 : -EINVAL;
+    return where >= GYRE_NEXT && where <= GYRE_ENGINE(0) ? 0 : -EINVAL;
 }
 
 /* What is needed of a spawn besides room. Inline, as all of it, so that a spawn

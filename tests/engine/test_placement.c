@@ -157,3 +157,19 @@ TEST(L7_what_is_sent_to_an_engine_is_counted)
 {
     run_on_engines(2, send_some, NULL);
 }
+
+static int send_astray(void *arg)
+{
+    gyre_scope *scope = gyre_scope_current();
+    unsigned count = gyre_engines_count(gyre_engines_current());
+
+    CHECK_ERR(spawn_at(scope, GYRE_NEXT - 1, nothing, arg, NULL), -EINVAL);
+    CHECK_ERR(spawn_at(scope, GYRE_ENGINE(count), nothing, arg, NULL), -EINVAL);
+    return 0;
+}
+
+TEST(L7_nothing_is_sent_where_there_is_no_engine)
+{
+    run_on_engines(1, send_astray, NULL);
+    run_on_engines(3, send_astray, NULL);
+}
