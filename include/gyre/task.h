@@ -82,7 +82,8 @@ typedef struct gyre_run_options {
      * which the loop's blocking_threads_max, ... are the numbers. */
     unsigned engines;
     /* Engine n runs on cpus[n % cpu_count] alone; 0: on any CPU. Where
-     * gyre_run()'s own thread may run is as before when it returns. */
+     * gyre_run()'s own thread may run is as before when it returns; where that
+     * is, threads for what blocks run. */
     unsigned cpu_count;
     const unsigned *cpus; /* borrowed */
     /* The threads are "NAME-0", "NAME-1" ...; NULL: "gyre". gyre_run() leaves

@@ -118,7 +118,8 @@ static int engines_make_each(gyre_engines *set, const gyre_run_options *options)
         loop_options = *options->loop;
     if (options->sandbox != NULL)
         loop_options.ring.restrictable = true;
-    if (set->count > 1)
+    /* They are not to be bound as an engine is. */
+    if (set->count > 1 || options->cpu_count > 0)
         err = loop_share_threads(&loop_options, &pool);
     if (err == -ENOMEM)
         return refuse(err, no_memory);

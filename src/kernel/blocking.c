@@ -162,6 +162,7 @@ struct gyre_blocking_pool *blocking_create(const struct kernel_options *options)
     pool->queue_max = options->queue_max;
     pool->idle_ms = options->idle_ms;
     pool->workers_max = threads_max;
+    thread_get_cpus(&pool->cpus);
     pthread_mutex_init(&pool->lock, NULL);
     list_init(&pool->line);
     list_init(&pool->idle);

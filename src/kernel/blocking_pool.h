@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "kernel/blocking.h"
+#include "kernel/thread.h"
 
 /* In blocking_user.running, beside the number: the owner waits for the last. */
 #define BLOCKING_LEAVING (UINT32_C(1) << 31)
@@ -28,6 +29,7 @@ struct gyre_blocking_pool {
     pid_t process;
     unsigned queue_max; /* 0: no limit */
     unsigned idle_ms;
+    struct thread_cpus cpus; /* of who made it */
 
     pthread_mutex_t lock; /* guards what follows */
     struct list line;     /* of users with jobs queued */

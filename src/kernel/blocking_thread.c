@@ -145,6 +145,8 @@ static void *worker_main(void *arg)
 
     proc_name_helper(name, sizeof name);
     (void)pthread_setname_np(pthread_self(), name);
+    /* Its maker may be bound to one. */
+    thread_set_cpus(&worker->pool->cpus);
     while ((job = worker_next(worker, job)) != NULL)
         job->run(job);
     return NULL;

@@ -140,7 +140,10 @@ void thread_get_cpus(struct thread_cpus *cpus)
 
 void thread_set_cpus(const struct thread_cpus *cpus)
 {
-    if (cpus->known)
+    struct thread_cpus now;
+
+    thread_get_cpus(&now);
+    if (cpus->known && !(now.known && CPU_EQUAL(&now.set, &cpus->set)))
         (void)pthread_setaffinity_np(pthread_self(), sizeof cpus->set,
                                      &cpus->set);
 }

@@ -53,7 +53,8 @@ void thread_set_name(const char *name, unsigned number);
 /* Run on that CPU alone, or on any of the process's. 0, or -EINVAL: there is
  * none such that the process may use. */
 int thread_bind(unsigned cpu);
-/* The CPUs that the calling thread may use, and set them so again. */
+/* The CPUs that the calling thread may use, and set them so again, if they are
+ * others now. */
 struct thread_cpus {
     cpu_set_t set;
     bool known;

@@ -136,6 +136,42 @@ KERNEL_TEST2(L13_engines_run_on_the_cpus_they_are_given)
     CHECK(CPU_EQUAL(&before, &after));
 }
 
+static int look_at_own_cpus(void *arg)
+{
+    cpu_set_t cpus;
+
+    CHECK_OK(sched_getaffinity(0, sizeof cpus, &cpus));
+    CHECK(CPU_EQUAL(&cpus, (const cpu_set_t *)arg));
+    return 0;
+}
+
+static int block_and_look(void *arg)
+{
+    return gyre_call_blocking(look_at_own_cpus, arg);
+}
+
+static int block_on_all(void *arg)
+{
+    gyre_scope scope;
+
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn_all(&scope, NULL, block_and_look, arg, NULL));
+    return gyre_scope_close(&scope);
+}
+
+KERNEL_TEST2(L9_L13_what_blocks_may_use_all_cpus)
+{
+    unsigned cpu[2];
+    gyre_run_options options = { .cpus = cpu, .cpu_count = 1 };
+    cpu_set_t before;
+
+    if (list_cpus(cpu, 2) < 2)
+        TEST_SKIP("this process may use one CPU");
+    CHECK_OK(sched_getaffinity(0, sizeof before, &before));
+    for (options.engines = 1; options.engines <= 2; options.engines++)
+        CHECK_OK(gyre_run(&options, block_on_all, &before));
+}
+
 static void refuse_cpu(unsigned first, unsigned second, const char *named)
 {
     const unsigned cpus[] = { first, second };
