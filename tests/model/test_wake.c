@@ -420,3 +420,121 @@ TEST(H1_no_interleaving_ends_a_loop_inside_a_call)
 
     check_model(&model, 20, mutants);
 }
+
+/* ---- offers -------------------------------------------------------------- */
+
+/*
+ * loop_offer() and loop_refuse_offers(): whoever is not refused has posted
+ * before the loop takes what was posted for the last time.
+ */
+enum offer_mutant {
+    NO_AWAIT = 1,
+    LOOK_BEFORE, /* he looks at `refuses`, then enters */
+    WEAK_REFUSE, /* refuses = true: release */
+    WEAK_AWAIT,  /* callers == 0?: acquire */
+    WEAK_ENTER,  /* callers++: relaxed */
+    WEAK_OFFER,  /* refuses?: acquire */
+    LEAVE_LOOSE  /* callers--: relaxed */
+};
+
+enum { OFFERERS = 2 };
+enum { REFUSES = SLEEPING }; /* a place */
+enum { TAKEN = 0, REFUSED }; /* v: who, as bits */
+
+enum refuse_pc { REFUSE_SAY, REFUSE_AWAIT, REFUSE_TAKE };
+enum offer_pc {
+    OFFER_ENTER,
+    OFFER_LOOK,
+    OFFER_PUSH,
+    OFFER_LEAVE,
+    OFFER_LATE,   /* a mutant's: enter */
+    OFFER_BEFORE, /* its look */
+};
+
+static bool refuse_step(struct state *s, unsigned mutant)
+{
+    uint8_t *pc = &s->pc[LOOP];
+
+    switch ((enum refuse_pc) * pc) {
+    case REFUSE_SAY:
+        store(s, LOOP, REFUSES, 1,
+              order_in(mutant, WEAK_REFUSE, SEQ_CST, RELEASE));
+        *pc = mutant == NO_AWAIT ? REFUSE_TAKE : REFUSE_AWAIT;
+        return true;
+    case REFUSE_AWAIT:
+        *pc = REFUSE_TAKE;
+        return load(s, LOOP, CALLERS,
+                    order_in(mutant, WEAK_AWAIT, SEQ_CST, ACQUIRE)) == 0;
+    default: /* loop_take_posted(), whose first look is relaxed */
+        s->v[TAKEN] = load(s, LOOP, POSTED, RELAXED);
+        *pc = DONE;
+        return true;
+    }
+}
+
+static bool offer_step(struct state *s, unsigned who, unsigned mutant)
+{
+    uint8_t *pc = &s->pc[who];
+    uint8_t refused;
+
+    if (*pc == OFFER_ENTER && mutant == LOOK_BEFORE)
+        *pc = OFFER_BEFORE;
+    switch ((enum offer_pc) * pc) {
+    case OFFER_ENTER:
+        (void)add(s, who, CALLERS, 1,
+                  order_in(mutant, WEAK_ENTER, SEQ_CST, RELAXED));
+        *pc = OFFER_LOOK;
+        return true;
+    case OFFER_LOOK:
+    case OFFER_BEFORE:
+        refused = load(s, who, REFUSES,
+                       order_in(mutant, WEAK_OFFER, SEQ_CST, ACQUIRE));
+        if (refused)
+            s->v[REFUSED] |= (uint8_t)(1U << who);
+        if (*pc == OFFER_BEFORE)
+            *pc = refused ? DONE : OFFER_LATE;
+        else
+            *pc = refused ? OFFER_LEAVE : OFFER_PUSH;
+        return true;
+    case OFFER_LATE:
+        (void)add(s, who, CALLERS, 1, SEQ_CST);
+        *pc = OFFER_PUSH;
+        return true;
+    case OFFER_PUSH:
+        (void)or_into(s, who, POSTED, (uint8_t)(1U << who), SEQ_CST);
+        *pc = OFFER_LEAVE;
+        return true;
+    default:
+        (void)add(s, who, CALLERS, -1,
+                  order_in(mutant, LEAVE_LOOSE, RELEASE, RELAXED));
+        *pc = DONE;
+        return true;
+    }
+}
+
+static bool offers_step(struct state *s, unsigned who, unsigned mutant)
+{
+    return who == LOOP ? refuse_step(s, mutant) : offer_step(s, who, mutant);
+}
+
+static const char *offers_judge(const struct state *s)
+{
+    for (unsigned who = 1; who <= OFFERERS; who++)
+        if (((s->v[TAKEN] | s->v[REFUSED]) & 1U << who) == 0)
+            return "an offer is neither taken nor refused";
+    return NULL;
+}
+
+TEST(L11_R9_no_interleaving_loses_an_offer_to_a_loop_that_ends)
+{
+    static const struct model model = { OFFERERS + 1, offers_step, offers_judge,
+                                        NULL };
+    static const char lost[] = "an offer is neither taken nor refused";
+    static const struct mutant mutants[] = {
+        { NO_AWAIT, lost },    { LOOK_BEFORE, lost }, { WEAK_REFUSE, lost },
+        { WEAK_AWAIT, lost },  { WEAK_ENTER, lost },  { WEAK_OFFER, lost },
+        { LEAVE_LOOSE, lost }, { 0, NULL },
+    };
+
+    check_model(&model, 200, mutants);
+}
