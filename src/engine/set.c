@@ -187,6 +187,13 @@ int engine_refuse(const struct engine *engine, int error)
 
     if (error == -ENOMEM)
         return refuse(error, no_memory);
+    if (error == -ERANGE)
+        return refuse(error, "gyre_run_options.stall_ns is less than 1 ms or "
+                             "more than an hour");
+    if (error == -EBUSY)
+        return refuse(error, "gyre_run_options.stall_ns: SIGURG, by which "
+                             "threads are asked, is taken by "
+                             "gyre_dump_on_signal(): give that another");
     if (error == -EINVAL && engine->cpu >= 0)
         (void)snprintf(sentence, sizeof sentence,
                        "gyre_run_options.cpus names CPU %d, which this process "

@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -390,4 +391,28 @@ static int run_inside_each(void *arg)
 KERNEL_TEST2(L3_L15_a_task_may_have_engines_of_its_own)
 {
     run_on_engines(2, run_inside_each, NULL);
+}
+
+/* ---- what watches them --------------------------------------------------- */
+
+static void refuse_watch(uint64_t stall_ns, int error, const char *named)
+{
+    for (unsigned engines = 1; engines <= 2; engines++) {
+        gyre_run_options options = { .engines = engines, .stall_ns = stall_ns };
+
+        CHECK_ERR(gyre_run(&options, do_nothing, NULL), error);
+        CHECK_STR_HAS(gyre_loop_create_error(), "stall_ns");
+        CHECK_STR_HAS(gyre_loop_create_error(), named);
+    }
+}
+
+TEST(L3_U6_why_stalls_cannot_be_watched_is_said)
+{
+    gyre_loop *loop;
+
+    refuse_watch(1, -ERANGE, "less than 1 ms");
+    CHECK_OK(gyre_loop_create(&loop, NULL));
+    CHECK_OK(gyre_dump_on_signal(loop, SIGURG, 2));
+    refuse_watch(GYRE_SECOND, -EBUSY, "SIGURG");
+    gyre_loop_destroy(loop);
 }
