@@ -187,7 +187,9 @@ class Task:
             self.state = "waiting"
         elif work in ready:
             self.state = "ready"
-        elif int(value["branch"]) and value["home"]["loop_"] == loop.value.address:
+        elif int(value["branch"]) and int(value["branch"]["home"]) == int(
+            value["tasks"]
+        ):
             self.state = "not begun"
         else:
             self.state = "running"
@@ -199,7 +201,7 @@ class Task:
         if self.state == "finished":
             return "%d" % int(self.value["result"])
         if self.state != "waiting":
-            return "" if self.state == "running" else "after " + self.reason
+            return "after " + self.reason if self.state == "ready" else ""
         return self.waits()
 
     def waits(self):

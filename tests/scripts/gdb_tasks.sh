@@ -39,6 +39,7 @@ skip_all()
             done
         done
     done
+    echo "skip L3_U2_gdb_shows_tasks_of_two_engines: $1"
     exit "$failed"
 }
 
@@ -183,4 +184,11 @@ for kind in static shared; do
     all_seen core $kind "$work/log.core"
     rm -f "$core"
 done
+
+# On the second engine what has begun there; with the scope what has not.
+run_gdb -ex 'break all_wait' -ex run -x "$work/questions.gdb" \
+    "$build/gdb_engines" > "$work/log.engines"
+check L3_U2_gdb_shows_tasks_of_two_engines "$work/log.engines" tasks \
+    '^[0-9]+ +1 +task +running ' '^[0-9]+ +1 +queued +not begun +' \
+    '^[0-9]+ +2 +visitor +waiting +.* event 0x' '^[0-9]+ +2 +holder +running '
 exit "$failed"
