@@ -99,9 +99,9 @@ typedef struct gyre_shutdown_report {
     uint32_t tasks_left;      /* in the end */
     uint32_t engines_left;    /* that were not freed */
     uint64_t ops_left;        /* that the kernel still has */
-    /* What is left, a line for each task and op: "engine 1: task 'reader':
-     * waiting for 2.01 s on CALL, in flight for 2.01 s, asked to end; ...".
-     * Cut where there is more than fits. */
+    /* What is left, a line for each task, op, and scope that a thread has not
+     * closed: "engine 1: task 'reader': waiting for 2.01 s on CALL, in flight
+     * for 2.01 s, asked to end; ...". Cut where there is more than fits. */
     char text[GYRE_SHUTDOWN_TEXT];
 } gyre_shutdown_report;
 

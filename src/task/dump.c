@@ -599,6 +599,10 @@ static void print_left_tasks(const gyre_scope *root, unsigned engine,
     for (; scope != NULL; scope = scope_after(scope, root, true)) {
         const struct list *members = scope_list(scope->members_);
 
+        if (scope->opener_ != NULL)
+            out_print(&dump.out,
+                      "engine %u: a scope that a thread has not closed\n",
+                      engine);
         for (const struct list *at = members->next; at != members;
              at = at->next) {
             const gyre_task *task = CONTAINER_OF(at, const gyre_task, member);

@@ -313,3 +313,27 @@ KERNEL_TEST2(L2_L10_engines_whose_threads_are_held_can_be_left)
     in_a_process(own_engines_are_left, 1, "1 of 1 engines could not end");
     in_a_process(own_engines_are_left, 2, "2 of 2 engines could not end");
 }
+
+/* The thread that waits is the one that would have to close it. */
+static void open_scope_is_left(unsigned count)
+{
+    gyre_engines *engines;
+    gyre_scope scope;
+
+    CHECK_OK(
+        gyre_engines_create(&engines, &(gyre_run_options){ .engines = count }));
+    CHECK_OK(gyre_scope_open_on(engines, count - 1, &scope, NULL));
+    gyre_engines_shutdown(engines,
+                          &(gyre_shutdown_options){ .cancel_ns = cancel_ns() });
+    CHECK_ERR(gyre_engines_wait(engines, &report), -ETIMEDOUT);
+    CHECK_EQ(report.engines_left, 1);
+    CHECK_EQ(report.tasks_left, 0);
+    CHECK_STR_HAS(report.text, count == 1 ? "engine 0: a scope that a thread"
+                                          : "engine 1: a scope that a thread");
+}
+
+KERNEL_TEST2(L10_R9_a_scope_that_a_thread_leaves_open_is_named)
+{
+    in_a_process(open_scope_is_left, 1, "1 of 1 engines could not end");
+    in_a_process(open_scope_is_left, 2, "1 of 2 engines could not end");
+}
