@@ -103,9 +103,12 @@ int gyre_run(const gyre_run_options *options, gyre_task_fn *fn, void *arg)
                    "gyre_run_options.size is not that of this library");
         o = *options;
     }
-    if (o.shutdown_report != NULL)
+    if (o.shutdown_report != NULL) {
+        ASSERT_API(o.shutdown_report->size == sizeof *o.shutdown_report,
+                   "gyre_shutdown_report.size is not that of this library");
         *o.shutdown_report =
             (gyre_shutdown_report){ .size = o.shutdown_report->size };
+    }
     result = engines_make(&first.engines, &o);
     if (result >= 0) {
         thread_get_cpus(&cpus);
