@@ -55,7 +55,7 @@ static int spawn_at(gyre_scope *scope, const char *name, int where,
 static int first(void *arg)
 {
     gyre_scope scope;
-    int err;
+    int err, closed;
 
     (void)arg;
     gyre_scope_open(&scope, NULL);
@@ -71,8 +71,8 @@ static int first(void *arg)
     all_wait();
     atomic_store(&hold, false);
     (void)gyre_event_set(&over, NULL);
-    (void)gyre_scope_close(&scope);
-    return err;
+    closed = gyre_scope_close(&scope);
+    return err != 0 ? err : closed;
 }
 
 int main(void)
