@@ -75,7 +75,7 @@ for bench in nop timers switch spawn mutex channel echo http reads sharing post 
     name=bench_${bench%% *}_measures_every_contender
     [ "$bench" = "${bench%% *}" ] || name=bench_${bench%% *}_of_engines_does_too
     # shellcheck disable=SC2086 # a name and an option
-    if "$gyre" bench $bench --json --time 0.01 --rounds 2 \
+    if "$gyre" bench $bench --json --time 0.01 --rounds 1 \
         > "$work/json" 2> "$work/errors"; then
         why=$(check_json "$work/json")
         if [ -z "$why" ] && [ ! -s "$work/errors" ]; then
