@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # engines.sh - a part of serve.sh: a server on two engines
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 
 # served N: how many connections engine N was given, by the status page.
 served()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # refusals.sh - a part of serve.sh: servers that do not start, and say why
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 
 test_refusals()
 {
