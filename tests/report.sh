@@ -3,8 +3,8 @@
 # report.sh - a part of ./dev: scripts of tests/tidy and tests/scripts
 #
 # A script prints "ok NAME", "not ok NAME: why", "skip NAME: why". What it prints
-# is kept below build/scripts/ and told when its turn comes, so several can run at
-# the same time.
+# is kept below build/scripts/ and told when its turn comes: most scripts wait most
+# of the time, and go beside other things.
 # shellcheck shell=sh disable=SC2154
 
 # start_script SCRIPT DIRECTORY
@@ -75,15 +75,9 @@ start_scripts()
     done
 }
 
-# Most scripts wait most of the time: the checks of the source, which compute,
-# go beside the others.
-run_scripts()
+tell_scripts()
 {
-    start_scripts "$1" tests/tidy/*.sh &
-    tidy=$!
-    start_scripts "$1" tests/scripts/*.sh
-    wait "$tidy" || :
-    for script in tests/tidy/*.sh tests/scripts/*.sh; do
+    for script in "$@"; do
         ! is_script "$script" || tell_script "$script"
     done
 }
