@@ -66,7 +66,8 @@ counts_add_up()
 comments_prove_nothing()
 {
     mkdir -p "$work/tree/docs" "$work/tree/tests/x" &&
-        cp dev "$work/tree/" || return 1
+        cp dev "$work/tree/" &&
+        cp tests/report.sh "$work/tree/tests/" || return 1
     printf '| A1 | a |\n| A2 | b |\n| A3 | c |\n' \
         > "$work/tree/docs/CAPABILITIES.md"
     printf '/* TEST(A1_in_a_comment) */\nTEST(A2_A3_real)\n{\n}\n' \
