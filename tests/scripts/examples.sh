@@ -33,7 +33,8 @@ check()
 echo_server()
 {
     mkfifo "$work/stdin"
-    "$at/$1" "${2:-0}" < "$work/stdin" > "$work/echo" 2> "$work/err" &
+    : > "$work/echo" # what an earlier one printed is not this one's port
+    "$at/$1" "${2:-0}" < "$work/stdin" >> "$work/echo" 2> "$work/err" &
     pid=$!
     exec 9> "$work/stdin"
     port=
@@ -52,7 +53,8 @@ echo_server()
 # bash can send a datagram.
 udp_echo()
 {
-    "$at/udp-echo" 0 > "$work/udp" &
+    : > "$work/udp"
+    "$at/udp-echo" 0 >> "$work/udp" &
     pid=$!
     port=
     while [ -z "$port" ] && kill -0 "$pid" 2> /dev/null; do
@@ -67,7 +69,8 @@ udp_echo()
 dump_server()
 {
     mkfifo "$work/stdin"
-    "$at/dump" 0 < "$work/stdin" > "$work/dump" &
+    : > "$work/dump"
+    "$at/dump" 0 < "$work/stdin" >> "$work/dump" &
     pid=$!
     exec 9> "$work/stdin"
     while ! grep -q '^dump: try' "$work/dump" && kill -0 "$pid" 2> /dev/null; do

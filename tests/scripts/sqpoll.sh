@@ -53,6 +53,8 @@ serve()
 {
     mkdir -p "$work/www"
     echo hello >"$work/www/file"
+    : >"$work/out"
+    : >"$work/err"
     strace -f -qq -o "$work/trace" -e trace=io_uring_enter \
         "$gyre" serve "$work/www" --listen 127.0.0.1:0 --loop "$1" \
         >"$work/out" 2>"$work/err" &
