@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "engine/engine.h"
 
 unsigned long storm_count(unsigned long count)
 {
@@ -92,14 +93,25 @@ void mill_start(struct mill *mill, enum mill_kind kind)
     memset(mill, 0, sizeof *mill);
     mill->kind = kind;
     if (kind == MILL_ENGINE) {
-        CHECK_OK(gyre_engines_create(&mill->engines,
-                                     &(gyre_run_options){ .engines = 2 }));
+        CHECK_OK(gyre_engines_create(
+            &mill->engines, &(gyre_run_options){ .engines = MILL_THREADS }));
         mill->loop = gyre_engine_loop(mill->engines, 1);
         return;
     }
     CHECK_OK(pthread_create(&mill->thread, NULL, mill_main, mill));
     while (!atomic_load(&mill->ready))
         sched_yield();
+}
+
+unsigned mill_threads(const struct mill *mill, pthread_t *threads)
+{
+    if (mill->kind != MILL_ENGINE) {
+        threads[0] = mill->thread;
+        return 1;
+    }
+    for (unsigned i = 0; i < MILL_THREADS; i++)
+        threads[i] = mill->engines->engines[i].thread;
+    return MILL_THREADS;
 }
 
 uint64_t mill_wakes(const struct mill *mill)
@@ -283,9 +295,14 @@ void stopper_end(struct stopper *stopper)
     CHECK_OK(munmap(stopper->over, sizeof *stopper->over));
 }
 
-static void no_more_than_interrupt(int number)
+static atomic_ulong engines_interrupted;
+
+/* Without SA_RESTART, so that system calls end with EINTR. */
+static void interrupt(int number)
 {
     (void)number;
+    if (engine_self != NULL)
+        atomic_fetch_add(&engines_interrupted, 1);
 }
 
 static void *signaller_main(void *arg)
@@ -294,7 +311,7 @@ static void *signaller_main(void *arg)
 
     while (!atomic_load(&signaller->over)) {
         for (unsigned i = 0; i < signaller->count; i++) {
-            int err = pthread_kill(signaller->threads[i], SIGUSR2);
+            int err = pthread_kill(signaller->threads[i], SIGPROF);
 
             CHECK(err == 0 || err == ESRCH); /* it has ended, not joined */
         }
@@ -307,11 +324,12 @@ static void *signaller_main(void *arg)
 void signaller_start(struct signaller *signaller, const pthread_t *threads,
                      unsigned count)
 {
-    /* Without SA_RESTART: system calls end with EINTR. */
-    const struct sigaction action = { .sa_handler = no_more_than_interrupt };
+    /* Threads of engines leave other signals to the program's. */
+    const struct sigaction action = { .sa_handler = interrupt };
 
     memset(signaller, 0, sizeof *signaller);
-    CHECK_OK(sigaction(SIGUSR2, &action, NULL));
+    atomic_store(&engines_interrupted, 0);
+    CHECK_OK(sigaction(SIGPROF, &action, NULL));
     signaller->threads = threads;
     signaller->count = count;
     CHECK_OK(
@@ -322,4 +340,5 @@ void signaller_end(struct signaller *signaller)
 {
     atomic_store(&signaller->over, true);
     CHECK_OK(pthread_join(signaller->thread, NULL));
+    signaller->engines_interrupted = atomic_load(&engines_interrupted);
 }

@@ -40,7 +40,11 @@ struct mill {
     atomic_ulong calls; /* by callers that have ended */
 };
 
+enum { MILL_THREADS = 2 }; /* at most: engines */
+
 void mill_start(struct mill *mill, enum mill_kind kind);
+/* Those that turn it: how many. */
+unsigned mill_threads(const struct mill *mill, pthread_t *threads);
 uint64_t mill_wakes(const struct mill *mill);
 void mill_end(struct mill *mill);
 
@@ -91,6 +95,7 @@ struct signaller {
     unsigned count;
     atomic_bool over;
     unsigned long sent;
+    unsigned long engines_interrupted; /* of them, in an engine's thread */
 };
 
 void signaller_start(struct signaller *signaller, const pthread_t *threads,
