@@ -16,6 +16,7 @@
  *   report.c        medians, minima, ratios; a table, or JSON
  *   instructions.c  user-space instructions, by callgrind
  *   calls.c         system calls, by a counter of Linux's
+ *   flight.c        requests, so many under way at a time
  *   nop.c timers.c switch.c spawn.c echo.c reads.c sharing.c post.c pingpong.c
  *   tree.c          benches, gyre's contenders
  *   by_hand_uring.c, *_by_*.c   the others
@@ -39,6 +40,7 @@ struct budget {
 };
 
 struct sample {
+    const struct contender *by; /* whose it is */
     uint64_t ops;
     uint64_t cpu_ns;  /* or bytes, if the case says so */
     uint64_t wall_ns; /* 0: nobody looked */
@@ -49,6 +51,10 @@ struct sample {
 #define CALLS_UNKNOWN UINT64_MAX
 
 struct bench_case;
+struct box_class;
+struct echo_job;
+struct engines_job;
+struct flight;
 
 struct contender {
     const char *name;
@@ -56,6 +62,15 @@ struct contender {
      * the program `peer` (peers/) for its test of this name. */
     int (*take)(const struct bench_case *of, const struct budget *budget,
                 struct sample *sample);
+    /* What `take` is to take, if several share one; it finds it by sample->by.
+     */
+    union {
+        const struct box_class *box;
+        int (*serve)(struct echo_job *job);
+        int (*serve_engines)(const struct engines_job *job);
+        void (*begin)(struct flight *flight, unsigned i);
+        uint64_t (*chunk)(void *arg);
+    };
     const char *peer;
     const char *test;
     const char *kernel; /* GYRE_KERNEL for it; NULL: as it comes */
@@ -132,6 +147,7 @@ int run_case(const struct bench_case *of, unsigned rounds, uint64_t ns,
 
 uint64_t wall_ns(void);
 uint64_t cpu_ns(void); /* of this process, all threads */
+uint64_t cpu_ns_of(int64_t pid);
 
 /* Measure `chunk(arg)`, which does some operations and returns how many, again
  * and again until the budget is used up; after one that is not counted. */

@@ -22,7 +22,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 512
@@ -150,50 +149,19 @@ static _Noreturn void server_process(const struct pairs *pairs,
     _exit(write(to, &answer, sizeof answer) != (ssize_t)sizeof answer);
 }
 
-static uint64_t cpu_ns_of(pid_t pid)
-{
-    struct timespec time = { 0 };
-    clockid_t clock;
-
-    if (clock_getcpuclockid(pid, &clock) != 0 ||
-        clock_gettime(clock, &time) != 0)
-        abort();
-    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-}
-
-/* A tenth of the time to warm up, then the window. */
-static int drive(const struct pairs *pairs, const struct echo_talk *talk,
-                 pid_t server, const struct budget *budget,
-                 struct sample *sample)
-{
-    struct echo_client client = { .fds = pairs->clients,
-                                  .count = pairs->count,
-                                  .talk = talk };
-    struct budget warm_up = { .ns = budget->ns / 10, .ops = budget->ops / 10 };
-    int64_t answered = echo_client_run(&client, &warm_up);
-    uint64_t before;
-
-    if (answered < 0)
-        return (int)answered;
-    before = cpu_ns_of(server);
-    answered = echo_client_run(&client, budget);
-    if (answered < 0)
-        return (int)answered;
-    sample->cpu_ns = cpu_ns_of(server) - before;
-    sample->ops = (uint64_t)answered;
-    return 0;
-}
-
 static int drive_and_wait(struct pairs *pairs, const struct echo_talk *talk,
                           pid_t server, int from, const struct budget *budget,
                           struct sample *sample)
 {
+    struct echo_client client = { .fds = pairs->clients,
+                                  .count = pairs->count,
+                                  .talk = talk };
     struct answer answer = { .error = -EPIPE };
     int err, status;
 
     close_all(pairs->servers, pairs->count);
     run_on_cpu(false);
-    err = drive(pairs, talk, server, budget, sample);
+    err = echo_client_measure(&client, server, -1, budget, sample);
     close_all(pairs->clients, pairs->count);
     if (read(from, &answer, sizeof answer) != (ssize_t)sizeof answer)
         answer.error = -EPIPE;
@@ -202,7 +170,6 @@ static int drive_and_wait(struct pairs *pairs, const struct echo_talk *talk,
         err = answer.error;
     if (err < 0)
         return err;
-    sample->pid = server;
     if (answer.calls != CALLS_UNKNOWN && answer.requests > 0)
         sample->calls = (uint64_t)((double)answer.calls /
                                    (double)answer.requests *
@@ -213,8 +180,7 @@ static int drive_and_wait(struct pairs *pairs, const struct echo_talk *talk,
 }
 
 int echo_take(const struct bench_case *of, const struct budget *budget,
-              struct sample *sample, echo_server *serve,
-              const struct echo_talk *talk)
+              struct sample *sample, const struct echo_talk *talk)
 {
     struct pairs pairs;
     int ends[2];
@@ -232,7 +198,7 @@ int echo_take(const struct bench_case *of, const struct budget *budget,
         return -errno;
     if (server == 0) {
         close(ends[0]);
-        server_process(&pairs, talk, serve, ends[1]);
+        server_process(&pairs, talk, sample->by->serve, ends[1]);
     }
     close(ends[1]);
     err = drive_and_wait(&pairs, talk, server, ends[0], budget, sample);
@@ -242,80 +208,40 @@ int echo_take(const struct bench_case *of, const struct budget *budget,
 
 /* The same bytes back. */
 static int take(const struct bench_case *of, const struct budget *budget,
-                struct sample *sample, echo_server *serve)
+                struct sample *sample)
 {
     struct echo_talk talk = { .size = of->size, .reply_size = of->size };
 
-    return echo_take(of, budget, sample, serve, &talk);
-}
-
-static int callbacks(const struct bench_case *of, const struct budget *budget,
-                     struct sample *sample)
-{
-    return take(of, budget, sample, serve_callbacks);
-}
-
-static int slots(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return take(of, budget, sample, serve_slots);
-}
-
-static int tasks(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return take(of, budget, sample, serve_tasks);
-}
-
-static int callbacks_pooled(const struct bench_case *of,
-                            const struct budget *budget, struct sample *sample)
-{
-    return take(of, budget, sample, serve_callbacks_pooled);
-}
-
-static int tasks_pooled(const struct bench_case *of,
-                        const struct budget *budget, struct sample *sample)
-{
-    return take(of, budget, sample, serve_tasks_pooled);
-}
-
-static int tasks_pooled_small(const struct bench_case *of,
-                              const struct budget *budget,
-                              struct sample *sample)
-{
-    return take(of, budget, sample, serve_tasks_pooled_small);
-}
-
-static int uring_plain(const struct bench_case *of, const struct budget *budget,
-                       struct sample *sample)
-{
-    return take(of, budget, sample, serve_uring_plain);
-}
-
-static int uring_best(const struct bench_case *of, const struct budget *budget,
-                      struct sample *sample)
-{
-    return take(of, budget, sample, serve_uring_best);
-}
-
-static int epoll(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return take(of, budget, sample, serve_epoll);
+    return echo_take(of, budget, sample, &talk);
 }
 
 static const struct contender contenders[] = {
-    { .name = "uring by hand, best", .take = uring_best, .is_limit = true },
-    { .name = "uring by hand, same ops", .take = uring_plain },
-    { .name = "gyre callbacks", .take = callbacks },
-    { .name = "gyre callbacks, slots", .take = slots },
-    { .name = "gyre tasks", .take = tasks },
-    { .name = "gyre callbacks, pooled", .take = callbacks_pooled },
-    { .name = "gyre tasks, pooled", .take = tasks_pooled },
-    { .name = "gyre tasks, small pages", .take = tasks_pooled_small },
-    { .name = "epoll by hand", .take = epoll },
-    { .name = "gyre callbacks on emu", .take = callbacks, .kernel = "emu" },
-    { .name = "gyre tasks on emu", .take = tasks, .kernel = "emu" },
+    { .name = "uring by hand, best",
+      .take = take,
+      .serve = serve_uring_best,
+      .is_limit = true },
+    { .name = "uring by hand, same ops",
+      .take = take,
+      .serve = serve_uring_plain },
+    { .name = "gyre callbacks", .take = take, .serve = serve_callbacks },
+    { .name = "gyre callbacks, slots", .take = take, .serve = serve_slots },
+    { .name = "gyre tasks", .take = take, .serve = serve_tasks },
+    { .name = "gyre callbacks, pooled",
+      .take = take,
+      .serve = serve_callbacks_pooled },
+    { .name = "gyre tasks, pooled", .take = take, .serve = serve_tasks_pooled },
+    { .name = "gyre tasks, small pages",
+      .take = take,
+      .serve = serve_tasks_pooled_small },
+    { .name = "epoll by hand", .take = take, .serve = serve_epoll },
+    { .name = "gyre callbacks on emu",
+      .take = take,
+      .serve = serve_callbacks,
+      .kernel = "emu" },
+    { .name = "gyre tasks on emu",
+      .take = take,
+      .serve = serve_tasks,
+      .kernel = "emu" },
 };
 #define COUNT (sizeof contenders / sizeof contenders[0])
 

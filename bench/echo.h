@@ -62,14 +62,18 @@ struct echo_client {
     const struct echo_talk *talk;
 };
 
-/* A sample of a server: of->n connections on which this is said. */
+/* A sample of a contender's server: of->n connections on which this is said. */
 int echo_take(const struct bench_case *of, const struct budget *budget,
-              struct sample *sample, echo_server *serve,
-              const struct echo_talk *talk);
+              struct sample *sample, const struct echo_talk *talk);
 
 /* Send a request on each connection, and another as soon as one was answered,
  * until the budget is used up. The number answered, or a negative errno. */
 int64_t echo_client_run(struct echo_client *client,
                         const struct budget *budget);
+
+/* A tenth of the budget to warm up, then the window, in which the server's CPU
+ * time counts, and its system calls, if `counter` (calls_of()) is not -1. */
+int echo_client_measure(struct echo_client *client, int64_t server, int counter,
+                        const struct budget *budget, struct sample *sample);
 
 #endif

@@ -3,6 +3,7 @@
  * echo_client.c - who asks; by epoll, so that it runs everywhere
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -134,4 +135,40 @@ int64_t echo_client_run(struct echo_client *client, const struct budget *budget)
         answered = turn_until(&state, budget);
     close(state.epoll);
     return answered;
+}
+
+static uint64_t count_of(int counter)
+{
+    uint64_t count = 0;
+
+    if (counter >= 0 && read(counter, &count, sizeof count) != sizeof count)
+        abort();
+    return count;
+}
+
+int echo_client_measure(struct echo_client *client, int64_t server, int counter,
+                        const struct budget *budget, struct sample *sample)
+{
+    struct budget warm_up = { .ns = budget->ns / 10, .ops = budget->ops / 10 };
+    int64_t warm = echo_client_run(client, &warm_up);
+    uint64_t cpu, calls, wall;
+    int64_t answered;
+
+    if (warm < 0)
+        return (int)warm;
+    cpu = cpu_ns_of(server);
+    calls = count_of(counter);
+    wall = wall_ns();
+    answered = echo_client_run(client, budget);
+    if (answered < 0)
+        return (int)answered;
+    sample->wall_ns = wall_ns() - wall;
+    sample->cpu_ns = cpu_ns_of(server) - cpu;
+    if (counter >= 0)
+        sample->calls = count_of(counter) - calls;
+    sample->pid = server;
+    sample->ops = (uint64_t)answered;
+    if (budget->ns == 0)
+        sample->ops += (uint64_t)warm; /* instructions: of the whole run */
+    return 0;
 }

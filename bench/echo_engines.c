@@ -24,7 +24,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "echo.h"
@@ -158,54 +157,6 @@ static void stop_server(struct server *server)
 
 /* ---- a sample ------------------------------------------------------------ */
 
-static uint64_t cpu_ns_of(pid_t pid)
-{
-    struct timespec time = { 0 };
-    clockid_t clock;
-
-    if (clock_getcpuclockid(pid, &clock) != 0 ||
-        clock_gettime(clock, &time) != 0)
-        abort();
-    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-}
-
-static uint64_t count_of(int counter)
-{
-    uint64_t count = 0;
-
-    if (counter >= 0 && read(counter, &count, sizeof count) != sizeof count)
-        abort();
-    return count;
-}
-
-/* A tenth of the time to warm up, then the window. */
-static int drive(struct echo_client *client, pid_t server, int counter,
-                 const struct budget *budget, struct sample *sample)
-{
-    struct budget warm_up = { .ns = budget->ns / 10, .ops = budget->ops / 10 };
-    int64_t warm = echo_client_run(client, &warm_up);
-    uint64_t cpu, calls, wall;
-    int64_t answered;
-
-    if (warm < 0)
-        return (int)warm;
-    cpu = cpu_ns_of(server);
-    calls = count_of(counter);
-    wall = wall_ns();
-    answered = echo_client_run(client, budget);
-    if (answered < 0)
-        return (int)answered;
-    sample->wall_ns = wall_ns() - wall;
-    sample->cpu_ns = cpu_ns_of(server) - cpu;
-    if (counter >= 0)
-        sample->calls = count_of(counter) - calls;
-    sample->pid = server;
-    sample->ops = (uint64_t)answered;
-    if (budget->ns == 0)
-        sample->ops += (uint64_t)warm; /* instructions: of the whole run */
-    return 0;
-}
-
 static int connect_and_drive(const struct bench_case *of,
                              const struct server *server, int counter,
                              const struct budget *budget, struct sample *sample)
@@ -221,7 +172,7 @@ static int connect_and_drive(const struct bench_case *of,
         if (fds[i] < 0)
             return fds[i];
     }
-    return drive(&client, server->pid, counter, budget, sample);
+    return echo_client_measure(&client, server->pid, counter, budget, sample);
 }
 
 /* In the process of a sample, which ends soon: nothing is taken back. */
@@ -246,11 +197,11 @@ static int take_from(const struct bench_case *of, const struct start *start,
     return err;
 }
 
-/* Servers that are given their listeners, and those that are not. */
-static int take(const struct bench_case *of, const struct budget *budget,
-                struct sample *sample, engines_server *serve)
+/* Servers that are given their listeners, those that are not, and peers. */
+static int given(const struct bench_case *of, const struct budget *budget,
+                 struct sample *sample)
 {
-    struct start start = { .serve = serve,
+    struct start start = { .serve = sample->by->serve_engines,
                            .job = { .engines = of->n, .size = of->size } };
     uint16_t port = 0;
 
@@ -262,22 +213,22 @@ static int take(const struct bench_case *of, const struct budget *budget,
     return take_from(of, &start, port, budget, sample);
 }
 
-static int take_own(const struct bench_case *of, const struct budget *budget,
-                    struct sample *sample, engines_server *serve)
+static int own(const struct bench_case *of, const struct budget *budget,
+               struct sample *sample)
 {
-    struct start start = { .serve = serve,
+    struct start start = { .serve = sample->by->serve_engines,
                            .job = { .engines = of->n, .size = of->size } };
 
     return take_from(of, &start, 0, budget, sample);
 }
 
-static int take_peer(const struct bench_case *of, const char *peer,
-                     const struct budget *budget, struct sample *sample)
+static int peer(const struct bench_case *of, const struct budget *budget,
+                struct sample *sample)
 {
     char path[PATH_MAX];
     struct start start = { .program = path,
                            .job = { .engines = of->n, .size = of->size } };
-    int err = peer_find(peer, path, sizeof path);
+    int err = peer_find(sample->by->peer, path, sizeof path);
 
     return err < 0 ? err : take_from(of, &start, 0, budget, sample);
 }
@@ -316,68 +267,35 @@ int serve_on_threads(const struct engines_job *job,
 
 /* ---- the bench ----------------------------------------------------------- */
 
-static int uring(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return take(of, budget, sample, serve_engines_uring);
-}
-
-static int epoll(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return take(of, budget, sample, serve_engines_epoll);
-}
-
-static int loops(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return take(of, budget, sample, serve_engines_loops);
-}
-
-static int reuseport(const struct bench_case *of, const struct budget *budget,
-                     struct sample *sample)
-{
-    return take_own(of, budget, sample, serve_engines_reuseport);
-}
-
-static int hand_off(const struct bench_case *of, const struct budget *budget,
-                    struct sample *sample)
-{
-    return take_own(of, budget, sample, serve_engines_hand_off);
-}
-
-static int libuv(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return take_peer(of, "libuv", budget, sample);
-}
-
-static int asio(const struct bench_case *of, const struct budget *budget,
-                struct sample *sample)
-{
-    return take_peer(of, "asio", budget, sample);
-}
-
-static int go(const struct bench_case *of, const struct budget *budget,
-              struct sample *sample)
-{
-    return take_peer(of, "go", budget, sample);
-}
-
 static const struct contender contenders[] = {
     { .name = "uring by hand",
-      .take = uring,
+      .take = given,
+      .serve_engines = serve_engines_uring,
       .is_limit = true,
       .uncounted = true },
-    { .name = "gyre callbacks", .take = loops },
-    { .name = "gyre tasks, reuseport", .take = reuseport },
-    { .name = "gyre tasks, hand-off", .take = hand_off },
-    { .name = "epoll by hand", .take = epoll },
-    { .name = "gyre callbacks on emu", .take = loops, .kernel = "emu" },
-    { .name = "gyre tasks on emu", .take = reuseport, .kernel = "emu" },
-    { .name = "libuv", .take = libuv, .peer = "libuv" },
-    { .name = "Asio", .take = asio, .peer = "asio" },
-    { .name = "Go", .take = go, .peer = "go" },
+    { .name = "gyre callbacks",
+      .take = given,
+      .serve_engines = serve_engines_loops },
+    { .name = "gyre tasks, reuseport",
+      .take = own,
+      .serve_engines = serve_engines_reuseport },
+    { .name = "gyre tasks, hand-off",
+      .take = own,
+      .serve_engines = serve_engines_hand_off },
+    { .name = "epoll by hand",
+      .take = given,
+      .serve_engines = serve_engines_epoll },
+    { .name = "gyre callbacks on emu",
+      .take = given,
+      .serve_engines = serve_engines_loops,
+      .kernel = "emu" },
+    { .name = "gyre tasks on emu",
+      .take = own,
+      .serve_engines = serve_engines_reuseport,
+      .kernel = "emu" },
+    { .name = "libuv", .take = peer, .peer = "libuv" },
+    { .name = "Asio", .take = peer, .peer = "asio" },
+    { .name = "Go", .take = peer, .peer = "go" },
 };
 
 /* So many connections as a chunk has. */

@@ -49,44 +49,31 @@ static const struct echo_talk http = {
     .answer = answer,
 };
 
-static int callbacks(const struct bench_case *of, const struct budget *budget,
-                     struct sample *sample)
+static int take(const struct bench_case *of, const struct budget *budget,
+                struct sample *sample)
 {
-    return echo_take(of, budget, sample, serve_callbacks, &http);
-}
-
-static int tasks(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return echo_take(of, budget, sample, serve_tasks, &http);
-}
-
-static int uring_plain(const struct bench_case *of, const struct budget *budget,
-                       struct sample *sample)
-{
-    return echo_take(of, budget, sample, serve_uring_plain, &http);
-}
-
-static int uring_best(const struct bench_case *of, const struct budget *budget,
-                      struct sample *sample)
-{
-    return echo_take(of, budget, sample, serve_uring_best, &http);
-}
-
-static int epoll(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return echo_take(of, budget, sample, serve_epoll, &http);
+    return echo_take(of, budget, sample, &http);
 }
 
 static const struct contender contenders[] = {
-    { .name = "uring by hand, best", .take = uring_best, .is_limit = true },
-    { .name = "uring by hand, same ops", .take = uring_plain },
-    { .name = "gyre callbacks", .take = callbacks },
-    { .name = "gyre tasks", .take = tasks },
-    { .name = "epoll by hand", .take = epoll },
-    { .name = "gyre callbacks on emu", .take = callbacks, .kernel = "emu" },
-    { .name = "gyre tasks on emu", .take = tasks, .kernel = "emu" },
+    { .name = "uring by hand, best",
+      .take = take,
+      .serve = serve_uring_best,
+      .is_limit = true },
+    { .name = "uring by hand, same ops",
+      .take = take,
+      .serve = serve_uring_plain },
+    { .name = "gyre callbacks", .take = take, .serve = serve_callbacks },
+    { .name = "gyre tasks", .take = take, .serve = serve_tasks },
+    { .name = "epoll by hand", .take = take, .serve = serve_epoll },
+    { .name = "gyre callbacks on emu",
+      .take = take,
+      .serve = serve_callbacks,
+      .kernel = "emu" },
+    { .name = "gyre tasks on emu",
+      .take = take,
+      .serve = serve_tasks,
+      .kernel = "emu" },
 };
 #define COUNT (sizeof contenders / sizeof contenders[0])
 

@@ -30,11 +30,11 @@ static uint64_t chunk(void *arg)
 }
 
 /* of->size: bound to CPUs. */
-static int take_by(const struct box_class *by, const struct bench_case *of,
-                   const struct budget *budget, struct sample *sample)
+static int by_box(const struct bench_case *of, const struct budget *budget,
+                  struct sample *sample)
 {
     struct going going = {
-        .token = mail_token_create(by, of->n, of->size != 0),
+        .token = mail_token_create(sample->by->box, of->n, of->size != 0),
         .rounds = of->chunk,
     };
 
@@ -128,13 +128,12 @@ static int measure_play(void *arg)
     return 0;
 }
 
-static int play_on_engines(const struct bench_case *of,
-                           const struct budget *budget, struct sample *sample,
-                           uint64_t (*one)(void *arg))
+static int on_engines(const struct bench_case *of, const struct budget *budget,
+                      struct sample *sample)
 {
     struct play play = { .count = of->n,
                          .rounds = of->chunk,
-                         .chunk = one,
+                         .chunk = sample->by->chunk,
                          .budget = budget,
                          .sample = sample };
     unsigned cpus[ENGINES_MAX];
@@ -156,52 +155,29 @@ static int play_on_engines(const struct bench_case *of,
     return err;
 }
 
-static int by_channels(const struct bench_case *of, const struct budget *budget,
-                       struct sample *sample)
-{
-    return play_on_engines(of, budget, sample, channel_chunk);
-}
-
-static int by_spawns(const struct bench_case *of, const struct budget *budget,
-                     struct sample *sample)
-{
-    return play_on_engines(of, budget, sample, spawn_chunk);
-}
-
 /* ---- the bench ----------------------------------------------------------- */
 
-static int by_posts(const struct bench_case *of, const struct budget *budget,
-                    struct sample *sample)
-{
-    return take_by(&box_of_loop, of, budget, sample);
-}
-
-static int by_futex(const struct bench_case *of, const struct budget *budget,
-                    struct sample *sample)
-{
-    return take_by(&box_by_futex, of, budget, sample);
-}
-
-static int by_eventfd(const struct bench_case *of, const struct budget *budget,
-                      struct sample *sample)
-{
-    return take_by(&box_by_eventfd, of, budget, sample);
-}
-
-static int by_ring(const struct bench_case *of, const struct budget *budget,
-                   struct sample *sample)
-{
-    return take_by(&box_by_ring, of, budget, sample);
-}
-
 #define BY(test_)                                                              \
-    { .name = "gyre, posts", .take = by_posts, .is_limit = true },             \
-        { .name = "gyre, channels", .take = by_channels },                     \
-        { .name = "gyre, spawn and join", .take = by_spawns },                 \
-        { .name = "gyre, posts, on emu", .take = by_posts, .kernel = "emu" },  \
-        { .name = "futex by hand", .take = by_futex },                         \
-        { .name = "eventfd by hand", .take = by_eventfd },                     \
-        { .name = "uring by hand", .take = by_ring, .uncounted = true },       \
+    { .name = "gyre, posts",                                                   \
+      .take = by_box,                                                          \
+      .box = &box_of_loop,                                                     \
+      .is_limit = true },                                                      \
+        { .name = "gyre, channels",                                            \
+          .take = on_engines,                                                  \
+          .chunk = channel_chunk },                                            \
+        { .name = "gyre, spawn and join",                                      \
+          .take = on_engines,                                                  \
+          .chunk = spawn_chunk },                                              \
+        { .name = "gyre, posts, on emu",                                       \
+          .take = by_box,                                                      \
+          .box = &box_of_loop,                                                 \
+          .kernel = "emu" },                                                   \
+        { .name = "futex by hand", .take = by_box, .box = &box_by_futex },     \
+        { .name = "eventfd by hand", .take = by_box, .box = &box_by_eventfd }, \
+        { .name = "uring by hand",                                             \
+          .take = by_box,                                                      \
+          .box = &box_by_ring,                                                 \
+          .uncounted = true },                                                 \
         { .name = "libuv", .peer = "libuv", .test = (test_) },                 \
         { .name = "Asio", .peer = "asio", .test = (test_) },                   \
         { .name = "Go, threads", .peer = "go", .test = test_ "-locked" },      \

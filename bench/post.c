@@ -46,12 +46,12 @@ static uint64_t chunk(void *arg)
     return done;
 }
 
-static int take_by(const struct box_class *by, const struct bench_case *of,
-                   const struct budget *budget, struct sample *sample)
+static int by_box(const struct bench_case *of, const struct budget *budget,
+                  struct sample *sample)
 {
     unsigned posters = of->size == AT_ONCE ? of->n : 1;
     struct posting posting = {
-        .post = mail_post_create(by, posters, of->chunk / posters,
+        .post = mail_post_create(sample->by->box, posters, of->chunk / posters,
                                  of->size == ASLEEP_BOUND),
         .of = of,
     };
@@ -65,36 +65,18 @@ static int take_by(const struct box_class *by, const struct bench_case *of,
     return 0;
 }
 
-static int by_gyre(const struct bench_case *of, const struct budget *budget,
-                   struct sample *sample)
-{
-    return take_by(&box_of_loop, of, budget, sample);
-}
-
-static int by_futex(const struct bench_case *of, const struct budget *budget,
-                    struct sample *sample)
-{
-    return take_by(&box_by_futex, of, budget, sample);
-}
-
-static int by_eventfd(const struct bench_case *of, const struct budget *budget,
-                      struct sample *sample)
-{
-    return take_by(&box_by_eventfd, of, budget, sample);
-}
-
-static int by_ring(const struct bench_case *of, const struct budget *budget,
-                   struct sample *sample)
-{
-    return take_by(&box_by_ring, of, budget, sample);
-}
-
 #define BY(test_)                                                              \
-    { .name = "gyre", .take = by_gyre, .is_limit = true },                     \
-        { .name = "gyre on emu", .take = by_gyre, .kernel = "emu" },           \
-        { .name = "futex by hand", .take = by_futex },                         \
-        { .name = "eventfd by hand", .take = by_eventfd },                     \
-        { .name = "uring by hand", .take = by_ring, .uncounted = true },       \
+    { .name = "gyre", .take = by_box, .box = &box_of_loop, .is_limit = true }, \
+        { .name = "gyre on emu",                                               \
+          .take = by_box,                                                      \
+          .box = &box_of_loop,                                                 \
+          .kernel = "emu" },                                                   \
+        { .name = "futex by hand", .take = by_box, .box = &box_by_futex },     \
+        { .name = "eventfd by hand", .take = by_box, .box = &box_by_eventfd }, \
+        { .name = "uring by hand",                                             \
+          .take = by_box,                                                      \
+          .box = &box_by_ring,                                                 \
+          .uncounted = true },                                                 \
         { .name = "libuv", .peer = "libuv", .test = (test_) },                 \
         { .name = "Asio", .peer = "asio", .test = (test_) },                   \
     {                                                                          \

@@ -11,10 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gyre/gyre.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "flight.h"
 
 #define FILE_BLOCKS 16384U /* 64 MiB */
 #define CHUNK 4096
@@ -49,18 +50,20 @@ uint64_t reads_next(uint32_t *random)
 }
 
 struct run {
-    gyre_loop *loop;
+    struct flight flight;
     int fd;
-    unsigned depth;
     uint32_t random;
-    int64_t left; /* starts to come in this chunk */
     char *buffers;
     gyre_op ops[READS_DEPTH_MAX];
 };
 
-static char *buffer_of(const struct run *run, unsigned i)
+static void read_done(gyre_op *op, gyre_result result);
+
+static void start_read(struct run *run, unsigned i)
 {
-    return run->buffers + (size_t)i * READS_SIZE;
+    gyre_op_read(&run->ops[i], run->fd, run->buffers + (size_t)i * READS_SIZE,
+                 READS_SIZE, reads_next(&run->random));
+    gyre_op_start(run->flight.loop, &run->ops[i], read_done, run);
 }
 
 static void read_done(gyre_op *op, gyre_result result)
@@ -69,26 +72,13 @@ static void read_done(gyre_op *op, gyre_result result)
 
     if (result.res != READS_SIZE)
         abort();
-    if (--run->left > 0) {
-        gyre_op_read(op, run->fd, buffer_of(run, (unsigned)(op - run->ops)),
-                     READS_SIZE, reads_next(&run->random));
-        gyre_op_start(run->loop, op, read_done, run);
-    }
+    if (--run->flight.left > 0)
+        start_read(run, (unsigned)(op - run->ops));
 }
 
-static uint64_t callback_chunk(void *arg)
+static void begin_op(struct flight *flight, unsigned i)
 {
-    struct run *run = arg;
-
-    run->left = CHUNK - run->depth + 1;
-    for (unsigned i = 0; i < run->depth; i++) {
-        gyre_op_read(&run->ops[i], run->fd, buffer_of(run, i), READS_SIZE,
-                     reads_next(&run->random));
-        gyre_op_start(run->loop, &run->ops[i], read_done, run);
-    }
-    if (gyre_loop_run(run->loop, GYRE_RUN_UNTIL_DONE) != 0)
-        abort();
-    return CHUNK;
+    start_read((struct run *)flight, i);
 }
 
 static int read_task(void *arg)
@@ -100,73 +90,51 @@ static int read_task(void *arg)
         if (gyre_read(run->fd, buffer, sizeof buffer,
                       reads_next(&run->random)) != READS_SIZE)
             abort();
-    } while (--run->left > 0);
+    } while (--run->flight.left > 0);
     return 0;
 }
 
-static uint64_t task_chunk(void *arg)
+static void begin_task(struct flight *flight, unsigned i)
 {
-    struct run *run = arg;
-
-    run->left = CHUNK - run->depth + 1;
-    for (unsigned i = 0; i < run->depth; i++)
-        if (gyre_spawn(gyre_loop_scope(run->loop), read_task, run) != 0)
-            abort();
-    if (gyre_loop_run(run->loop, GYRE_RUN_UNTIL_DONE) != 0)
-        abort();
-    return CHUNK;
+    (void)i;
+    flight_spawn(flight, read_task);
 }
 
 static int take(const struct bench_case *of, const struct budget *budget,
-                struct sample *sample, uint64_t (*chunk)(void *arg))
+                struct sample *sample)
 {
-    struct run run = { .depth = of->n, .random = 1 };
-    gyre_loop_stats stats = { .size = sizeof stats };
+    struct run run = { .fd = reads_file(), .random = 1 };
     int err;
 
-    run.fd = reads_file();
     if (run.fd < 0)
         return run.fd;
     run.buffers = aligned_alloc(READS_SIZE, (size_t)of->n * READS_SIZE);
     err = run.buffers == NULL ? -ENOMEM
-                              : gyre_loop_create(&run.loop, &bench_loop);
-    if (err == 0) {
-        measure(budget, chunk, &run, sample);
-        gyre_loop_get_stats(run.loop, &stats);
-        /* Less those of the chunk that warms up. */
-        sample->calls = stats.enters * sample->ops / (sample->ops + CHUNK);
-        gyre_loop_destroy(run.loop);
-    }
+                              : flight_take(&run.flight, of, budget, sample);
     free(run.buffers);
     close(run.fd);
     return err;
 }
 
-static int callbacks(const struct bench_case *of, const struct budget *budget,
-                     struct sample *sample)
-{
-    return take(of, budget, sample, callback_chunk);
-}
-
-static int tasks(const struct bench_case *of, const struct budget *budget,
-                 struct sample *sample)
-{
-    return take(of, budget, sample, task_chunk);
-}
-
 static const struct contender contenders[] = {
     { .name = "io_uring by hand", .take = reads_by_uring, .is_limit = true },
     { .name = "pread", .take = reads_by_pread },
-    { .name = "gyre callbacks", .take = callbacks },
-    { .name = "gyre tasks", .take = tasks },
-    { .name = "gyre callbacks on emu", .take = callbacks, .kernel = "emu" },
-    { .name = "gyre tasks on emu", .take = tasks, .kernel = "emu" },
+    { .name = "gyre callbacks", .take = take, .begin = begin_op },
+    { .name = "gyre tasks", .take = take, .begin = begin_task },
+    { .name = "gyre callbacks on emu",
+      .take = take,
+      .begin = begin_op,
+      .kernel = "emu" },
+    { .name = "gyre tasks on emu",
+      .take = take,
+      .begin = begin_task,
+      .kernel = "emu" },
 };
 #define COUNT (sizeof contenders / sizeof contenders[0])
 
 static const struct bench_case cases[] = {
-    { "depth 1", contenders, COUNT, .n = 1 },
-    { "depth 32", contenders, COUNT, .n = 32 },
+    { "depth 1", contenders, COUNT, .n = 1, .chunk = CHUNK },
+    { "depth 32", contenders, COUNT, .n = 32, .chunk = CHUNK },
 };
 
 const struct bench bench_reads = {

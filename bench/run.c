@@ -40,6 +40,15 @@ uint64_t cpu_ns(void)
     return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+uint64_t cpu_ns_of(int64_t pid)
+{
+    clockid_t clock;
+
+    if (clock_getcpuclockid((pid_t)pid, &clock) != 0)
+        abort();
+    return clock_ns(clock);
+}
+
 void measure(const struct budget *budget, uint64_t (*chunk)(void *arg),
              void *arg, struct sample *sample)
 {
@@ -62,6 +71,7 @@ void measure(const struct budget *budget, uint64_t (*chunk)(void *arg),
 int take_sample(const struct bench_case *of, const struct contender *contender,
                 const struct budget *budget, struct sample *sample)
 {
+    sample->by = contender;
     if (contender->kernel != NULL)
         setenv("GYRE_KERNEL", contender->kernel, 1);
     if (contender->loop != NULL &&
