@@ -4,11 +4,9 @@
  * do not spin, lose nobody, and go on by themselves.
  */
 #include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "engine/callers.h"
-#include "runner/patient.h"
+#include "runner/clients.h"
 
 /* ---- descriptors --------------------------------------------------------- */
 
@@ -17,7 +15,6 @@ enum { CLIENTS = 30, ROOM = 8 };
 struct need {
     gyre_listener_options options;
     char text[16]; /* "fd:3" */
-    int fd;
     gyre_listener *listener;
     gyre_scope *scope;
     atomic_uint served;
@@ -48,51 +45,15 @@ static int serve_in_need(gyre_connection *connection)
     return 0;
 }
 
-/* The clients are a process of their own, with descriptors of its own. */
-static pid_t clients_start(const struct sockaddr_in *address)
-{
-    int fds[CLIENTS];
-    pid_t child = fork();
-
-    if (child != 0)
-        return child;
-    for (int i = 0; i < CLIENTS; i++) {
-        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fds[i] < 0 ||
-            patient_connect(fds[i], (const struct sockaddr *)address,
-                            sizeof *address) < 0)
-            _exit(1);
-    }
-    for (int i = 0; i < CLIENTS; i++) {
-        char byte = (char)i;
-
-        if (write(fds[i], &byte, 1) != 1)
-            _exit(2);
-    }
-    for (int i = 0; i < CLIENTS; i++) {
-        char byte;
-
-        if (patient_read(fds[i], &byte, 1) != 1 || byte != (char)i)
-            _exit(3);
-    }
-    _exit(0);
-}
-
 static int run_out(void *arg)
 {
     struct need *need = arg;
-    struct rlimit limit, tight;
+    struct rlimit limit;
     gyre_scope scope;
-    int highest;
 
     CHECK_OK(gyre_listener_open(&need->listener, need->text, &need->options));
     gyre_scope_open(&scope, NULL);
-    highest = dup(need->fd);
-    CHECK_OK(close(highest));
-    CHECK_OK(getrlimit(RLIMIT_NOFILE, &limit));
-    tight = limit;
-    tight.rlim_cur = (rlim_t)highest + ROOM;
-    CHECK_OK(setrlimit(RLIMIT_NOFILE, &tight));
+    limit = leave_descriptors(ROOM);
     CHECK_OK(gyre_listener_serve(need->listener, &scope, serve_in_need, need));
     CHECK_OK(gyre_scope_close(&scope));
     CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
@@ -110,20 +71,18 @@ static void need_descriptors(bool peers)
     struct need need = { .options.peers = peers };
     struct sockaddr_in address = { .sin_family = AF_INET };
     socklen_t size = sizeof address;
+    int fd;
     pid_t child;
-    int status;
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    need.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK_OK(bind(need.fd, (struct sockaddr *)&address, sizeof address));
-    CHECK_OK(listen(need.fd, CLIENTS));
-    CHECK_OK(getsockname(need.fd, (struct sockaddr *)&address, &size));
-    snprintf(need.text, sizeof need.text, "fd:%d", need.fd);
-    child = clients_start(&address);
-    CHECK_GT(child, 0);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_OK(bind(fd, (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(listen(fd, CLIENTS));
+    CHECK_OK(getsockname(fd, (struct sockaddr *)&address, &size));
+    snprintf(need.text, sizeof need.text, "fd:%d", fd);
+    child = clients_start(&address, CLIENTS);
     run_on_engines(2, run_out, &need);
-    CHECK_EQ(patient_waitpid(child, &status), child);
-    CHECK_EQ(status, 0);
+    clients_end(child);
 }
 
 KERNEL_TEST(V1_without_descriptors_it_pauses_and_loses_nobody)

@@ -4,11 +4,9 @@
  * and goes on by itself. On every kernel.
  */
 #include <errno.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "io/world.h"
+#include "runner/clients.h"
 
 enum { CLIENTS = 30, ROOM = 8 };
 
@@ -59,35 +57,6 @@ static int serve_all(void *arg)
     return 0;
 }
 
-/* The clients are a process of their own, with descriptors of its own. */
-static pid_t clients_start(const struct sockaddr_in *address)
-{
-    int fds[CLIENTS];
-    pid_t child = fork();
-
-    if (child != 0)
-        return child;
-    for (int i = 0; i < CLIENTS; i++) {
-        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fds[i] < 0 || connect(fds[i], (const struct sockaddr *)address,
-                                  sizeof *address) < 0)
-            _exit(1);
-    }
-    for (int i = 0; i < CLIENTS; i++) {
-        char byte = (char)i;
-
-        if (write(fds[i], &byte, 1) != 1)
-            _exit(2);
-    }
-    for (int i = 0; i < CLIENTS; i++) {
-        char byte;
-
-        if (read(fds[i], &byte, 1) != 1 || byte != (char)i)
-            _exit(3);
-    }
-    _exit(0);
-}
-
 static int serve_scope(gyre_scope *scope, void *arg)
 {
     (void)scope;
@@ -97,16 +66,9 @@ static int serve_scope(gyre_scope *scope, void *arg)
 static int serve_in_need(void *arg)
 {
     struct server *server = arg;
-    struct rlimit limit, tight;
     gyre_loop_stats stats = { .size = sizeof stats };
-    int highest = dup(server->listener);
+    struct rlimit limit = leave_descriptors(ROOM);
 
-    CHECK(highest >= 0);
-    CHECK_OK(close(highest));
-    CHECK_OK(getrlimit(RLIMIT_NOFILE, &limit));
-    tight = limit;
-    tight.rlim_cur = (rlim_t)highest + ROOM;
-    CHECK_OK(setrlimit(RLIMIT_NOFILE, &tight));
     CHECK_OK(gyre_scope_run(NULL, serve_scope, server));
     CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
 
@@ -122,18 +84,15 @@ static int serve_in_need(void *arg)
 KERNEL_TEST(accepting_pauses_without_descriptors_and_loses_nobody)
 {
     struct server server = { 0 };
-    int status;
     pid_t child;
 
     test_quiet();
     if (test_on_valgrind())
         TEST_SKIP("valgrind keeps descriptors of its own");
     server.listener = listen_open(&server.address, CLIENTS);
-    child = clients_start(&server.address);
-    CHECK(child > 0);
+    child = clients_start(&server.address, CLIENTS);
     must_run(serve_in_need, &server);
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK_EQ(status, 0);
+    clients_end(child);
     CHECK_OK(close(server.listener));
 }
 
