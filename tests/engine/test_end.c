@@ -123,27 +123,31 @@ KERNEL_TEST2(L10_a_shield_holds_for_its_tasks_on_other_engines)
 
 static struct kernel_class refusing;
 static const struct kernel_class *ordinary;
+static bool has_refused;
 
 /* Once. */
 static int refuse(struct kernel *kernel, unsigned submit, unsigned want,
                   uint64_t deadline_ns)
 {
-    (void)submit;
-    (void)want;
-    (void)deadline_ns;
-    kernel->class = ordinary;
+    if (has_refused)
+        return ordinary->enter(kernel, submit, want, deadline_ns);
+    has_refused = true;
     return -EOWNERDEAD;
 }
 
+/* Who wakes a loop looks at its class: only while it sleeps, and who has sent
+ * us may not be done with that. */
 static int break_kernel(void *arg)
 {
-    struct kernel *kernel = gyre_loop_current()->kernel;
+    gyre_loop *loop = gyre_loop_current();
 
     (void)arg;
-    ordinary = kernel->class;
+    loop_await_callers(loop);
+    ordinary = loop->kernel->class;
     refusing = *ordinary;
     refusing.enter = refuse;
-    kernel->class = &refusing;
+    has_refused = false;
+    loop->kernel->class = &refusing;
     return 0;
 }
 
