@@ -23,6 +23,7 @@
 
 #include "base/alloc.h"
 #include "stage.h"
+#include "task/fiber_tools.h"
 
 #define NOBODY 65534
 #define SETUP 425 /* io_uring_setup */
@@ -34,6 +35,8 @@ static int in_child(void (*fn)(void))
     int status;
 
     test_not_on_qemu_user("it has no seccomp");
+    if (GYRE_TSAN)
+        TEST_SKIP("ThreadSanitizer has a thread of its own");
     child = fork();
     CHECK_GE(child, 0);
     if (child == 0) {
