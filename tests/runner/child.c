@@ -66,20 +66,6 @@ bool running_sanitized(void)
     return false;
 }
 
-unsigned test_scale(void)
-{
-    const char *wish = getenv("GYRE_TEST_SCALE");
-    unsigned scale = wish != NULL ? (unsigned)strtoul(wish, NULL, 10) : 1;
-
-    if (scale == 0 || scale > 1000)
-        scale = 1;
-    if (test_on_valgrind())
-        scale *= 20;
-    else if (running_sanitized())
-        scale *= 4;
-    return scale;
-}
-
 static bool running_on_tsan(void)
 {
 #if defined(__SANITIZE_THREAD__)
@@ -90,6 +76,20 @@ static bool running_on_tsan(void)
 #endif
 #endif
     return false;
+}
+
+unsigned test_scale(void)
+{
+    const char *wish = getenv("GYRE_TEST_SCALE");
+    unsigned scale = wish != NULL ? (unsigned)strtoul(wish, NULL, 10) : 1;
+
+    if (scale == 0 || scale > 1000)
+        scale = 1;
+    if (test_on_valgrind())
+        scale *= 20;
+    else if (running_sanitized())
+        scale *= running_on_tsan() ? 12 : 4;
+    return scale;
 }
 
 unsigned test_tasks(unsigned count)

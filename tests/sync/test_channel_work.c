@@ -146,6 +146,8 @@ static void all_jobs(size_t capacity, bool two_loops, unsigned flags)
 
         job.capacity = capacity;
         job.flags = flags;
+        job.producers = test_tasks(job.producers);
+        job.consumers = test_tasks(job.consumers);
         if (job.producers * job.items > 10000)
             job.items = scaled(job.items, test_scale());
         job_run(job, two_loops);
@@ -193,6 +195,8 @@ TEST_WITH(M10_J6_tinycoro_producers_and_consumers_tenfold, .timeout_s = 60)
         struct job job = large[i];
 
         job.capacity = 16;
+        job.producers = test_tasks(job.producers);
+        job.consumers = test_tasks(job.consumers);
         job.items = scaled(job.items, test_scale() * (i == 0 ? 1 : 2));
         job_run(job, false);
     }
