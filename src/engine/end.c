@@ -169,7 +169,8 @@ static bool engine_end_ops(struct engine *engine)
     gyre_timer stuck;
     bool more = true;
 
-    loop_end_begin(engine->loop, &stuck);
+    /* Dropped, `told` would look posted for ever: no new time would come. */
+    loop_end_begin(engine->loop, &stuck, &engine->told);
     if (atomic_load(&set->verdict) == ENGINES_OVERDUE)
         engine->grace_ns = GRACE_NS;
     engine_set_alarm(engine);

@@ -9,9 +9,15 @@
  * Each engine has its own alarm, so one that does not come back keeps nobody
  * else waiting. If nothing is left before, the runs end without it.
  *
+ * Who calls writes the times, then swaps told_posted to true; the engine sets
+ * it to false, then looks at the times. All of that is sequentially consistent,
+ * so who finds it true has written before the engine looks, and need not post.
+ *
  * Beginning is a few atomic words, posts and wakes, all of them lock-free, so a
  * signal handler can do it. It may set off the end of the engines while it is
  * still about it: `callers` keeps the set and the loops until it is done.
+ *
+ * tests/model/test_shutdown.c is the model of this, end.c and finish.c.
  */
 #include <string.h>
 

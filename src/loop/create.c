@@ -158,11 +158,23 @@ static bool loop_holds_ops(const gyre_loop *loop)
            counter_get(&loop->queued) > 0 || loop->ended.first != NULL;
 }
 
+static bool loop_has_ready(const gyre_loop *loop, const gyre_work *work)
+{
+    const gyre_work *at = loop->ready_first;
+
+    while (at != NULL && at != work)
+        at = at->next_;
+    return at != NULL;
+}
+
 /* What is dropped is not called back: timers, ready and posted work. Ops from
  * other threads are started ones, and end as such. */
-static void loop_drop_callbacks(gyre_loop *loop)
+static void loop_drop_callbacks(gyre_loop *loop, gyre_work *kept)
 {
+    bool keeps;
+
     loop_take_posted(loop);
+    keeps = kept != NULL && loop_has_ready(loop, kept);
     while (list_take_first(&loop->cancelled_timers) != NULL)
         ;
     wheel_drop_all(&loop->wheel);
@@ -171,11 +183,13 @@ static void loop_drop_callbacks(gyre_loop *loop)
     loop->ready_first = NULL;
     loop->ready_last = NULL;
     atomic_store(&loop->ready, 0);
+    if (keeps)
+        loop_make_ready(loop, kept);
 }
 
-void loop_end_begin(gyre_loop *loop, gyre_timer *stuck)
+void loop_end_begin(gyre_loop *loop, gyre_timer *stuck, gyre_work *kept)
 {
-    loop_drop_callbacks(loop);
+    loop_drop_callbacks(loop, kept);
     stuck_watch(loop, stuck);
     chains_cancel_again(loop);
 }
@@ -200,7 +214,7 @@ static void loop_drain(gyre_loop *loop)
 {
     gyre_timer stuck;
 
-    loop_end_begin(loop, &stuck);
+    loop_end_begin(loop, &stuck, NULL);
     while (loop_end_turn(loop))
         ;
     gyre_timer_stop(&stuck);

@@ -234,10 +234,11 @@ int loop_create_on(gyre_loop **loop, struct kernel *kernel,
                    const gyre_loop_options *options);
 
 /* What gyre_loop_destroy() does with what is in flight, when no task is left,
- * for who will not wait for ever: timers, ready and posted work are dropped;
- * then a turn at a time, each of which may sleep, until it returns false:
- * nothing is in flight. `stuck` is for stuck_watch(). */
-void loop_end_begin(gyre_loop *loop, gyre_timer *stuck);
+ * for who will not wait for ever: timers, ready and posted work are dropped,
+ * but for `kept` (may be NULL); then a turn at a time, each of which may sleep,
+ * until it returns false: nothing is in flight. `stuck` is for stuck_watch().
+ */
+void loop_end_begin(gyre_loop *loop, gyre_timer *stuck, gyre_work *kept);
 bool loop_end_turn(gyre_loop *loop);
 
 /* ---- start.c ------------------------------------------------------------ */

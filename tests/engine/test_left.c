@@ -230,6 +230,48 @@ KERNEL_TEST2(L10_an_op_that_blocks_is_named_and_left)
     in_a_process(op_is_left, 2, "1 of 2 engines could not end");
 }
 
+/* ---- a call while an engine ends ----------------------------------------- */
+
+/* So late that the engine, which is ending already, has said what keeps it, and
+ * sleeps with no other timer. */
+static int hurry_then_block(void *arg)
+{
+    const gyre_shutdown_options options = { .cancel_ns = GYRE_MS };
+
+    atomic_fetch_add(&begun, 1);
+    usleep(1100000);
+    gyre_engines_shutdown(arg, &options);
+    return block(arg);
+}
+
+/* Told, and stopped before it hears: what was posted is dropped at its end. */
+static int stop_when_told(void *arg)
+{
+    static const gyre_shutdown_options drain = { .drain_ns = GYRE_NEVER };
+    static gyre_op op;
+
+    (void)arg;
+    gyre_op_call(&op, hurry_then_block, gyre_engines_current());
+    gyre_op_start(gyre_loop_current(), &op, never_called, NULL);
+    while (atomic_load(&begun) == 0)
+        CHECK_OK(gyre_yield());
+    gyre_engines_shutdown(NULL, &drain);
+    gyre_loop_stop(gyre_loop_current());
+    return 0;
+}
+
+static void second_call_is_heard(unsigned engines)
+{
+    CHECK_ERR(run(engines, stop_when_told), -ETIMEDOUT);
+    CHECK_EQ(report.ops_left, 1);
+    CHECK_STR_HAS(report.text, "engine 0: ops of callbacks:\n");
+}
+
+KERNEL_TEST2(L10_an_engine_that_ends_hears_of_new_times)
+{
+    in_a_process(second_call_is_heard, 1, "0 tasks and 1 requests");
+}
+
 /* ---- a task that holds its thread ---------------------------------------- */
 
 static int spin(void *arg)

@@ -311,6 +311,27 @@ void unlock(struct state *s, unsigned who, unsigned byte, unsigned port)
     port_out(s, who, port);
 }
 
+bool futex_wait(struct state *s, unsigned who, unsigned place, uint8_t expected,
+                unsigned byte, unsigned port)
+{
+    port_in(s, who, port);
+    if (load(s, who, place, RELAXED) != expected)
+        return false;
+    s->v[byte] |= (uint8_t)(1U << who);
+    return true;
+}
+
+bool futex_sleeps(const struct state *s, unsigned who, unsigned byte)
+{
+    return (s->v[byte] >> who & 1) != 0;
+}
+
+void futex_wake(struct state *s, unsigned who, unsigned byte, unsigned port)
+{
+    port_out(s, who, port);
+    s->v[byte] = 0;
+}
+
 /* ---- states -------------------------------------------------------------- */
 
 static void all_seen(struct view *view, void *arg)

@@ -143,6 +143,16 @@ void port_out(struct state *s, unsigned who, unsigned port);
 bool lock(struct state *s, unsigned who, unsigned byte, unsigned port);
 void unlock(struct state *s, unsigned who, unsigned byte, unsigned port);
 
+/*
+ * futex(2): a byte of `v`, a bit for each thread that sleeps, and a port, the
+ * kernel's own lock: who goes to sleep sees what those stored who woke before.
+ * False: the place has another value. A sleeper stays while futex_sleeps().
+ */
+bool futex_wait(struct state *s, unsigned who, unsigned place, uint8_t expected,
+                unsigned byte, unsigned port);
+bool futex_sleeps(const struct state *s, unsigned who, unsigned byte);
+void futex_wake(struct state *s, unsigned who, unsigned byte, unsigned port);
+
 /* ---- between walk.c and memory.c ----------------------------------------- */
 
 /* The way that this step goes, below `of`; all are gone, one after another. */
