@@ -27,8 +27,14 @@
  *           memory or descriptor left it pauses, as gyre/acceptor.h says, and
  *           goes on by itself; nobody is turned away.
  *
- * Threads.  Stop and the numbers: any thread. The rest: inside a task, serve
- *           and close on the loop of its scope.
+ * Threads.  Stop and the numbers: any thread. Serve and close: in a task, on
+ *           the loop of its scope. A plain thread may open a listener, and close
+ *           one that has not served.
+ *
+ * Rights.   A server that begins as root listens first, as a plain thread, and
+ *           becomes another user by its run, which serves:
+ *               err = gyre_listener_open(&listener, ":80", &options);
+ *               err = gyre_run(&options_with_sandbox, server, listener);
  *
  * Cancel.   As all calls. A connection that was accepted when the cancel came
  *           is served all the same: its task runs, and finds itself cancelled
@@ -44,6 +50,7 @@
 
 #include <gyre/engine.h>
 #include <gyre/socket.h>
+#include <gyre/sync.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -78,6 +85,18 @@ typedef struct gyre_listener_options {
     uint32_t connections_max;
     size_t stack_size; /* of each connection's task; 0: the loop's */
     const char *name;  /* of these tasks, held; NULL: "connection" */
+    /* A bound that listeners share: units of a semaphore, held. A connection
+     * takes one when it has been accepted, and gives it back at its end. While
+     * there is none, four of each socket at most, which have been accepted,
+     * wait for one in turn, and the others in Linux's queue. NULL: none. */
+    gyre_semaphore *places;
+    /* Called with gyre_listener_serve()'s `arg` when one begins to wait for a
+     * place, by the task that has accepted it: let a connection end that rests.
+     * gyre_listener_stats.waiting counts it already. NULL: nobody. */
+    void (*make_place)(void *arg);
+    /* If a plain thread opens it: how many engines will serve it, as in
+     * gyre_run_options. Else it is for those of the task, and not looked at. */
+    unsigned engines;
 } gyre_listener_options;
 
 /*
@@ -95,6 +114,9 @@ typedef struct gyre_listener_options {
  * any more is replaced; it is removed when serving ends. 0; -EINVAL: no such
  * form of address, or options that do not fit it; -EADDRINUSE, -EACCES ...:
  * gyre_listener_error() says it in words. `options` may be NULL.
+ *
+ * A plain thread sleeps meanwhile, and has a loop for as long as that takes. In
+ * a callback it panics.
  */
 GYRE_API int gyre_listener_open(gyre_listener **listener, const char *address,
                                 const gyre_listener_options *options)
@@ -135,7 +157,8 @@ GYRE_API int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
  * closed. */
 GYRE_API void gyre_listener_stop(gyre_listener *listener);
 
-/* Free it, when serving and all connections have ended; NULL is allowed. */
+/* Free it, when serving and all connections have ended; NULL is allowed. By a
+ * plain thread, too, if nobody has served it. */
 GYRE_API void gyre_listener_close(gyre_listener *listener) GYRE_WAITS;
 
 /* ---- numbers ------------------------------------------------------------- */
@@ -146,8 +169,9 @@ typedef struct gyre_listener_stats {
     uint64_t open;     /* of these, yet to end */
     uint64_t failed;   /* whose function returned an error, but for cancels */
     /* Of the engine that accepts. */
-    uint64_t pauses; /* for want of descriptors or memory */
-    int last_error;  /* of the last pause */
+    uint64_t pauses;  /* for want of descriptors or memory */
+    int last_error;   /* of the last pause */
+    uint64_t waiting; /* accepted, but without one of options.places; exact */
 } gyre_listener_stats;
 
 /* Of engine `engine`, or of all: -1. Approximate, each number for itself. */

@@ -140,6 +140,9 @@ static inline struct engine *loop_engine(const gyre_loop *loop)
 
 /* `count` engines with their loops, no thread yet. */
 int engines_make(gyre_engines **engines, const gyre_run_options *options);
+/* How many these options make: GYRE_ENGINES has a say in what they leave open.
+ * 0, or -EINVAL (gyre_loop_create_error()). */
+int engines_count_wanted(const gyre_run_options *options, unsigned *count);
 /* Threads for engine `first` and those after it. If it fails, none runs. */
 int engines_begin(gyre_engines *engines, unsigned first);
 /* The calling thread is the engine's. */

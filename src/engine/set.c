@@ -43,8 +43,7 @@ static unsigned count_read(const char *text)
     return *text == '\0' ? count : 0;
 }
 
-/* GYRE_ENGINES has a say in what the program leaves open. */
-static int count_wanted(const gyre_run_options *options, unsigned *count)
+int engines_count_wanted(const gyre_run_options *options, unsigned *count)
 {
     const char *text = kernel_engines_option();
 
@@ -133,7 +132,7 @@ int engines_make(gyre_engines **engines, const gyre_run_options *options)
 {
     unsigned count;
     gyre_engines *set;
-    int err = count_wanted(options, &count);
+    int err = engines_count_wanted(options, &count);
 
     if (err < 0)
         return err;

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * listener.c - listeners: open, stop, close
+ *
+ * A plain thread that opens one has no loop for the ops that it takes, and gets
+ * one for as long as that is. Closing must not fail for want of one: it does
+ * without, by system calls.
  */
 #include <errno.h>
 #include <gyre/file.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/engine.h"
 #include "io/listener.h"
+#include "kernel/proc.h"
 
 /* ---- open ---------------------------------------------------------------- */
 
@@ -49,6 +55,14 @@ static int check(const char *text, const gyre_listener_options *options,
     return 0;
 }
 
+static bool is_outside(void)
+{
+    ASSERT_API(task_self != NULL || gyre_loop_current() == NULL,
+               "in a callback, listeners are neither opened nor closed: spawn "
+               "a task that does");
+    return task_self == NULL;
+}
+
 static void gate_init(gyre_listener *listener, unsigned number)
 {
     struct gate *gate = &listener->gates[number];
@@ -62,10 +76,9 @@ static void gate_init(gyre_listener *listener, unsigned number)
     gyre_semaphore_init(&gate->room, share, 0);
 }
 
-static gyre_listener *listener_new(const gyre_listener_options *options)
+static gyre_listener *listener_new(const gyre_listener_options *options,
+                                   unsigned houses)
 {
-    gyre_engines *engines = gyre_engines_current();
-    unsigned houses = engines != NULL ? gyre_engines_count(engines) : 1;
     unsigned gates = options->spread == GYRE_SPREAD_REUSEPORT ? houses : 1;
     gyre_listener *listener =
         alloc_aligned(_Alignof(gyre_listener),
@@ -80,7 +93,8 @@ static gyre_listener *listener_new(const gyre_listener_options *options)
         return NULL;
     }
     listener->options = *options;
-    listener->engines = engines;
+    listener->from_outside = is_outside();
+    listener->engines = gyre_engines_current();
     listener->house_count = houses;
     listener->gate_count = gates;
     gyre_event_init(&listener->stop, 0);
@@ -90,16 +104,45 @@ static gyre_listener *listener_new(const gyre_listener_options *options)
     return listener;
 }
 
+static void gate_close_outside(struct gate *gate)
+{
+    const struct listener_address *address = &gate->listener->address;
+
+    if (gate->fd < 0)
+        return;
+    proc_close_socket(gate->fd,
+                      address->adopted < 0 ? listener_path(address) : NULL);
+    gate->fd = -1;
+}
+
 static void listener_free(gyre_listener *listener)
 {
     for (unsigned i = 0; i < listener->gate_count; i++) {
-        gate_close(&listener->gates[i]);
+        if (is_outside())
+            gate_close_outside(&listener->gates[i]);
+        else
+            gate_close(&listener->gates[i]);
         gyre_semaphore_destroy(&listener->gates[i].room);
     }
     gyre_latch_destroy(&listener->shut);
     gyre_event_destroy(&listener->stop);
     alloc_free(listener->gates);
     alloc_free(listener);
+}
+
+/* For how many engines? */
+static int count_engines(const char *text, const gyre_listener_options *options,
+                         unsigned *count)
+{
+    const gyre_run_options run = { .engines = options->engines };
+    gyre_engines *engines = gyre_engines_current();
+    int err;
+
+    *count = engines != NULL ? gyre_engines_count(engines) : 1;
+    if (!is_outside())
+        return 0;
+    err = engines_count_wanted(&run, count);
+    return err < 0 ? listener_complain(text, err, gyre_loop_create_error()) : 0;
 }
 
 static int listener_open(gyre_listener *listener, const char *text)
@@ -115,12 +158,37 @@ static int listener_open(gyre_listener *listener, const char *text)
     return 0;
 }
 
+struct opening {
+    gyre_listener *listener;
+    const char *text;
+};
+
+/* A task. */
+static int open_in_task(void *arg)
+{
+    struct opening *opening = arg;
+
+    return listener_open(opening->listener, opening->text);
+}
+
+static int listener_open_outside(gyre_listener *listener, const char *text)
+{
+    static const gyre_run_options alone = { .engines = 1 };
+    struct opening opening = { listener, text };
+    int err = gyre_run(&alone, open_in_task, &opening);
+
+    if (err < 0 && gyre_listener_error()[0] == '\0')
+        listener_complain(text, err, gyre_loop_create_error());
+    return err;
+}
+
 int gyre_listener_open(gyre_listener **made, const char *address,
                        const gyre_listener_options *options)
 {
     static const gyre_listener_options defaults;
     struct listener_address parsed;
     gyre_listener *listener;
+    unsigned count;
     int err;
 
     if (options == NULL)
@@ -130,19 +198,36 @@ int gyre_listener_open(gyre_listener **made, const char *address,
     listener_forgive();
     *made = NULL;
     err = check(address, options, &parsed);
+    if (err >= 0)
+        err = count_engines(address, options, &count);
     if (err < 0)
         return err;
-    listener = listener_new(options);
+    listener = listener_new(options, count);
     if (listener == NULL)
         return listener_complain(address, -ENOMEM, "no memory for it");
     listener->address = parsed;
-    err = listener_open(listener, address);
+    err = is_outside() ? listener_open_outside(listener, address)
+                       : listener_open(listener, address);
     if (err < 0) {
         listener_free(listener);
         return err;
     }
     *made = listener;
     return 0;
+}
+
+void listener_come_in(gyre_listener *listener)
+{
+    gyre_engines *engines = gyre_engines_current();
+    unsigned count = engines != NULL ? gyre_engines_count(engines) : 1;
+
+    if (!listener->from_outside)
+        return;
+    ASSERT_API(count == listener->house_count,
+               "gyre_listener_options.engines is not the number of the engines "
+               "that serve it");
+    listener->engines = engines;
+    listener->from_outside = false;
 }
 
 const char *gyre_listener_address(const gyre_listener *listener)

@@ -11,7 +11,8 @@
  * A *gate* is a listening socket and the tasks that accept from it, on one
  * loop: one gate in all, or one for each engine. A *house* is what an engine
  * has of the listener's connections: a few numbers. The acceptor of one gate
- * sends to all houses, or only to its own.
+ * sends to all houses, or only to its own. A *place* is what a connection has
+ * of a bound that listeners share.
  *
  * Needs task/, sync/ and engine/'s public face.
  */
@@ -47,10 +48,11 @@ struct house {
 
 struct gate {
     _Alignas(64) gyre_listener *listener;
-    int fd;              /* -1: closed */
-    unsigned engine;     /* where it accepts */
-    gyre_scope *scope;   /* what its connections are tasks of */
-    gyre_semaphore room; /* for connections, if there is a bound */
+    int fd;                   /* -1: closed */
+    unsigned engine;          /* where it accepts */
+    gyre_scope *scope;        /* what its connections are tasks of */
+    gyre_semaphore room;      /* for connections, if there is a bound */
+    _Atomic uint64_t waiting; /* in hand, for one of options.places */
     _Atomic uint64_t pauses;
     _Atomic int last_error;
 };
@@ -68,7 +70,8 @@ struct gyre_listener {
     gyre_latch shut; /* gates that are yet to be closed */
     _Atomic int error;
     _Atomic enum listener_state state;
-    gyre_engines *engines; /* NULL: there is but the loop */
+    gyre_engines *engines; /* NULL: there is but the loop, or: */
+    bool from_outside;     /* a plain thread's, until it serves */
     unsigned turn;         /* of the engine that is looked at first */
     unsigned gate_count;
     unsigned house_count;
@@ -83,6 +86,11 @@ struct connection_record {
     struct house *house;
     struct sockaddr_storage peer; /* left out unless it is wanted */
 };
+
+/* ---- listener.c ---------------------------------------------------------- */
+
+/* The calling engines serve it, also if a plain thread has opened it. */
+void listener_come_in(gyre_listener *listener);
 
 /* ---- listener_address.c -------------------------------------------------- */
 

@@ -93,6 +93,8 @@ static int connection_run(void *arg)
     alloc_free(record);
     if (listener->options.connections_max > 0)
         gyre_semaphore_release(&gate->room, 1);
+    if (listener->options.places != NULL)
+        gyre_semaphore_release(listener->options.places, 1);
     /* The last touch: when none is open the listener may be closed. */
     atomic_fetch_sub_explicit(&house->open, 1, memory_order_release);
     return 0;
@@ -140,6 +142,8 @@ static void add_gate(const struct gate *gate, gyre_listener_stats *stats)
 {
     int error = atomic_load_explicit(&gate->last_error, memory_order_relaxed);
 
+    /* In one order with what make_place() looks at. */
+    stats->waiting += atomic_load(&gate->waiting);
     stats->pauses += count_of(&gate->pauses);
     if (error != 0)
         stats->last_error = error;

@@ -10,7 +10,8 @@
  * is accepted; if there is none, or no stack, the acceptor pauses with the
  * connection in its hand. What a multishot accept has brought when it is
  * cancelled is served. Only if its task can not be started then is a connection
- * closed: there is no memory, or no room in the scope, and no time to wait.
+ * closed: there is no memory, no place, or no room in the scope, and no time to
+ * wait.
  *
  * A multishot accept that fails for anything but a shortage is followed by
  * single ones, which say the same if the socket is to blame: some Linux in some
@@ -58,6 +59,8 @@ static int gate_start(struct gate *gate, gyre_acceptor *acceptor,
     }
     if (err >= 0)
         return 0;
+    if (gate->listener->options.places != NULL)
+        gyre_semaphore_release(gate->listener->options.places, 1);
     (void)gyre_close(record->connection.fd);
     alloc_free(record);
     return err;
@@ -104,6 +107,24 @@ static int accept_next(struct gate *gate, gyre_acceptor *acceptor,
     }
 }
 
+/* Of those that listeners share; one that was accepted is in hand. */
+static int gate_take_place(struct gate *gate)
+{
+    const gyre_listener_options *options = &gate->listener->options;
+    int err;
+
+    if (options->places == NULL ||
+        gyre_semaphore_try_acquire(options->places, 1))
+        return 0;
+    /* A connection that comes to rest sees it, or is seen by make_place(). */
+    atomic_fetch_add(&gate->waiting, 1);
+    if (options->make_place != NULL)
+        options->make_place(gate->listener->arg);
+    err = gyre_semaphore_acquire(options->places, 1);
+    atomic_fetch_sub(&gate->waiting, 1);
+    return err;
+}
+
 static int accept_one(struct gate *gate, gyre_acceptor *acceptor)
 {
     int err;
@@ -112,8 +133,12 @@ static int accept_one(struct gate *gate, gyre_acceptor *acceptor)
     if (record == NULL)
         return err;
     err = accept_next(gate, acceptor, record);
-    if (err >= 0)
-        return gate_start(gate, acceptor, record);
+    if (err >= 0) {
+        err = gate_take_place(gate);
+        if (err >= 0)
+            return gate_start(gate, acceptor, record);
+        (void)gyre_close(record->connection.fd);
+    }
     alloc_free(record);
     return err;
 }
@@ -212,7 +237,8 @@ static int gate_open(gyre_scope *accepting, struct gate *gate)
 
     if (err < 0)
         return err;
-    if (options->connections_max > 0 || options->peers)
+    if (options->connections_max > 0 || options->peers ||
+        options->places != NULL)
         return spawn_single(gate, accepting);
     return gyre_spawn_with(accepting, &accept, accept_many, gate, NULL);
 }
@@ -337,6 +363,7 @@ int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
     int cancelled, err;
 
     ASSERT_API(fn != NULL, "a connection needs a function");
+    listener_come_in(listener);
     ASSERT_API(gyre_engines_current() == listener->engines,
                "a listener is served by the engines it was opened on");
     ASSERT_API(scope_is_around(scope),

@@ -71,6 +71,17 @@ static int complain_of(const gyre_listener *listener, const char *text,
 
 /* ---- one that is open already -------------------------------------------- */
 
+static int switch_on(int fd, int level, int name, int on)
+{
+    return gyre_setsockopt(fd, level, name, &on, sizeof on);
+}
+
+static bool is_ip(const struct listener_address *address)
+{
+    return address->any.ss_family == AF_INET ||
+           address->any.ss_family == AF_INET6;
+}
+
 static int adopt(gyre_listener *listener, const char *text)
 {
     struct listener_address *address = &listener->address;
@@ -88,30 +99,26 @@ static int adopt(gyre_listener *listener, const char *text)
     address->size = sizeof address->any;
     err = gyre_getsockname(address->adopted, (struct sockaddr *)&address->any,
                            &address->size);
+    if (err >= 0 && listener->options.no_delay && is_ip(address))
+        err = switch_on(address->adopted, IPPROTO_TCP, TCP_NODELAY, 1);
     return err < 0 ? complain_of(listener, text, err) : address->adopted;
 }
 
 /* ---- a new one ----------------------------------------------------------- */
 
-static int switch_on(int fd, int level, int name, int on)
-{
-    return gyre_setsockopt(fd, level, name, &on, sizeof on);
-}
-
 static int set_options(const gyre_listener *listener, int fd)
 {
     const struct listener_address *address = &listener->address;
-    int family = address->any.ss_family;
     int err;
 
-    if (family != AF_INET && family != AF_INET6)
+    if (!is_ip(address))
         return 0;
     err = switch_on(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (err >= 0 && listener->gate_count > 1)
         err = switch_on(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (err >= 0 && listener->options.no_delay)
         err = switch_on(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (err >= 0 && family == AF_INET6)
+    if (err >= 0 && address->any.ss_family == AF_INET6)
         err = switch_on(fd, IPPROTO_IPV6, IPV6_V6ONLY, !address->any_family);
     return err;
 }

@@ -86,6 +86,13 @@ int proc_passed_socket(unsigned n)
     return FIRST + (int)n;
 }
 
+void proc_close_socket(int fd, const char *path)
+{
+    if (path != NULL)
+        (void)unlink(path);
+    (void)close(fd);
+}
+
 void proc_name_helper(char *name, size_t size)
 {
     (void)snprintf(name, size, "gyre-w-%d", (int)gettid());

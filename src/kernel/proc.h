@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc.h - small text files of /proc, and what the process was given
+ * proc.h - small text files of /proc, and what the process was given or has
  *
  * For reasons and reports only: nothing that the library does depends on an
  * answer from here, for /proc may be absent.
@@ -25,6 +25,10 @@ int proc_seccomp(void);
 /* The `n`th socket, from 0 on, that was passed by LISTEN_FDS to this process
  * (sd_listen_fds(3)); -1: there is none. */
 int proc_passed_socket(unsigned n);
+
+/* Remove the file of a listening socket (NULL: it has none) and close it, for a
+ * thread without a loop. */
+void proc_close_socket(int fd, const char *path);
 
 /* What a thread of gyre's own is called, by itself: at most 16 bytes. */
 void proc_name_helper(char *name, size_t size);
