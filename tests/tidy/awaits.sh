@@ -18,22 +18,40 @@ nm=${NM:-nm}
 # is for a thread that has none.
 exempt='gyre_run\|gyre_engines_create\|gyre_engines_destroy\|gyre_engines_wait\|gyre_scope_open_on'
 
-# waiting TREE: the names of the functions that can get there.
-waiting()
+# compile TREE: into $work/rooms.so. A tree in which something was planted differs
+# in a file or two: of all others the real tree's objects, which came first, do.
+compile()
 {
-    sources=
+    objects=
     for room in mem watch task sync engine io; do
+        mkdir -p "$work/real/$room" "$work/planted/$room"
         for source in "$1/src/$room"/*.c; do
             case $source in
-            *'*'* | */switch_ucontext.c) ;;
-            *) sources="$sources $source" ;;
+            *'*'* | */switch_ucontext.c) continue ;;
             esac
+            object=$room/$(basename "$source" .c).o
+            if [ "$1" = "$root" ]; then
+                object=$work/real/$object
+            elif cmp -s "$source" "$root/src/$room/${source##*/}"; then
+                objects="$objects $work/real/$object"
+                continue
+            else
+                object=$work/planted/$object
+            fi
+            $cc -std=gnu11 -D_GNU_SOURCE -I"$1/include" -I"$1/src" -O0 \
+                -fno-inline -fPIC -fvisibility=hidden -w -c -o "$object" \
+                "$source" || return
+            objects="$objects $object"
         done
     done
     # shellcheck disable=SC2086 # a list of paths without spaces
-    $cc -std=gnu11 -D_GNU_SOURCE -I"$1/include" -I"$1/src" -O0 -fno-inline \
-        -fPIC -fvisibility=hidden -w -shared -o "$work/rooms.so" $sources \
-        2> "$work/errors" || {
+    $cc -shared -o "$work/rooms.so" $objects
+}
+
+# waiting TREE: the names of the functions that can get there.
+waiting()
+{
+    compile "$1" 2> "$work/errors" || {
         head -n 1 "$work/errors"
         return
     }
