@@ -3,11 +3,11 @@
  * child.c - one test in a process of its own
  *
  * The order matters: first the surroundings are made the same for every test
- * (descriptors 0 to 2 and no other, environment, no core file), then what lives
- * as long as the process is brought to life, then the census is taken, and
- * only then the body runs. A thread that was joined, and the workers of a ring
- * that was closed, stay in /proc for a moment: so the second census is
- * repeated until it equals the first or patience ends.
+ * (descriptors 0 to 2 and no other, signals, environment, no core file), then
+ * what lives as long as the process is brought to life, then the census is
+ * taken, and only then the body runs. A thread that was joined, and the workers
+ * of a ring that was closed, stay in /proc for a moment: so the second census
+ * is repeated until it equals the first or patience ends.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -231,6 +231,8 @@ static void make_surroundings(const struct test_child *child)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGINT, SIG_DFL); /* a shell's jobs are begun without both */
+    signal(SIGQUIT, SIG_DFL);
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 
     dup2(null, STDIN_FILENO);

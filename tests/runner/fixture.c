@@ -22,6 +22,16 @@ TEST(fixture_passes)
     CHECK(true);
 }
 
+TEST(fixture_interrupts_itself)
+{
+    raise(SIGINT);
+}
+
+TEST(fixture_quits_itself)
+{
+    raise(SIGQUIT);
+}
+
 TEST(fixture_fails_a_check)
 {
     CHECK_EQ(6 * 7, 41u);

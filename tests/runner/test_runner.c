@@ -2,6 +2,7 @@
 /*
  * The runner, tested by what it says about tests that go wrong (fixture.c).
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,17 @@ TEST(runner_counts_a_test_that_passes)
 {
     CHECK_EQ(run_fixture("fixture_passes"), 0);
     CHECK_STR_EQ(report, "1 passed, 0 failed, 0 skipped\n");
+}
+
+/* What a shell puts into the background is begun with both ignored. */
+TEST(runner_gives_a_test_the_signals_that_a_shell_ignores)
+{
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    CHECK_EQ(run_fixture("fixture_interrupts_itself"), 1);
+    CHECK_STR_HAS(report, "killed by signal 2");
+    CHECK_EQ(run_fixture("fixture_quits_itself"), 1);
+    CHECK_STR_HAS(report, "killed by signal 3");
 }
 
 TEST(runner_shows_both_sides_of_a_failed_check)
