@@ -1,11 +1,110 @@
 # SPDX-License-Identifier: MIT
 #
-# report.sh - a part of ./dev: scripts of tests/tidy and tests/scripts
+# report.sh - a part of ./dev: runs test programs and scripts, and sums them up
 #
-# A script prints "ok NAME", "not ok NAME: why", "skip NAME: why". What it prints
-# is kept below build/scripts/ and told when its turn comes: most scripts wait most
-# of the time, and go beside other things.
+# A program's last line has its counts; a script prints "ok NAME", "not ok NAME:
+# why", "skip NAME: why". What they print is kept below build/ and told when its
+# turn comes: most of them wait most of the time, and go beside other things.
 # shellcheck shell=sh disable=SC2154
+
+# --- programs ---------------------------------------------------------------
+
+# Add a report's last line, "N passed, N failed, N skipped", to the sums.
+add_counts()
+{
+    counts=$(sed -n '$s/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$1")
+    [ -n "$counts" ] || return 1
+    passed=$((passed + ${counts%% *}))
+    skipped=$((skipped + ${counts##* }))
+    counts=${counts#* }
+    failed=$((failed + ${counts%% *}))
+}
+
+# start_program REPORT COMMAND...: one of our test programs.
+start_program()
+{
+    report=$1
+    shift
+    rm -f "$report" "$report.code"
+    began=$(date +%s)
+    code=0
+    "$@" ${kernel:+--kernel=$kernel} ${filter:+"$filter"} > "$report" 2>&1 ||
+        code=$?
+    echo "$code $(($(date +%s) - began))" > "$report.code"
+}
+
+# tell_program LABEL REPORT
+tell_program()
+{
+    if [ ! -s "$2.code" ]; then
+        fail "$1: it did not come to its end"
+        return
+    fi
+    read -r code seconds < "$2.code"
+    sed '$d' "$2"
+    if ! add_counts "$2"; then
+        tail -n 1 "$2"
+        fail "$1: ended with $code before it had counted"
+    fi
+    say "== $1: $(tail -n 1 "$2") ($seconds s)"
+}
+
+# run_program LABEL COMMAND...
+run_program()
+{
+    program_label=$1
+    shift
+    start_program build/report "$@"
+    tell_program "$program_label" build/report
+}
+
+# each_program LABEL DIRECTORY COMMAND...: COMMAND for each program of a build,
+# which is $program, of $area; if `areas` is set, for those of the areas it lists.
+areas=
+each_program()
+{
+    label=$1
+    directory=$2
+    shift 2
+    if [ ! -s "$directory/test-programs" ]; then
+        fail "$label: no test programs in $directory"
+        return
+    fi
+    while read -r program; do
+        area=${program##*/test_}
+        case " ${areas:-$area} " in
+        *" $area "*) "$@" < /dev/null ;;
+        esac
+    done < "$directory/test-programs"
+}
+
+run_next() { run_program "$label: $area" "$@" "$program"; }
+start_next() { start_program "build/programs/$area" "$program"; }
+tell_next() { tell_program "$label: $area" "build/programs/$area"; }
+
+# run_programs LABEL DIRECTORY [PREFIX...]: each is told as soon as it has run.
+run_programs()
+{
+    label=$1
+    directory=$2
+    shift 2
+    each_program "$label" "$directory" run_next "$@"
+}
+
+# start_programs LABEL DIRECTORY, in a subshell; then tell_programs.
+start_programs()
+{
+    rm -rf build/programs
+    mkdir -p build/programs
+    each_program "$1" "$2" start_next
+}
+
+tell_programs()
+{
+    each_program "$1" "$2" tell_next
+}
+
+# --- scripts ----------------------------------------------------------------
 
 # start_script SCRIPT DIRECTORY
 start_script()
