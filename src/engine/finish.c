@@ -7,6 +7,11 @@
  * so, those that have ended are freed and those that have not are left. If an
  * engine says nothing, a task has its thread and may do anything yet; so
  * nothing is freed. What is left stays on a list, where a debugger finds it.
+ *
+ * Orderings. An engine says how it ended, and a caller leaves, with release;
+ * who waits acquires both, and lets the engines free with release. That is
+ * enough, and most of it is sequentially consistent.
+ * tests/model/test_finish.c is the model of this.
  */
 #include <errno.h>
 #include <gyre/error.h>
