@@ -29,18 +29,25 @@ check()
     esac
 }
 
+# port_of NAME PID: that it has printed to $work/NAME
+port_of()
+{
+    port=
+    while [ -z "$port" ] && kill -0 "$2" 2> /dev/null; do
+        port=$(sed -n "s/^$1: .*[ :]\([0-9]*\)\$/\1/p" "$work/$1")
+    done
+    echo "$port"
+}
+
 # echo_server NAME [ADDRESS]: of the examples that echo
 echo_server()
 {
     mkfifo "$work/stdin"
-    : > "$work/echo" # what an earlier one printed is not this one's port
-    "$at/$1" "${2:-0}" < "$work/stdin" >> "$work/echo" 2> "$work/err" &
+    : > "$work/$1" # what an earlier one printed is not this one's port
+    "$at/$1" "${2:-0}" < "$work/stdin" >> "$work/$1" 2> "$work/err" &
     pid=$!
     exec 9> "$work/stdin"
-    port=
-    while [ -z "$port" ] && kill -0 "$pid" 2> /dev/null; do
-        port=$(sed -n "s/^$1: .*[ :]\([0-9]*\)\$/\1/p" "$work/echo")
-    done
+    port=$(port_of "$1" "$pid")
     # curl's telnet sends what it reads and prints what comes back.
     answer=$( (printf 'hello, echo\n'; sleep 1) |
         timeout 20 curl -s --max-time 3 "telnet://127.0.0.1:$port" 2> /dev/null)
@@ -50,16 +57,40 @@ echo_server()
     rm -f "$work/stdin"
 }
 
+# An echo server behind the proxy: who is connected when the end begins is
+# served on, until a second signal cuts him off.
+proxy()
+{
+    mkfifo "$work/stdin"
+    : > "$work/echo-engines"
+    : > "$work/proxy"
+    "$at/echo-engines" 127.0.0.1:0 < "$work/stdin" >> "$work/echo-engines" &
+    server=$!
+    exec 9> "$work/stdin"
+    port=$(port_of echo-engines "$server")
+    "$at/proxy" 127.0.0.1:0 127.0.0.1 "$port" >> "$work/proxy" 2>&1 &
+    pid=$!
+    port=$(port_of proxy "$pid")
+    timeout 20 bash -c "exec 3<> /dev/tcp/127.0.0.1/$port
+        printf 'hello, proxy\n' >&3; head -n 1 <&3
+        kill -TERM $pid; printf 'and on\n' >&3; head -n 1 <&3
+        kill -TERM $pid; cat <&3"
+    wait "$pid"
+    code=$?
+    exec 9>&-
+    wait "$server"
+    tail -n 1 "$work/proxy"
+    echo "and it ended with $code"
+    rm -f "$work/stdin"
+}
+
 # bash can send a datagram.
 udp_echo()
 {
-    : > "$work/udp"
-    "$at/udp-echo" 0 >> "$work/udp" &
+    : > "$work/udp-echo"
+    "$at/udp-echo" 0 >> "$work/udp-echo" &
     pid=$!
-    port=
-    while [ -z "$port" ] && kill -0 "$pid" 2> /dev/null; do
-        port=$(sed -n 's/^udp-echo: .* port //p' "$work/udp")
-    done
+    port=$(port_of udp-echo "$pid")
     timeout 20 bash -c "exec 3<> /dev/udp/127.0.0.1/$port
         printf 'hello, echo' >&3; head -c 11 <&3"
     kill "$pid"
@@ -194,6 +225,9 @@ all: there is no third branch (*all-results.c:*, fails): No such file or '\
     check "R6_example_race [$1]" 'race: the quick one was first
 race: the broken one: EIO
 race: the slow one: ECANCELED' "$("$at/race" 2>&1)"
+    check "L11_example_embedded [$1]" \
+        'embedded: thread 0: OK, 3 of 6 ports answer
+embedded: thread 1: OK, 2 of 6 ports answer' "$("$at/embedded" 2>&1)"
     check "L12_example_parallel [$1]" 'parallel: 1229 primes below 10000' \
         "$("$at/parallel" 10000 2>&1)"
     printf 'a\nb\n' > "$work/two"
@@ -207,8 +241,13 @@ pipeline: 2 lines, OK' "$("$at/pipeline" "$work/two" 2>&1)"
 send-zc: the kernel copied * bytes' "$("$at/send-zc" 2>&1)"
     if command -v bash > /dev/null; then
         check "C15_C17_example_udp_echo [$1]" 'hello, echo' "$(udp_echo 2>&1)"
+        check "R9_example_proxy [$1]" 'hello, proxy
+and on
+proxy: 1 connections, 0 failed
+and it ended with 0' "$(proxy 2>&1)"
     else
         echo "skip C15_C17_example_udp_echo [$1]: there is no bash"
+        echo "skip R9_example_proxy [$1]: there is no bash"
     fi
     check "example_lines [$1]" "       2 $work/two
        0 $work/none
