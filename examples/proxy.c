@@ -94,6 +94,14 @@ static void on_signal(int number)
     gyre_engines_shutdown(engines, &phases);
 }
 
+static void catch_signals(void (*handler)(int number))
+{
+    const struct sigaction action = { .sa_handler = handler };
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
 static int serve_all(gyre_scope *scope, void *listener)
 {
     return gyre_listener_serve(listener, scope, serve, NULL);
@@ -112,11 +120,9 @@ static int run(void *address)
     printf("proxy: %s\n", gyre_listener_address(listener));
     fflush(stdout);
     engines = gyre_engines_current();
-    signal(SIGTERM, on_signal);
-    signal(SIGINT, on_signal);
+    catch_signals(on_signal);
     err = gyre_scope_run(NULL, serve_all, listener); /* and all connections */
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
+    catch_signals(SIG_IGN);
     gyre_listener_get_stats(listener, -1, &stats);
     printf("proxy: %llu connections, %llu failed\n",
            (unsigned long long)stats.accepted,
