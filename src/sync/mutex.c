@@ -9,7 +9,8 @@
  * holder's name is written before it is woken. So nobody can come in between.
  *
  * Orderings. Taking (compare-exchange from OPEN) acquires what unlock released;
- * a hand-over is ordered by the wake, see waiter.h.
+ * a hand-over is ordered by the wake, see waiter.h. tests/model/test_mutex.c is
+ * the model of this.
  */
 #include "sync/mutex.h"
 
