@@ -20,6 +20,7 @@
  *
  * tests/model/test_wake.c is the model of this file.
  */
+#include "kernel/thread.h"
 #include "loop/loop.h"
 
 /* The word of wake reasons: completions 0-23, I/O 24-43, tasks 44-63. Posts and
@@ -202,11 +203,12 @@ static inline void caller_leaves(gyre_loop *loop)
 }
 
 /* They are a few instructions from their end, or in a write() that does not
- * block. */
+ * block. But whom it woke may have taken the processor from its caller, and be
+ * who waits here: it gives the processor back. */
 void loop_await_callers(gyre_loop *loop)
 {
     while (atomic_load(&loop->callers) != 0)
-        ;
+        thread_yield();
 }
 
 static void loop_rouse(gyre_loop *loop)
