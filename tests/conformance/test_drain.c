@@ -204,7 +204,7 @@ KERNEL_TEST(D10_E7_a_quiet_send_ends_in_the_turn_that_submits_it)
     up(&s, 8);
     make_pair(fds);
     for (int i = 0; i < SENDS; i++) {
-        gyre_op_send(&sends[i].op, fds[0], "0123456789abcdefghij" + i, 1,
+        gyre_op_send(&sends[i].op, fds[0], &"0123456789abcdefghij"[i], 1,
                      MSG_DONTWAIT);
         gyre_op_add_flags(&sends[i].op, GYRE_OP_QUIET);
         call_start(s.loop, &sends[i]);

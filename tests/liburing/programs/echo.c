@@ -40,7 +40,7 @@ static struct io_uring_sqe *next(int fd, __u64 what)
 /* The result of one, which is to be of that kind. */
 static int wait_for(__u64 what)
 {
-    struct io_uring_cqe *cqe;
+    struct io_uring_cqe *cqe = NULL;
     int error = io_uring_submit_and_wait(&ring, 1);
     int result;
 
