@@ -469,7 +469,7 @@ static int sleep_scoped(void *arg)
 
 static int dump_many(void *arg)
 {
-    unsigned count = 3000; /* ThreadSanitizer has room for 8128 in all */
+    unsigned count = test_tasks(3000);
     gyre_scope scope, scopes[50];
     const char *dump;
     char line[100];
