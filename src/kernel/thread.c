@@ -148,6 +148,14 @@ void thread_set_cpus(const struct thread_cpus *cpus)
                                      &cpus->set);
 }
 
+void thread_add_main_cpus(struct thread_cpus *cpus)
+{
+    cpu_set_t set;
+
+    if (cpus->known && sched_getaffinity(getpid(), sizeof set, &set) == 0)
+        CPU_OR(&cpus->set, &cpus->set, &set);
+}
+
 unsigned thread_cpu_count(void)
 {
     cpu_set_t set;

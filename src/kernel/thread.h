@@ -61,6 +61,8 @@ struct thread_cpus {
 };
 void thread_get_cpus(struct thread_cpus *cpus);
 void thread_set_cpus(const struct thread_cpus *cpus);
+/* And those that the main thread may use. */
+void thread_add_main_cpus(struct thread_cpus *cpus);
 /* How many CPUs the process may use. */
 unsigned thread_cpu_count(void);
 

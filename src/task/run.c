@@ -150,6 +150,7 @@ static struct tasks *tasks_create(gyre_loop *loop)
     stack_pool_init(&tasks->stacks, 0, 0);
     scope_init(&tasks->root, loop);
     list_init(&tasks->spawners);
+    thread_get_cpus(&tasks->cpus);
     tasks->root.policy_ = GYRE_ERROR_CONTINUES;
     loop->tasks = tasks;
     loop->tasks_attach = tasks_attach;

@@ -14,10 +14,12 @@
 #include "kernel/output.h"
 #include "kernel/thread.h"
 #include "task/stall.h"
+#include "task/task.h"
 
 #define STDERR 2
 
-static pthread_t thread; /* while the list is not empty */
+static pthread_t thread;        /* while the list is not empty */
+static struct thread_cpus cpus; /* where it runs */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list list = { &list, &list };
 static struct stall_watch *telling;
@@ -192,6 +194,7 @@ static void *watch_all(void *arg)
 {
     uint64_t last_ns = thread_clock();
 
+    thread_set_cpus(&cpus);
     thread_set_helper_name();
     pthread_mutex_lock(&lock);
     while (!list_is_empty(&list)) {
@@ -220,6 +223,22 @@ static void tell_watcher(void)
     thread_wake((uint32_t *)&changed);
 }
 
+/* Its maker may be bound to one CPU, and that may be what the loop does not let
+ * go of. */
+static int watcher_start(const gyre_loop *loop)
+{
+    const struct tasks *tasks = loop->tasks;
+
+    if (alloc_must_fail())
+        return -EAGAIN;
+    if (tasks != NULL)
+        cpus = tasks->cpus;
+    else
+        thread_get_cpus(&cpus);
+    thread_add_main_cpus(&cpus);
+    return thread_start(&thread, watch_all, NULL);
+}
+
 int watcher_add(struct stall_watch *watch)
 {
     bool first;
@@ -232,8 +251,7 @@ int watcher_add(struct stall_watch *watch)
     first = list_is_empty(&list);
     list_append(&list, &watch->link);
     if (first)
-        err = alloc_must_fail() ? -EAGAIN
-                                : thread_start(&thread, watch_all, NULL);
+        err = watcher_start(watch->loop);
     if (err < 0)
         list_remove(&watch->link);
     pthread_mutex_unlock(&lock);

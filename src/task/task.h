@@ -26,6 +26,7 @@
 #include <gyre/task.h>
 
 #include "base/list.h"
+#include "kernel/thread.h"
 #include "loop/loop.h"
 #include "task/stack.h"
 #include "task/switch.h"
@@ -51,11 +52,12 @@ struct tasks {
     uint32_t promised;  /* room given to spawners that are yet to run */
     uint32_t max_tasks; /* 0: no bound */
     uint8_t when_full;
-    bool ending;          /* the loop is being destroyed */
-    uint32_t outside;     /* waits that other threads may end */
-    uint32_t leaving;     /* asks answered, whose `leaving` is on its way */
-    struct list spawners; /* who waits for room among all tasks */
-    bool has_fault_stack; /* see kernel/fault.h */
+    bool ending;             /* the loop is being destroyed */
+    uint32_t outside;        /* waits that other threads may end */
+    uint32_t leaving;        /* asks answered, whose `leaving` is on its way */
+    struct list spawners;    /* who waits for room among all tasks */
+    bool has_fault_stack;    /* see kernel/fault.h */
+    struct thread_cpus cpus; /* of who made it: its helpers' */
     struct stack_kinds *kinds; /* NULL: stacks are not measured */
     struct stack_pool stacks;
 };

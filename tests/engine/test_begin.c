@@ -3,6 +3,7 @@
  * Engines begin, on the CPUs and with the names that were asked for; or they do
  * not, with a sentence, and nothing is left behind.
  */
+#include <gyre/stall.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -171,6 +172,68 @@ KERNEL_TEST2(L9_L13_what_blocks_may_use_all_cpus)
     CHECK_OK(sched_getaffinity(0, sizeof before, &before));
     for (options.engines = 1; options.engines <= 2; options.engines++)
         CHECK_OK(gyre_run(&options, block_on_all, &before));
+}
+
+/* Who watches an engine is not kept from it by what the engine runs. */
+struct watched {
+    cpu_set_t cpus; /* the watcher's */
+    atomic_bool told;
+};
+
+static void note_watcher(void *user, const gyre_stall *stall)
+{
+    struct watched *watched = user;
+
+    (void)stall;
+    if (!atomic_load(&watched->told))
+        CHECK_OK(sched_getaffinity(0, sizeof watched->cpus, &watched->cpus));
+    atomic_store(&watched->told, true);
+}
+
+static int stall_until_told(void *arg)
+{
+    struct watched *watched = arg;
+    const gyre_stall_options options = { .threshold_ns = GYRE_MS,
+                                         .report = note_watcher,
+                                         .user = watched };
+
+    CHECK_OK(gyre_loop_watch_stalls(gyre_loop_current(), &options));
+    CHECK_OK(gyre_yield()); /* the slice begins when it is watched */
+    while (!atomic_load(&watched->told))
+        sched_yield();
+    gyre_loop_unwatch_stalls(gyre_loop_current());
+    return 0;
+}
+
+static int stall_on_last(void *arg)
+{
+    gyre_engines *set = gyre_engines_current();
+    gyre_task_options there = {
+        .where = set == NULL ? GYRE_HERE
+                             : GYRE_ENGINE((int)gyre_engines_count(set) - 1)
+    };
+    gyre_scope scope;
+
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_spawn_with(&scope, &there, stall_until_told, arg, NULL));
+    return gyre_scope_close(&scope);
+}
+
+KERNEL_TEST2(L13_who_watches_for_stalls_may_use_all_cpus)
+{
+    unsigned cpu[2];
+    gyre_run_options options = { .cpus = cpu, .cpu_count = 1 };
+    cpu_set_t before;
+
+    if (list_cpus(cpu, 2) < 2)
+        TEST_SKIP("this process may use one CPU");
+    CHECK_OK(sched_getaffinity(0, sizeof before, &before));
+    for (options.engines = 1; options.engines <= 2; options.engines++) {
+        struct watched watched = { .told = false };
+
+        CHECK_OK(gyre_run(&options, stall_on_last, &watched));
+        CHECK(CPU_EQUAL(&before, &watched.cpus));
+    }
 }
 
 static void refuse_cpu(unsigned first, unsigned second, const char *named)
