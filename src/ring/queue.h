@@ -152,6 +152,24 @@ static inline uint32_t sq_flags(const struct sq *sq)
     return atomic_load_explicit(sq->flags, memory_order_relaxed);
 }
 
+/*
+ * The flags, looked at after what was published is to be seen: either they tell
+ * that the kernel's thread sleeps, or that sees the tail before it does, which
+ * sets the flag, has a full fence, and looks. gcc's thread sanitizer knows no
+ * fences. For it the flags are looked at by writing them as they are: their
+ * writes have one order, so the thread's sees ours and what was before, or
+ * ours its.
+ */
+static inline uint32_t sq_flags_after(_Atomic uint32_t *flags)
+{
+#if defined(__SANITIZE_THREAD__)
+    return atomic_fetch_or_explicit(flags, 0, memory_order_acq_rel);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(flags, memory_order_relaxed);
+#endif
+}
+
 /* How many places the kernel has filled, as it counts them itself. */
 static inline uint32_t cq_counted(const struct cq *cq)
 {

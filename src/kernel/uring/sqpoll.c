@@ -25,8 +25,8 @@
 
 static bool thread_sleeps(const struct uring *uring)
 {
-    atomic_thread_fence(memory_order_seq_cst);
-    return (sq_flags(&uring->kernel.sq) & IORING_SQ_NEED_WAKEUP) != 0;
+    return (sq_flags_after(uring->kernel.sq.flags) & IORING_SQ_NEED_WAKEUP) !=
+           0;
 }
 
 static int enter_with(struct uring *uring, unsigned flags, unsigned want,
