@@ -55,6 +55,8 @@ static const struct remedy remedies[] = {
     { -EPERM,
       "Not permitted; from a ring: seccomp or kernel.io_uring_disabled, "
       "see `gyre doctor`." },
+    { -EOWNERDEAD, "The kernel's thread that takes the requests of a ring with "
+                   "sqpoll has ended: make another loop." },
     { -ECONNREFUSED, "Nobody listens there." },
     { -EADDRINUSE, "Another socket has the address: stop the other program or "
                    "take another port." },

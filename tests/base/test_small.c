@@ -234,7 +234,7 @@ TEST(E8_errors_have_names_sentences_and_remedies)
         { -ETIME, "ETIME" },      { -ENOENT, "ENOENT" },
         { -ENOMEM, "ENOMEM" },    { -EALREADY, "EALREADY" },
         { -ENFILE, "ENFILE" },    { -EMFILE, "EMFILE" },
-        { GYRE_EOF, "GYRE_EOF" },
+        { GYRE_EOF, "GYRE_EOF" }, { -EOWNERDEAD, "EOWNERDEAD" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
