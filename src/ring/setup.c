@@ -139,7 +139,10 @@ static int setup_patiently(struct ring *ring, struct io_uring_params *params,
         if (wanted->entries > RING_ENTRIES_ENOUGH ||
             !atomic_load_explicit(&closed_one, memory_order_relaxed))
             break;
-        nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
+        struct timespec left = { .tv_nsec = ms * 1000000L };
+
+        while (nanosleep(&left, &left) < 0 && errno == EINTR)
+            ;
         fd = setup(ring, params, wanted);
     }
     errno = saved;

@@ -20,6 +20,7 @@
 #include "kernel/options.h"
 #include "kernel/proc.h"
 #include "ring/feature.h"
+#include "runner/patient.h"
 #include "runner/test.h"
 
 static const struct kernel_options small = { .entries = 8 };
@@ -38,7 +39,7 @@ static void need_io_uring_at_first(void)
 
     if (child == 0)
         _exit(kernel_uring_refusal() != NULL);
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     if (status != 0)
         TEST_SKIP("io_uring is refused here");
 }

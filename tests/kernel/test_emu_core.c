@@ -23,6 +23,7 @@
 
 #include "base/alloc.h"
 #include "kernel/emu/emu.h"
+#include "runner/patient.h"
 #include "runner/test.h"
 #include "test_emu_world.h"
 
@@ -113,6 +114,17 @@ TEST(emu_overflow_keeps_all_results_in_order)
     world_close(k);
 }
 
+/* A signal does not end it. */
+static int sleep_in(struct kernel *k, uint64_t deadline_ns)
+{
+    int result;
+
+    do {
+        result = k->class->enter(k, 0, 1, deadline_ns);
+    } while (result == -EINTR);
+    return result;
+}
+
 TEST(emu_enter_returns_at_its_deadline_and_not_before)
 {
     struct kernel *k = world_open(4, 0, 0);
@@ -120,10 +132,10 @@ TEST(emu_enter_returns_at_its_deadline_and_not_before)
     for (uint64_t wait_ns = 1000; wait_ns <= 20000000; wait_ns *= 10) {
         uint64_t deadline_ns = now_ns() + wait_ns;
 
-        CHECK_ERR(k->class->enter(k, 0, 1, deadline_ns), -ETIME);
+        CHECK_ERR(sleep_in(k, deadline_ns), -ETIME);
         CHECK_GE(now_ns(), deadline_ns);
     }
-    CHECK_ERR(k->class->enter(k, 0, 1, 1), -ETIME); /* long past */
+    CHECK_ERR(sleep_in(k, 1), -ETIME); /* long past */
     world_close(k);
 }
 
@@ -155,12 +167,12 @@ TEST(emu_wake_is_never_lost)
 
     k->class->wake(k);
     k->class->wake(k);
-    CHECK_EQ(k->class->enter(k, 0, 1, KERNEL_FOREVER), 0);
+    CHECK_EQ(sleep_in(k, KERNEL_FOREVER), 0);
 
     /* A return too many is allowed, one too few hangs. */
     CHECK_EQ(pthread_create(&thread, NULL, wake_often, &waker), 0);
     for (unsigned n = 0; n < waker.count; n++) {
-        CHECK_EQ(k->class->enter(k, 0, 1, KERNEL_FOREVER), 0);
+        CHECK_EQ(sleep_in(k, KERNEL_FOREVER), 0);
         atomic_fetch_add(&waker.rounds, 1);
     }
     pthread_join(thread, NULL);
@@ -201,7 +213,7 @@ static void wait_readable(int fd)
 {
     struct pollfd entry = { .fd = fd, .events = POLLIN };
 
-    CHECK_EQ(poll(&entry, 1, -1), 1);
+    CHECK_EQ(patient_poll(&entry, 1, -1), 1);
 }
 
 static int return_seven(void *arg)

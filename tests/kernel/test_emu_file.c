@@ -383,6 +383,8 @@ static void send_file(size_t size, int socket_flags, uint32_t part)
             enter(k, 0);
         }
         n = result_of(k, 1);
+        if (n == -EINTR) /* the loop would start it again */
+            continue;
         CHECK_GT(n, 0);
         sent += (size_t)n;
     }

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "runner/test.h"
 #include "test_emu_world.h"
 
@@ -223,7 +224,8 @@ static void accept_one(int listener_flags)
     expect_nothing(k);
     for (int i = 0; i < 2; i++) {
         client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CHECK_EQ(connect(client, (struct sockaddr *)&address, sizeof address),
+        CHECK_EQ(patient_connect(client, (struct sockaddr *)&address,
+                                 sizeof address),
                  0);
         fd = result_of(k, (uint64_t)i + 2);
         CHECK_GE(fd, 0);

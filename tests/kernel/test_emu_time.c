@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ring/abi_register.h"
+#include "runner/patient.h"
 #include "runner/test.h"
 #include "test_emu_world.h"
 
@@ -506,10 +507,14 @@ static int sync_cancel(struct kernel *k, uint64_t id, uint32_t flags, int fd,
     struct io_uring_sync_cancel_reg reg = {
         .addr = id, .fd = fd, .flags = flags, .timeout = { -1, -1 }
     };
+    int result;
 
     if (limit_ns >= 0)
         reg.timeout = (struct ring_timespec){ 0, limit_ns };
-    return k->class->reg(k, IORING_REGISTER_SYNC_CANCEL, &reg, 1);
+    do {
+        result = k->class->reg(k, IORING_REGISTER_SYNC_CANCEL, &reg, 1);
+    } while (result == -EINTR);
+    return result;
 }
 
 struct gate {
@@ -567,7 +572,7 @@ TEST(G6_S1_emu_synchronous_cancel)
     gate = (struct gate){ .in = gate_in[0], .out = gate_out[1] };
     put(k, KERNEL_OP_CALL, -1, (void *)pass_gate, 0, 3)->off = (uintptr_t)&gate;
     enter(k, 0);
-    CHECK_EQ(read(gate_out[0], &byte, 1), 1);
+    CHECK_EQ(patient_read(gate_out[0], &byte, 1), 1);
     start_ns = now_ns();
     CHECK_ERR(sync_cancel(k, 3, 0, -1, 3 * MS), -ETIME);
     CHECK_GE(now_ns(), start_ns + 3 * MS);

@@ -75,6 +75,7 @@ static void *sleep_in_epoll(void *argument)
     struct epoll_event event;
 
     atomic_store(&sleeper->tid, (int)syscall(SYS_gettid));
+    test_quiet(); /* it would look once more */
     sleeper->found = epoll_wait(sleeper->epoll_fd, &event, 1, 300);
     return NULL;
 }
@@ -173,6 +174,7 @@ ONCE(A18_fact_a_ring_that_defers_rings_once_until_it_is_entered)
 
     if ((ring.setup_flags & IORING_SETUP_DEFER_TASKRUN) == 0)
         TEST_SKIP("a Linux that does not defer");
+    test_quiet();
     event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK_OK(ring_sys_register(ring.fd, IORING_REGISTER_EVENTFD, &event, 1));
     submit(&ring, poll_for_ever(fd));

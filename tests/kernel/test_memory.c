@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "kernel/memory.h"
+#include "runner/patient.h"
 #include "runner/test.h"
 
 static bool is_deadly(char *address)
@@ -26,7 +27,7 @@ static bool is_deadly(char *address)
         *(volatile char *)address = 1;
         _exit(0);
     }
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "ring/abi_register.h"
+#include "runner/patient.h"
 #include "runner/test.h"
 #include "test_emu_world.h"
 
@@ -653,13 +654,13 @@ KERNEL_TEST2(emu_difference_51_a_child_shares_what_is_in_slots)
     CHECK_GE(child, 0);
     if (child == 0) {
         close(hold[1]);
-        _exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
+        _exit(patient_read(hold[0], &byte, 1) == 0 ? 0 : 1);
     }
     CHECK_OK(close_slot(k, 0));
     if (is_emu())
         CHECK_EQ(recv(pair[1], &byte, 1, MSG_DONTWAIT), -1);
     CHECK_OK(close(hold[1]));
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     CHECK_EQ(status, 0);
     CHECK_EQ(recv(pair[1], &byte, 1, 0), 0);
     CHECK_OK(close(hold[0]));

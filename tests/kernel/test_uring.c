@@ -128,7 +128,7 @@ RING_TEST(A14_a_signal_ends_the_wait)
         int err;
 
         do {
-            err = enter(kernel, 0, 1, KERNEL_FOREVER);
+            err = kernel->class->enter(kernel, 0, 1, KERNEL_FOREVER);
         } while (err == 0); /* early for no reason */
         CHECK_ERR(err, -EINTR);
     }
@@ -146,7 +146,7 @@ RING_TEST(A14_under_a_rain_of_signals_nothing_is_lost_or_doubled)
     for (uint64_t i = 0; i < rounds; i++) {
         put_nop(kernel, i);
         while (sq_used(&kernel->sq) != 0) {
-            int taken = enter(kernel, 1, 1, KERNEL_FOREVER);
+            int taken = kernel->class->enter(kernel, 1, 1, KERNEL_FOREVER);
 
             CHECK(taken == 1 || taken == -EINTR);
         }

@@ -14,6 +14,7 @@
 #include "kernel/uring_test.h"
 #include "ring/abi_register.h"
 #include "ring/syscalls.h"
+#include "runner/patient.h"
 
 #define U32_PRIVATE (2 | 128) /* FUTEX2_SIZE_U32, FUTEX2_PRIVATE */
 
@@ -143,7 +144,7 @@ RING_TEST(D6_fact_a_cancelled_wait_for_a_child)
           1);
     cancel_first_then_target(kernel, 1);
     CHECK_OK(kill(child, SIGKILL));
-    CHECK_EQ(waitpid(child, NULL, 0), child);
+    CHECK_EQ(patient_waitpid(child, NULL), child);
     kernel->class->destroy(kernel);
 }
 

@@ -13,6 +13,7 @@
 
 #include "kernel/uring/uring.h"
 #include "ring/feature.h"
+#include "runner/patient.h"
 #include "runner/test.h"
 #include "test_emu_world.h"
 
@@ -38,7 +39,8 @@ static void connect_pair(int fds[2])
     int listener = make_listener(0, &address);
 
     fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK_OK(connect(fds[0], (struct sockaddr *)&address, sizeof address));
+    CHECK_OK(
+        patient_connect(fds[0], (struct sockaddr *)&address, sizeof address));
     fds[1] = accept(listener, NULL, NULL);
     CHECK(fds[1] >= 0);
     CHECK_OK(close(listener));

@@ -35,10 +35,16 @@ static inline struct kernel *open_attached(unsigned entries,
     return kernel;
 }
 
+/* A signal does not end it. */
 static inline int enter(struct kernel *kernel, unsigned submit, unsigned want,
                         uint64_t deadline_ns)
 {
-    return kernel->class->enter(kernel, submit, want, deadline_ns);
+    int result;
+
+    do {
+        result = kernel->class->enter(kernel, submit, want, deadline_ns);
+    } while (result == -EINTR);
+    return result;
 }
 
 static inline uint64_t now(struct kernel *kernel)
@@ -89,7 +95,7 @@ static inline struct io_uring_cqe next(struct kernel *kernel)
     while (!take(kernel, &cqe)) {
         int err = enter(kernel, 0, 1, KERNEL_FOREVER);
 
-        CHECK(err >= 0 || err == -EINTR);
+        CHECK_GE(err, 0);
     }
     return cqe;
 }
