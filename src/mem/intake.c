@@ -17,6 +17,7 @@
  * Orderings. All of this is sequentially consistent. A giver pushes and then
  * sets `posted_now`; the work takes that away and then takes the stack: so who
  * finds it set leaves what he pushed to work that is still to look.
+ * tests/model/test_intake.c is the model of this.
  *
  * A card takes from the queue when it needs to. Without one nobody does, unless
  * told to (*flush*): when half of it is full, or a receiver waits.
