@@ -56,6 +56,7 @@ typedef enum gyre_stall_kind {
 /* All of it is borrowed for the call. */
 typedef struct gyre_stall {
     uint64_t loop_id; /* as gyre_loop_id() */
+    int engine;       /* its number (gyre/engine.h); -1: there are no others */
     bool ended;       /* false: found, and it goes on */
     gyre_stall_kind kind;
     uint64_t held_ns; /* so far, or in all; exact to a quarter of the threshold

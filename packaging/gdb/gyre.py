@@ -108,6 +108,11 @@ class Loop:
         # The clock of its last sleep: a core has no other.
         self.now_ns = int(value["now_ns"])
         self.kernel = text_of(value["kernel"]["class"]["name"])
+        self.engine = "-"  # there are no others
+        if int(value["tasks"]):
+            tasks = at(value["tasks"], struct("tasks"))
+            if int(tasks["placing"]):
+                self.engine = "%d" % int(tasks["number"])
 
     def counter(self, name):
         return int(self.value[name])
@@ -171,6 +176,26 @@ def loops():
         found.append(Loop(loop.dereference()))
         loop = loop["all_next"]
     return sorted(found, key=lambda loop: loop.id)
+
+
+def threads():
+    """Which thread has the address that a loop knows its owner by."""
+    selected = gdb.selected_thread()
+    if selected is None:
+        return {}
+    frame = gdb.selected_frame()
+    found = {}
+    for thread in gdb.selected_inferior().threads():
+        thread.switch()
+        try:
+            address = int(gdb.parse_and_eval("&loop_thread_name"))
+        except gdb.error:
+            continue  # without libthread_db
+        name = thread.name
+        found[address] = "%d%s" % (thread.num, " (%s)" % name if name else "")
+    selected.switch()
+    frame.select()
+    return found
 
 
 class Task:
@@ -407,6 +432,9 @@ def place_of(task):
             own = sal.symtab is not None and sal.symtab.fullname().startswith(
                 home + os.sep
             )
+            # The entry has no lines: all calls were gyre's.
+            if frame.name() in ("context_entry", "context_begin"):
+                break
             if not own:
                 where = frame.name() or "0x%x" % frame.pc()
                 if sal.symtab is not None:
@@ -438,16 +466,21 @@ class InfoLoops(gdb.Command):
         super().__init__("info gyre-loops", gdb.COMMAND_DATA)
 
     def invoke(self, arg, from_tty):
-        print("Id    Kernel  Tasks     Ready  Queued  In flight  Timers  Address")
+        print(
+            "Id    Engine  Kernel  Tasks     Ready  Queued  In flight  Timers  "
+            "Address         Thread"
+        )
+        owners = threads()
         for loop in loops():
             tasks = loop.value["tasks"]
             alive = (
                 int(at(tasks, struct("tasks"))["alive"]) if int(tasks) else 0
             )
             print(
-                "%-5d %-7s %-9d %-6d %-7d %-10d %-7d 0x%x"
+                "%-5d %-7s %-7s %-9d %-6d %-7d %-10d %-7d 0x%x  %s"
                 % (
                     loop.id,
+                    loop.engine,
                     loop.kernel,
                     alive,
                     loop.counter("ready"),
@@ -455,6 +488,7 @@ class InfoLoops(gdb.Command):
                     loop.counter("in_flight"),
                     loop.counter("timers"),
                     int(loop.value.address),
+                    owners.get(int(loop.value["owner"]), "-"),
                 )
             )
 
@@ -469,16 +503,20 @@ the loop."""
 
     def invoke(self, arg, from_tty):
         limit = int(arg) if arg else SHOWN
-        print("Num   Loop  Name              State     Age         Waits for")
+        print(
+            "Num   Loop  Engine  Name              State     Age         "
+            "Waits for"
+        )
         for number, task in all_tasks():
             if number > limit:
                 print("... and more: info gyre-tasks MAX")
                 break
             print(
-                "%-5d %-5d %-17s %-9s %-11s %s"
+                "%-5d %-5d %-7s %-17s %-9s %-11s %s"
                 % (
                     number,
                     task.loop.id,
+                    task.loop.engine,
                     task.name,
                     task.state,
                     task.age(),

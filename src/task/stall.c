@@ -18,6 +18,7 @@
 #include "kernel/signal.h"
 #include "kernel/signal_stack.h"
 #include "task/stall.h"
+#include "task/task.h"
 
 #define THRESHOLD_NS (100 * GYRE_MS)
 #define THRESHOLD_MIN_NS GYRE_MS
@@ -79,6 +80,13 @@ static void stop(struct stall_watch *watch)
     thread_as_before(watch);
 }
 
+static int engine_of(const gyre_loop *loop)
+{
+    const struct tasks *tasks = loop->tasks;
+
+    return tasks != NULL && tasks->placing != NULL ? (int)tasks->number : -1;
+}
+
 static int start(struct stall_watch *watch, const gyre_stall_options *options)
 {
     int err = fork_begin_watch();
@@ -89,6 +97,7 @@ static int start(struct stall_watch *watch, const gyre_stall_options *options)
     if (err < 0)
         return err;
     watch->options = *options;
+    watch->engine = engine_of(watch->loop);
     thread_ready(watch);
     err = watcher_add(watch);
     if (err == 0)

@@ -99,6 +99,7 @@ struct stall_watch {
     struct list link;
     gyre_loop *loop;
     gyre_stall_options options; /* as they are in force */
+    int engine;                 /* -1: there are no others */
     struct thread_handle thread;
     bool has_signal_stack;
     bool was_blocked; /* the signal, on that thread */

@@ -37,6 +37,17 @@ static void print_who(struct out *out, const gyre_stall *stall,
     }
 }
 
+static void print_whose(struct out *out, const gyre_stall *stall)
+{
+    out_print(out,
+              stall->ended ? " held the thread of loop %" PRIu64
+                           : " has held the thread of loop %" PRIu64,
+              stall->loop_id);
+    if (stall->engine >= 0)
+        out_print(out, ", engine %d,", stall->engine);
+    out_print(out, " for ");
+}
+
 static void print_kind(struct out *out, const gyre_stall *stall)
 {
     static const char *const did[] = {
@@ -87,10 +98,7 @@ void stall_text(char text[static STALL_TEXT_BYTES], const gyre_stall *stall,
 
     out_init(&out, take, &whole);
     print_who(&out, stall, answer);
-    out_print(&out,
-              stall->ended ? " held the thread of loop %" PRIu64 " for "
-                           : " has held the thread of loop %" PRIu64 " for ",
-              stall->loop_id);
+    print_whose(&out, stall);
     out_time(&out, stall->held_ns);
     if (stall->ended)
         out_print(&out, " in all");

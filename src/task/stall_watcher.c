@@ -74,6 +74,7 @@ static gyre_stall stall_of(const struct stall_watch *watch, bool ended)
     uint64_t cpu_ns = cpu_of(watch);
     gyre_stall stall = {
         .loop_id = gyre_loop_id(watch->loop),
+        .engine = watch->engine,
         .ended = ended,
         .kind = kind_of(watch, cpu_ns),
         .held_ns = watch->slice.held_ns,

@@ -696,6 +696,7 @@ KERNEL_TEST2(U6_a_run_tells_on_standard_error)
 
     run_into(text, &options, stall_until_counted);
     CHECK_STR_HAS(text, "gyre: stall: task 'task' has held the thread of loop");
+    CHECK(strstr(text, "engine") == NULL);
 #if CALLS_HAVE_NAMES
     CHECK_STR_HAS(text, "stall_once_more");
 #endif
@@ -740,7 +741,8 @@ KERNEL_TEST2(U6_tasks_of_each_engine_are_watched)
     run_into(text, &options, spawn_guest);
     CHECK_EQ(atomic_load(&stalled), 1u);
     CHECK_STR_HAS(text,
-                  "gyre: stall: task 'guest' has held the thread of loop");
+                  "gyre: stall: task 'guest' has held the thread of loop ");
+    CHECK_STR_HAS(text, ", engine 1, for ");
 #if CALLS_HAVE_NAMES
     CHECK_STR_HAS(text, "stall_once_more");
 #endif

@@ -40,6 +40,7 @@ skip_all()
         done
     done
     echo "skip L3_U2_gdb_shows_tasks_of_two_engines: $1"
+    echo "skip L3_U2_gdb_shows_threads_of_two_engines: $1"
     exit "$failed"
 }
 
@@ -130,10 +131,10 @@ all_seen()
 {
     of=of_a_${1}_$2
     check "U2_gdb_shows_loops_$of" "$3" loops \
-        '^1 +(uring|emu) +12 '
+        '^1 +- +(uring|emu) +12 .* 0x[0-9a-f]+  1( |$)'
     check "U2_gdb_shows_tasks_$of" "$3" tasks \
-        '^1 +1 +task +running ' \
-        '^2 +1 +receiver +waiting +[0-9]+ ms +RECV on fd [0-9]+;' \
+        '^1 +1 +- +task +running ' \
+        '^2 +1 +- +receiver +waiting +[0-9]+ ms +RECV on fd [0-9]+;' \
         ' sleeper +waiting +[0-9]+ ms +sleep, 59 min 5[0-9] s left' \
         ' holder +waiting .* sleep, for ever' \
         ' locker +waiting .* mutex 0x' \
@@ -189,6 +190,10 @@ done
 run_gdb -ex 'break all_wait' -ex run -x "$work/questions.gdb" \
     "$build/gdb_engines" > "$work/log.engines"
 check L3_U2_gdb_shows_tasks_of_two_engines "$work/log.engines" tasks \
-    '^[0-9]+ +1 +task +running ' '^[0-9]+ +1 +queued +not begun +' \
-    '^[0-9]+ +2 +visitor +waiting +.* event 0x' '^[0-9]+ +2 +holder +running '
+    '^[0-9]+ +1 +0 +task +running ' '^[0-9]+ +1 +0 +queued +not begun +' \
+    '^[0-9]+ +2 +1 +visitor +waiting +.* event 0x' \
+    '^[0-9]+ +2 +1 +holder +running '
+check L3_U2_gdb_shows_threads_of_two_engines "$work/log.engines" loops \
+    '^1 +0 +.* 0x[0-9a-f]+  1 \(gdb_engines\)$' \
+    '^2 +1 +.* 0x[0-9a-f]+  [2-9] \([a-z]+-1\)$'
 exit "$failed"
