@@ -5,7 +5,7 @@
  * No task is forgotten (I6). An engine that finds nothing:   idle = true;
  * then it looks at every queue once more. Who pushes:   pushes (the queue's
  * count);   then looks whether anybody is idle. All four are sequentially
- * consistent, so one of the two sees the other, as in loop/wake.c. Who finds an
+ * consistent, so one of the two sees the other (Dekker's pattern). Who finds an
  * idle engine swaps its flag to false; of many one succeeds, and wakes the
  * loop, which remembers that if it has not gone to sleep yet.
  *

@@ -67,8 +67,8 @@ static void fork_in_child(void)
          loop = loop->all_next) {
         atomic_store(&loop->owner, &fork_kernel);
         loop->kernel = &fork_kernel;
-        atomic_store(&loop->sleeping, true); /* so that wakes come there */
-        loop->tell = NULL;                   /* the parent writes there */
+        atomic_store(&loop->given, GIVEN_SLEEP); /* so that wakes come there */
+        loop->tell = NULL;                       /* the parent writes there */
     }
     loop_all_first = NULL;
     pthread_mutex_unlock(&loop_all_lock);
@@ -235,7 +235,7 @@ void gyre_loop_destroy(gyre_loop *loop)
         loop->watch_end(loop);
     if (loop->stalls_end != NULL)
         loop->stalls_end(loop);
-    loop_await_callers(loop);
+    loop_await_calls(loop);
     ASSERT(counter_get(&loop->in_flight) == 0); /* I7 */
     loop_all_remove(loop);
     if (loop->tracer_end != NULL)

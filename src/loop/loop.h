@@ -78,6 +78,27 @@ static inline void counter_sub(loop_counter *counter, uint64_t n)
     counter_add(counter, -n);
 }
 
+/*
+ * All that other threads say to a loop, in one word: GIVEN_SLEEP or 0 when that
+ * is nothing, or the newest of a stack of work and ops, and what else is to be
+ * known. A stack is linked by next_, from newest to oldest, whose next_ is what
+ * the word was before it: GIVEN_SLEEP or 0.
+ */
+enum given {
+    GIVEN_OP = 1,    /* the node is an op, not work; also in next_ */
+    GIVEN_WOKEN = 2, /* by gyre_loop_wake(), since the last sleep */
+    GIVEN_STOP = 4,  /* by gyre_loop_stop() */
+    GIVEN_SLEEP = 8, /* alone: the loop sleeps; who replaces it wakes */
+};
+
+#define GIVEN_WORDS ((uintptr_t)(GIVEN_WOKEN | GIVEN_STOP))
+
+/* Does the word, or next_, name a node? */
+static inline bool given_any(uintptr_t given)
+{
+    return given > GIVEN_SLEEP;
+}
+
 /* What a loop among others does besides its own: engine/. */
 struct loop_company {
     /* Phase one begins (`first`), or has room left: make one piece of work
@@ -118,9 +139,11 @@ struct gyre_loop {
     uint16_t generation; /* of the op started last */
     bool others_cancel;  /* a request that cancels others was started */
     bool attached;
-    bool turning; /* inside a turn: no nested run */
-    bool closing; /* being destroyed: nothing new starts */
-    bool hosted;  /* a foreign loop polls our descriptor */
+    bool turning;           /* inside a turn: no nested run */
+    bool closing;           /* being destroyed: nothing new starts */
+    bool hosted;            /* a foreign loop polls our descriptor */
+    bool asleep;            /* it has said so, and has not taken that back */
+    unsigned roused_in_all; /* what `roused` will be */
     struct loop_entry entry;
     bool clamp;                               /* as the options said */
     struct gyre_blocking_pool *blocking_pool; /* likewise; NULL: its own */
@@ -153,8 +176,8 @@ struct gyre_loop {
     gyre_loop *all_next; /* create.c: every loop of the process */
     gyre_loop *all_prev;
     uint64_t completions_untaken; /* since take_wakes; likewise: */
-    uint64_t work_taken;          /* from `posted` */
-    uint64_t ops_taken;           /* from `remote_ops` */
+    uint64_t work_taken;          /* of what was given: work, */
+    uint64_t ops_taken;           /* and ops */
     struct live_table *live;      /* verify builds */
     struct table *table;          /* NULL: there is none */
     bool movable;
@@ -189,14 +212,11 @@ struct gyre_loop {
     void (*tracer_end)(gyre_loop *loop);
 
     /* From other threads; on a line of their own. */
-    _Alignas(64) _Atomic(gyre_work *) posted; /* newest first */
-    _Atomic(gyre_op *) remote_ops;            /* newest first */
-    _Atomic uint64_t wake_word;               /* 20/20/24 bits */
-    atomic_bool sleeping; /* who swaps it to false wakes the kernel */
-    atomic_bool stop;
-    atomic_bool woken;   /* by gyre_loop_wake(), since the last sleep */
+    _Alignas(64) _Atomic uintptr_t given; /* enum given */
+    _Atomic uint64_t wake_word;           /* 20/20/24 bits */
+    atomic_uint roused;  /* how often others have woken it from its sleep */
     atomic_bool refuses; /* what it is offered */
-    atomic_uint callers; /* inside a call for any thread */
+    atomic_uint callers; /* inside an offer, or submitting for it */
 
     _Alignas(64) loop_counter ready;
     loop_counter queued;
@@ -447,7 +467,15 @@ static inline void loop_make_ready(gyre_loop *loop, gyre_work *work)
     counter_add(&loop->ready, 1);
 }
 
+/* Has another thread handed over work or an op? A look, no promise. */
+static inline bool loop_was_given(const gyre_loop *loop)
+{
+    return given_any(atomic_load_explicit(&loop->given, memory_order_relaxed));
+}
+
 void loop_take_posted(gyre_loop *loop);
+/* GIVEN_WOKEN or GIVEN_STOP: was it said? It is taken with that. */
+bool loop_take_word(gyre_loop *loop, uintptr_t word);
 /* As gyre_loop_post(), unless the loop refuses: false. */
 bool loop_offer(gyre_loop *loop, gyre_work *work, void (*run)(gyre_work *work));
 /* It refuses from now on. Whatever it did not has been posted. */
@@ -479,7 +507,7 @@ bool loop_may_sleep(gyre_loop *loop);
 void loop_slept(gyre_loop *loop);
 bool loop_has_posted(gyre_loop *loop);
 /* Until no other thread is inside a call. */
-void loop_await_callers(gyre_loop *loop);
+void loop_await_calls(gyre_loop *loop);
 
 /* ---- share.c ------------------------------------------------------------- */
 

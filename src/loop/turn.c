@@ -94,8 +94,7 @@ bool loop_is_done_but(gyre_loop *loop, uint32_t timers)
     return counter_get(&loop->in_flight) == 0 && !loop_has_work(loop) &&
            loop->backlog.first == NULL && loop->held.first == NULL &&
            counter_get(&loop->timers) == timers + (loop->alarm != NULL) &&
-           loop->holds == 0 && atomic_load(&loop->posted) == NULL &&
-           atomic_load(&loop->remote_ops) == NULL;
+           loop->holds == 0 && !given_any(atomic_load(&loop->given));
 }
 
 bool loop_is_done(gyre_loop *loop)
@@ -332,14 +331,6 @@ static inline int turn_enter(gyre_loop *loop, gyre_run_mode mode)
     return err;
 }
 
-/* Did another thread hand something over? A look, no promise: see wake.c. */
-static bool loop_was_given(gyre_loop *loop)
-{
-    return atomic_load_explicit(&loop->posted, memory_order_relaxed) != NULL ||
-           atomic_load_explicit(&loop->remote_ops, memory_order_relaxed) !=
-               NULL;
-}
-
 static __attribute__((noinline)) void turn_told(gyre_loop *loop)
 {
     loop_tell(loop, STEP_TURN, NULL, 0, counter_get(&loop->turns));
@@ -368,8 +359,7 @@ static int loop_turn(gyre_loop *loop, gyre_run_mode mode)
 
 static bool loop_take_stop(gyre_loop *loop)
 {
-    return UNLIKELY(atomic_load_explicit(&loop->stop, memory_order_relaxed)) &&
-           atomic_exchange(&loop->stop, false);
+    return loop_take_word(loop, GIVEN_STOP);
 }
 
 static int loop_run_until(gyre_loop *loop, gyre_run_mode mode)

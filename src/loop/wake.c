@@ -2,21 +2,30 @@
 /*
  * wake.c - ready work, and what other threads may do to a loop
  *
- * Two stacks take what other threads hand over, work and ops; the loop takes a
- * whole stack with one exchange and turns it round, so each thread's order is
- * kept. Nodes are never popped one by one, so there is no ABA.
+ * All that they have to say is one word, `given`: the newest of a stack of work
+ * and ops, that the loop was woken, that it is to stop; or, while it has
+ * nothing of these, that the loop sleeps (loop.h). Whoever changes it does so
+ * by a read-modify-write, so there is one order of all changes. The loop takes
+ * the whole stack at once and turns it round, so each thread's order is kept.
+ * Nodes are never popped one by one, so there is no ABA.
  *
- * Orderings. A push is a compare-exchange with release, the take an exchange
- * with acquire: what the poster wrote into a node is seen by the loop.
+ * Orderings. A change from elsewhere is a release, what the loop takes by is an
+ * acquire: what the poster wrote into a node, or the waker anywhere, is seen.
+ * (Pushes and loop_has_posted() are sequentially consistent: engine/end.c looks
+ * at the words of several loops.)
  *
- * No lost wake (I6). The loop:   sleeping = true;   then looks at the stacks.
- * A poster:                      pushes;            then looks at sleeping.
- * All four are sequentially consistent, so one of the two sees the other (the
- * pattern of Dekker): either the loop finds the work and does not sleep, or the
- * poster finds `sleeping` and wakes the kernel, whose wake() is remembered if
- * the loop has not entered yet. Posters swap `sleeping` to false, so that of
- * many one makes the system call, and none while the loop is awake. `woken` and
- * `stop` are handed over as the stacks are: stored, and taken by an exchange.
+ * No lost wake (I6). The loop says that it sleeps by a compare-exchange from 0,
+ * which fails when anything was given. Whatever is given later takes the place
+ * of that word, so exactly one finds that it has taken the sleep away, and it
+ * wakes the kernel, whose wake() is remembered if the loop has not entered yet.
+ * So of many one makes the system call, and none while the loop is awake.
+ *
+ * The end. What a call sets off (work runs, a run stops) may be the reason for
+ * the loop to be destroyed before the call has returned. Its change of the word
+ * is the last that a call does to the loop, but for the one that has taken a
+ * sleep away: it wakes the kernel, and then counts itself in `roused`. The loop
+ * finds, when it takes back its word, that it was taken, and counts that; its
+ * end waits until both are equal.
  *
  * tests/model/test_wake.c is the model of this file.
  */
@@ -48,29 +57,35 @@ unsigned loop_run_ready(gyre_loop *loop, unsigned limit)
     return limit - loop->ready_left;
 }
 
-/* `*count` goes up by one for each. */
-static gyre_work *reverse_work(gyre_work *newest, uint64_t *count)
+/* ---- what was given ------------------------------------------------------ */
+
+static gyre_op *given_op(uintptr_t node)
 {
-    gyre_work *oldest = NULL;
-
-    for (; newest != NULL; ++*count) {
-        gyre_work *next = newest->next_;
-
-        newest->next_ = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    return oldest;
+    return (gyre_op *)(node - GIVEN_OP);
 }
 
-static gyre_op *reverse_ops(gyre_op *newest, uint64_t *count)
+static uintptr_t given_next(uintptr_t node)
 {
-    gyre_op *oldest = NULL;
+    return (node & GIVEN_OP) != 0 ? (uintptr_t)given_op(node)->next_
+                                  : (uintptr_t)((gyre_work *)node)->next_;
+}
 
-    for (; newest != NULL; ++*count) {
-        gyre_op *next = newest->next_;
+static void given_link(uintptr_t node, uintptr_t next)
+{
+    if ((node & GIVEN_OP) != 0)
+        given_op(node)->next_ = (gyre_op *)next;
+    else
+        ((gyre_work *)node)->next_ = (gyre_work *)next;
+}
 
-        newest->next_ = oldest;
+static uintptr_t given_reverse(uintptr_t newest)
+{
+    uintptr_t oldest = 0;
+
+    while (given_any(newest)) {
+        uintptr_t next = given_next(newest);
+
+        given_link(newest, oldest);
         oldest = newest;
         newest = next;
     }
@@ -79,30 +94,24 @@ static gyre_op *reverse_ops(gyre_op *newest, uint64_t *count)
 
 void loop_take_posted(gyre_loop *loop)
 {
-    if (atomic_load_explicit(&loop->posted, memory_order_relaxed) != NULL) {
-        gyre_work *work = reverse_work(
-            atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire),
-            &loop->work_taken);
+    uintptr_t node;
 
-        while (work != NULL) {
-            gyre_work *next = work->next_;
+    if (!loop_was_given(loop))
+        return;
+    node = atomic_fetch_and_explicit(&loop->given, GIVEN_WORDS,
+                                     memory_order_acquire);
+    node = given_reverse(node & ~GIVEN_WORDS);
+    while (node != 0) {
+        uintptr_t next = given_next(node);
 
-            loop_make_ready(loop, work);
-            work = next;
+        if ((node & GIVEN_OP) != 0) {
+            loop_enqueue(loop, given_op(node));
+            loop->ops_taken++;
+        } else {
+            loop_make_ready(loop, (gyre_work *)node);
+            loop->work_taken++;
         }
-    }
-    if (atomic_load_explicit(&loop->remote_ops, memory_order_relaxed) != NULL) {
-        gyre_op *op =
-            reverse_ops(atomic_exchange_explicit(&loop->remote_ops, NULL,
-                                                 memory_order_acquire),
-                        &loop->ops_taken);
-
-        while (op != NULL) {
-            gyre_op *next = op->next_;
-
-            loop_enqueue(loop, op);
-            op = next;
-        }
+        node = next;
     }
 }
 
@@ -129,21 +138,48 @@ void loop_forget_work(gyre_loop *loop, gyre_work *work)
 
 bool loop_has_posted(gyre_loop *loop)
 {
-    return atomic_load(&loop->posted) != NULL ||
-           atomic_load(&loop->remote_ops) != NULL || atomic_load(&loop->stop) ||
-           atomic_load(&loop->woken);
+    uintptr_t given = atomic_load(&loop->given);
+
+    return given != 0 && given != GIVEN_SLEEP;
+}
+
+bool loop_take_word(gyre_loop *loop, uintptr_t word)
+{
+    if (LIKELY((atomic_load_explicit(&loop->given, memory_order_relaxed) &
+                word) == 0))
+        return false;
+    (void)atomic_fetch_and_explicit(&loop->given, ~word, memory_order_acquire);
+    return true;
+}
+
+/* Take the word back that the loop sleeps. If somebody else has, he wakes. */
+static void sleep_is_over(gyre_loop *loop)
+{
+    uintptr_t sleep = GIVEN_SLEEP;
+
+    if (!loop->asleep)
+        return;
+    loop->asleep = false;
+    if (!atomic_compare_exchange_strong_explicit(&loop->given, &sleep, 0,
+                                                 memory_order_relaxed,
+                                                 memory_order_relaxed))
+        loop->roused_in_all++;
 }
 
 bool loop_may_sleep(gyre_loop *loop)
 {
+    uintptr_t nothing = 0;
+
     /* I6 */
     ASSERT(loop->ready_first == NULL &&
            (loop->backlog.first == NULL || loop->entry.starved ||
             !loop_may_fly(loop) || loop->backlog_waits));
     if (loop->company != NULL && loop->company->idle(loop))
         return false;
-    atomic_store(&loop->sleeping, true);
-    if (!loop_has_posted(loop))
+    sleep_is_over(loop); /* of a host, who prepares anew */
+    loop->asleep =
+        atomic_compare_exchange_strong(&loop->given, &nothing, GIVEN_SLEEP);
+    if (LIKELY(loop->asleep))
         return true;
     loop_slept(loop);
     return false;
@@ -151,16 +187,12 @@ bool loop_may_sleep(gyre_loop *loop)
 
 void loop_slept(gyre_loop *loop)
 {
-    atomic_store_explicit(&loop->sleeping, false, memory_order_relaxed);
+    sleep_is_over(loop);
     if (loop->company != NULL)
         loop->company->awake(loop);
-    /* A bare wake is answered by this turn, and lets run-once return. So is
-     * that of who stored `true` meanwhile: what came before it is acquired. */
-    if (atomic_load_explicit(&loop->woken, memory_order_relaxed)) {
-        (void)atomic_exchange_explicit(&loop->woken, false,
-                                       memory_order_acquire);
+    /* A bare wake is answered by this turn, and lets run-once return. */
+    if (loop_take_word(loop, GIVEN_WOKEN))
         loop->called++;
-    }
 }
 
 /* ---- any thread ---------------------------------------------------------- */
@@ -189,12 +221,43 @@ static void wake_count(gyre_loop *loop, gyre_wake_reason reason, uint32_t count)
         ;
 }
 
-/* What a call sets off (work runs, a run stops) may be the reason for the loop
- * to be destroyed before the call has returned. So each says when it is done
- * with the loop, and the end waits for that. */
+/* Who has taken the sleep away. */
+static __attribute__((noinline)) void rouse(gyre_loop *loop)
+{
+    atomic_fetch_add_explicit(&loop->wakes, 1, memory_order_relaxed);
+    loop->kernel->class->wake(loop->kernel);
+    atomic_fetch_add_explicit(&loop->roused, 1, memory_order_release);
+}
+
+static inline void give_word(gyre_loop *loop, uintptr_t word)
+{
+    uintptr_t before = atomic_load_explicit(&loop->given, memory_order_relaxed);
+
+    while (!atomic_compare_exchange_weak(
+        &loop->given, &before, before == GIVEN_SLEEP ? word : before | word))
+        ;
+    if (before == GIVEN_SLEEP)
+        rouse(loop);
+}
+
+void gyre_loop_post(gyre_loop *loop, gyre_work *work,
+                    void (*run)(gyre_work *work))
+{
+    uintptr_t before = atomic_load_explicit(&loop->given, memory_order_relaxed);
+
+    ASSERT_API(run != NULL, "posted work needs a function");
+    work->run_ = run;
+    do
+        work->next_ = (gyre_work *)(before & ~GIVEN_WORDS);
+    while (!atomic_compare_exchange_weak(
+        &loop->given, &before, (uintptr_t)work | (before & GIVEN_WORDS)));
+    if (UNLIKELY(before == GIVEN_SLEEP))
+        rouse(loop);
+}
+
 static inline void caller_enters(gyre_loop *loop)
 {
-    atomic_fetch_add_explicit(&loop->callers, 1, memory_order_relaxed);
+    atomic_fetch_add(&loop->callers, 1);
 }
 
 static inline void caller_leaves(gyre_loop *loop)
@@ -202,38 +265,23 @@ static inline void caller_leaves(gyre_loop *loop)
     atomic_fetch_sub_explicit(&loop->callers, 1, memory_order_release);
 }
 
-/* They are a few instructions from their end, or in a write() that does not
- * block. But whom it woke may have taken the processor from its caller, and be
- * who waits here: it gives the processor back. */
-void loop_await_callers(gyre_loop *loop)
+/* They are a few instructions from their end. But whom they woke may have taken
+ * the processor from them, and be who waits here: it gives the processor back.
+ */
+static void await_callers(gyre_loop *loop)
 {
     while (atomic_load(&loop->callers) != 0)
         thread_yield();
 }
 
-static void loop_rouse(gyre_loop *loop)
+void loop_await_calls(gyre_loop *loop)
 {
-    if (!atomic_load(&loop->sleeping) ||
-        !atomic_exchange(&loop->sleeping, false))
-        return;
-    atomic_fetch_add_explicit(&loop->wakes, 1, memory_order_relaxed);
-    loop->kernel->class->wake(loop->kernel);
-}
-
-void gyre_loop_post(gyre_loop *loop, gyre_work *work,
-                    void (*run)(gyre_work *work))
-{
-    gyre_work *newest =
-        atomic_load_explicit(&loop->posted, memory_order_relaxed);
-
-    ASSERT_API(run != NULL, "posted work needs a function");
-    work->run_ = run;
-    caller_enters(loop);
-    do
-        work->next_ = newest;
-    while (!atomic_compare_exchange_weak(&loop->posted, &newest, work));
-    loop_rouse(loop);
-    caller_leaves(loop);
+    sleep_is_over(loop);
+    await_callers(loop);
+    /* It is in a write() that does not block. */
+    while (atomic_load_explicit(&loop->roused, memory_order_acquire) !=
+           loop->roused_in_all)
+        thread_yield();
 }
 
 /*
@@ -246,7 +294,7 @@ bool loop_offer(gyre_loop *loop, gyre_work *work, void (*run)(gyre_work *work))
 {
     bool refused;
 
-    atomic_fetch_add(&loop->callers, 1);
+    caller_enters(loop);
     refused = atomic_load(&loop->refuses);
     if (!refused)
         gyre_loop_post(loop, work, run);
@@ -257,44 +305,48 @@ bool loop_offer(gyre_loop *loop, gyre_work *work, void (*run)(gyre_work *work))
 void loop_refuse_offers(gyre_loop *loop)
 {
     atomic_store(&loop->refuses, true);
-    loop_await_callers(loop);
+    await_callers(loop);
+}
+
+/* What it starts may end, and the loop with it, before it has returned. */
+static bool start_shared(gyre_loop *loop, gyre_op *op)
+{
+    bool started;
+
+    caller_enters(loop);
+    started = share_start(loop, op);
+    caller_leaves(loop);
+    return started;
 }
 
 void gyre_op_start_remote(gyre_loop *loop, gyre_op *op, gyre_op_fn *done,
                           void *user)
 {
-    gyre_op *newest =
-        atomic_load_explicit(&loop->remote_ops, memory_order_relaxed);
+    uintptr_t before;
 
     op->done_ = done;
     op->user = user;
-    caller_enters(loop);
-    if (UNLIKELY(loop->share != NULL) && share_start(loop, op)) {
-        caller_leaves(loop);
+    if (UNLIKELY(loop->share != NULL) && start_shared(loop, op))
         return;
-    }
+    before = atomic_load_explicit(&loop->given, memory_order_relaxed);
     do
-        op->next_ = newest;
-    while (!atomic_compare_exchange_weak(&loop->remote_ops, &newest, op));
-    loop_rouse(loop);
-    caller_leaves(loop);
+        op->next_ = (gyre_op *)(before & ~GIVEN_WORDS);
+    while (!atomic_compare_exchange_weak(&loop->given, &before,
+                                         (uintptr_t)op | GIVEN_OP |
+                                             (before & GIVEN_WORDS)));
+    if (before == GIVEN_SLEEP)
+        rouse(loop);
 }
 
 void gyre_loop_wake(gyre_loop *loop, gyre_wake_reason reason, uint32_t count)
 {
-    caller_enters(loop);
     wake_count(loop, reason, count);
-    atomic_store(&loop->woken, true);
-    loop_rouse(loop);
-    caller_leaves(loop);
+    give_word(loop, GIVEN_WOKEN);
 }
 
 void gyre_loop_stop(gyre_loop *loop)
 {
-    caller_enters(loop);
-    atomic_store(&loop->stop, true);
-    loop_rouse(loop);
-    caller_leaves(loop);
+    give_word(loop, GIVEN_STOP);
 }
 
 static uint32_t wakes_of(uint64_t field, uint64_t *taken, uint64_t max)

@@ -16,11 +16,10 @@
  *
  * No waiter is forgotten. A waiter sets `wish` to WANTED, then looks at the
  * stack; a giver pushes, then looks at `wish`. All four are sequentially
- * consistent, so at least one sees the other (Dekker's pattern, as in
- * loop/wake.c). Of several givers one turns WANTED into POSTED, and posts; it
- * is QUIET again when that has run, and before the waiters are told, who may
- * wait anew; so the work is never posted twice. tests/model/test_pool.c is the
- * model of it.
+ * consistent, so at least one sees the other (Dekker's pattern). Of several
+ * givers one turns WANTED into POSTED, and posts; it is QUIET again when that
+ * has run, and before the waiters are told, who may wait anew; so the work is
+ * never posted twice. tests/model/test_pool.c is the model of it.
  *
  * The end. A giver may be a few instructions from its end when the loop's
  * thread has found its buffer; destroy, when it has them all, waits until

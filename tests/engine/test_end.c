@@ -142,7 +142,7 @@ static int break_kernel(void *arg)
     gyre_loop *loop = gyre_loop_current();
 
     (void)arg;
-    loop_await_callers(loop);
+    loop_await_calls(loop);
     ordinary = loop->kernel->class;
     refusing = *ordinary;
     refusing.enter = refuse;

@@ -209,3 +209,25 @@ TEST(H11_H3_a_wake_between_prepare_and_sleep_is_seen_by_the_host)
     CHECK_EQ(prepare(&rig), GYRE_NEVER); /* answered by that turn */
     rig_close(&rig);
 }
+
+/* The end waits for who woke it from either, and finds that all have. */
+TEST(H11_H1_a_host_prepares_again_and_ends_between_wakes)
+{
+    struct rig rig;
+    gyre_work work[2];
+
+    rig_open(&rig, 8);
+    CHECK_GE(gyre_loop_fd(rig.loop), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_EQ(prepare(&rig), GYRE_NEVER);
+        CHECK_EQ(prepare(&rig), GYRE_NEVER);
+        gyre_loop_post(rig.loop, &work[i], nothing);
+        CHECK_EQ(scripted_wake_count(rig.s), i + 1);
+        CHECK_EQ(prepare(&rig), 0);
+        rig_turn(&rig);
+    }
+    CHECK_EQ(prepare(&rig), GYRE_NEVER);
+    gyre_loop_wake(rig.loop, GYRE_WAKE_TASK, 1);
+    CHECK_EQ(scripted_wake_count(rig.s), 3);
+    rig_close(&rig);
+}

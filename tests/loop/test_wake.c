@@ -134,7 +134,7 @@ static void release_loop(gyre_work *work)
 
 static void *post_release(void *arg)
 {
-    while (!atomic_load(&the_loop->sleeping))
+    while (atomic_load(&the_loop->given) != GIVEN_SLEEP)
         ;
     gyre_loop_post(the_loop, arg, release_loop);
     return NULL;

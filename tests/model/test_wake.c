@@ -3,7 +3,7 @@
  * test_wake.c - the model of src/loop/wake.c: sleep, wake, and the end
  *
  * A loop, who posts work, and who wakes it after storing something of its own.
- * remote_ops is handled as `posted` is, and `stop` as `woken`.
+ * Ops are handed over as posts are, and a stop is a word as a wake is.
  *
  * What must hold (I6): when no step is left, the loop sleeps, every post has
  * been run, every wake has been answered by a turn that saw what its thread had
@@ -15,49 +15,55 @@
 /* ---- sleep and wake ------------------------------------------------------ */
 
 enum wake_mutant {
-    NO_RECHECK = 1, /* sleep without looking at the stacks again */
-    LOOK_THEN_PUSH, /* look at `sleeping` before pushing */
+    NO_RECHECK = 1, /* the word `asleep` is stored, whatever was given */
+    SLEPT_STORED,   /* it is taken back by a store */
+    NO_ROUSE,       /* nobody looks what he has replaced */
+    KEEP_SLEEP,     /* who gives something leaves `asleep` there */
+    LOOK_FIRST,     /* he goes by what he had seen, not by what he replaced */
     NO_MEMORY,      /* the kernel forgets a wake before the sleep */
-    NO_SWAP,        /* all who see `sleeping` call the kernel */
-    WEAK_ANNOUNCE,  /* `sleeping = true`: release */
-    WEAK_LOOK,      /* loop_has_posted(), posted: acquire */
-    WEAK_LOOK_2,    /* loop_has_posted(), woken: acquire */
-    WEAK_PUSH,      /* the push: release */
-    WEAK_WOKEN,     /* `woken = true`: release */
-    WEAK_ROUSE,     /* loop_rouse() looks at `sleeping`: acquire */
+    TAKE_ALL,       /* the take of the stack takes the words, too */
     RELAXED_PUSH,
     RELAXED_TAKE,
-    WOKEN_STORED,  /* `woken = false` by a store, after the look */
-    RELAXED_WOKEN, /* … by a relaxed exchange */
+    RELAXED_WOKEN, /* the word `woken`: relaxed */
+    WOKEN_STORED,  /* it is taken away by a store of what was seen */
+    WOKEN_UNSEEN   /* … by a relaxed operation */
 };
 
 enum { LOOP, POSTER, POSTER_2, WAKER, WAKE_THREADS };
-enum { POSTED, SLEEPING, WOKEN, THEIRS };         /* places */
-enum { NODE_OF = 0 };                             /* + who: objects */
-enum { RUN, SEEN, UNUSED, KERNEL, ROUND, POSTS }; /* v */
-enum { WAKES = 2, KERNEL_PORT = 0 };
+enum { GIVEN, THEIRS }; /* places */
+enum { NODE_OF = 0 };   /* + who: objects */
+enum { ASLEEP = 1 };    /* in GIVEN; 1 << who: his node; of the waker: woken */
+enum {
+    RUN,
+    SEEN,
+    UNUSED,
+    KERNEL,
+    ROUND,
+    POSTS,
+    ANSWERED,
+    FOUND,
+    SAW,
+    FIRST = SAW + 4
+};
+enum { WAKES = 2, KERNEL_PORT = 0, WORDS = 1 << WAKER };
 
 enum loop_pc {
     LOOP_GIVEN,    /* loop_was_given() */
-    LOOP_TAKE,     /* loop_take_posted(): the exchange */
+    LOOP_TAKE,     /* loop_take_posted(): fetch_and */
     LOOP_USER,     /* the turn looks at what the waker has stored */
-    LOOP_ANNOUNCE, /* loop_may_sleep(): sleeping = true */
-    LOOP_LOOK,     /*   loop_has_posted(): posted */
-    LOOP_LOOK_2,   /*   loop_has_posted(): woken */
+    LOOP_ANNOUNCE, /* loop_may_sleep(): from 0 to `asleep` */
     LOOP_ENTER,    /* kernel->enter() */
     LOOP_SLEEPING, /*   … inside it */
-    LOOP_SLEPT,    /* loop_slept(): sleeping = false */
-    LOOP_WOKEN,    /*   woken? */
-    LOOP_CLEAR     /*   woken = false */
+    LOOP_SLEPT,    /* sleep_is_over(): from `asleep` to 0 */
+    LOOP_WOKEN,    /* loop_slept(): woken? */
+    LOOP_CLEAR     /*   fetch_and */
 };
 
 enum poster_pc {
     POST_STORE, /* something of the waker's own */
-    POST_PUSH,  /* gyre_loop_post(): push; gyre_loop_wake(): woken = true */
-    POST_LOOK,  /* loop_rouse(): sleeping? */
-    POST_SWAP,  /*   exchange(sleeping, false) */
-    POST_WAKE,  /*   kernel->wake() */
-    POST_LATE   /* a mutant's push */
+    POST_LOOK,  /* gyre_loop_post(), give_word(): the first look */
+    POST_PUSH,  /*   the compare-exchange */
+    POST_WAKE   /* rouse(): kernel->wake() */
 };
 
 /* The nodes that were taken: each was written by its poster. */
@@ -79,17 +85,43 @@ static bool loop_sleeps(struct state *s)
     return true;
 }
 
+static void announce(struct state *s, unsigned mutant)
+{
+    bool may = true;
+
+    if (mutant == NO_RECHECK)
+        store(s, LOOP, GIVEN, ASLEEP, SEQ_CST);
+    else
+        may = compare_swap(s, LOOP, GIVEN, 0, ASLEEP, RELAXED, RELAXED) == 0;
+    s->v[UNUSED] += may;
+    s->pc[LOOP] = may ? LOOP_ENTER : LOOP_WOKEN;
+}
+
+static void clear_woken(struct state *s, unsigned mutant)
+{
+    if (mutant == WOKEN_STORED)
+        store(s, LOOP, GIVEN, (uint8_t)(s->v[FOUND] & ~WORDS), SEQ_CST);
+    else
+        (void)and_into(s, LOOP, GIVEN, (uint8_t)~WORDS,
+                       order_in(mutant, WOKEN_UNSEEN, ACQUIRE, RELAXED));
+    s->v[ANSWERED] = 1;
+    s->pc[LOOP] = LOOP_GIVEN;
+}
+
 static bool loop_step(struct state *s, unsigned mutant)
 {
     uint8_t *pc = &s->pc[LOOP];
 
     switch ((enum loop_pc) * pc) {
     case LOOP_GIVEN:
-        *pc = load(s, LOOP, POSTED, RELAXED) != 0 ? LOOP_TAKE : LOOP_USER;
+        *pc = (load(s, LOOP, GIVEN, RELAXED) & ~(WORDS | ASLEEP)) != 0
+                  ? LOOP_TAKE
+                  : LOOP_USER;
         return true;
     case LOOP_TAKE:
-        run_nodes(s, swap(s, LOOP, POSTED, 0,
-                          order_in(mutant, RELAXED_TAKE, ACQUIRE, RELAXED)));
+        run_nodes(s,
+                  and_into(s, LOOP, GIVEN, mutant == TAKE_ALL ? 0 : WORDS,
+                           order_in(mutant, RELAXED_TAKE, ACQUIRE, RELAXED)));
         *pc = LOOP_USER;
         return true;
     case LOOP_USER:
@@ -97,22 +129,7 @@ static bool loop_step(struct state *s, unsigned mutant)
         *pc = LOOP_ANNOUNCE;
         return true;
     case LOOP_ANNOUNCE:
-        store(s, LOOP, SLEEPING, 1,
-              order_in(mutant, WEAK_ANNOUNCE, SEQ_CST, RELEASE));
-        s->v[UNUSED]++;
-        *pc = mutant == NO_RECHECK ? LOOP_ENTER : LOOP_LOOK;
-        return true;
-    case LOOP_LOOK:
-        *pc = load(s, LOOP, POSTED,
-                   order_in(mutant, WEAK_LOOK, SEQ_CST, ACQUIRE)) != 0
-                  ? LOOP_SLEPT
-                  : LOOP_LOOK_2;
-        return true;
-    case LOOP_LOOK_2:
-        *pc = load(s, LOOP, WOKEN,
-                   order_in(mutant, WEAK_LOOK_2, SEQ_CST, ACQUIRE)) != 0
-                  ? LOOP_SLEPT
-                  : LOOP_ENTER;
+        announce(s, mutant);
         return true;
     case LOOP_ENTER:
         if (mutant == NO_MEMORY)
@@ -123,37 +140,21 @@ static bool loop_step(struct state *s, unsigned mutant)
         *pc = LOOP_SLEPT;
         return loop_sleeps(s);
     case LOOP_SLEPT:
-        store(s, LOOP, SLEEPING, 0, RELAXED);
+        if (mutant == SLEPT_STORED)
+            store(s, LOOP, GIVEN, 0, SEQ_CST);
+        else
+            (void)compare_swap(s, LOOP, GIVEN, ASLEEP, 0, RELAXED, RELAXED);
         *pc = LOOP_WOKEN;
         return true;
     case LOOP_WOKEN:
-        *pc = load(s, LOOP, WOKEN, RELAXED) != 0 ? LOOP_CLEAR : LOOP_GIVEN;
+        s->v[FOUND] = load(s, LOOP, GIVEN, RELAXED);
+        *pc = (s->v[FOUND] & WORDS) != 0 ? LOOP_CLEAR : LOOP_GIVEN;
         return true;
     case LOOP_CLEAR:
-        if (mutant == WOKEN_STORED)
-            store(s, LOOP, WOKEN, 0, SEQ_CST);
-        else
-            (void)swap(s, LOOP, WOKEN, 0,
-                       order_in(mutant, RELAXED_WOKEN, ACQUIRE, RELAXED));
-        *pc = LOOP_GIVEN;
+        clear_woken(s, mutant);
         return true;
     }
     return false;
-}
-
-static void push(struct state *s, unsigned who, unsigned mutant)
-{
-    enum order order = mutant == WEAK_PUSH      ? ACQ_REL
-                       : mutant == RELAXED_PUSH ? RELAXED
-                                                : SEQ_CST;
-
-    if (who == WAKER) {
-        store(s, who, WOKEN, 1, order_in(mutant, WEAK_WOKEN, SEQ_CST, RELEASE));
-        return;
-    }
-    s->v[POSTS]++;
-    plain_write(s, who, NODE_OF + who);
-    (void)or_into(s, who, POSTED, (uint8_t)(1 << who), order);
 }
 
 static void next_round(struct state *s, unsigned who)
@@ -164,12 +165,37 @@ static void next_round(struct state *s, unsigned who)
         s->pc[who] = DONE;
 }
 
-static void roused(struct state *s, unsigned who, unsigned mutant)
+/* What was given took the place of `before`. */
+static void gave(struct state *s, unsigned who, uint8_t before, unsigned mutant)
 {
-    if (mutant == LOOK_THEN_PUSH)
-        s->pc[who] = POST_LATE;
+    bool sleeps = mutant == LOOK_FIRST   ? (s->v[FIRST + who] & ASLEEP) != 0
+                  : mutant == KEEP_SLEEP ? (before & ASLEEP) != 0
+                                         : before == ASLEEP;
+
+    if (who != WAKER)
+        s->v[POSTS]++;
+    if (sleeps && mutant != NO_ROUSE)
+        s->pc[who] = POST_WAKE;
     else
         next_round(s, who);
+}
+
+static void push(struct state *s, unsigned who, unsigned mutant)
+{
+    enum order order = RELEASE;
+    uint8_t before = s->v[SAW + who], after = before, found;
+
+    if (mutant == (who == WAKER ? RELAXED_WOKEN : RELAXED_PUSH))
+        order = RELAXED;
+    if (mutant != KEEP_SLEEP)
+        after &= (uint8_t)~ASLEEP;
+    if (who != WAKER)
+        plain_write(s, who, NODE_OF + who);
+    after |= (uint8_t)(1U << who);
+    found = compare_swap(s, who, GIVEN, before, after, order, RELAXED);
+    s->v[SAW + who] = found;
+    if (found == before)
+        gave(s, who, before, mutant);
 }
 
 static bool poster_step(struct state *s, unsigned who, unsigned mutant)
@@ -180,25 +206,16 @@ static bool poster_step(struct state *s, unsigned who, unsigned mutant)
     case POST_STORE:
         if (who == WAKER)
             store(s, who, THEIRS, s->v[ROUND] + 1, RELAXED);
-        *pc = POST_PUSH;
-        return true;
-    case POST_PUSH:
-        if (mutant != LOOK_THEN_PUSH)
-            push(s, who, mutant);
         *pc = POST_LOOK;
         return true;
     case POST_LOOK:
-        if (load(s, who, SLEEPING,
-                 order_in(mutant, WEAK_ROUSE, SEQ_CST, ACQUIRE)) != 0)
-            *pc = mutant == NO_SWAP ? POST_WAKE : POST_SWAP;
-        else
-            roused(s, who, mutant);
+        s->v[SAW + who] = load(s, who, GIVEN, RELAXED);
+        if (mutant == LOOK_FIRST)
+            s->v[FIRST + who] = s->v[SAW + who];
+        *pc = POST_PUSH;
         return true;
-    case POST_SWAP:
-        if (swap(s, who, SLEEPING, 0, SEQ_CST) != 0)
-            *pc = POST_WAKE;
-        else
-            roused(s, who, mutant);
+    case POST_PUSH:
+        push(s, who, mutant);
         return true;
     case POST_WAKE:
         must(s->v[UNUSED] > 0,
@@ -206,10 +223,6 @@ static bool poster_step(struct state *s, unsigned who, unsigned mutant)
         s->v[UNUSED]--;
         s->v[KERNEL] = 1;
         port_out(s, who, KERNEL_PORT);
-        roused(s, who, mutant);
-        return true;
-    case POST_LATE:
-        push(s, who, mutant);
         next_round(s, who);
         return true;
     }
@@ -225,14 +238,16 @@ static const char *wake_judge(const struct state *s)
 {
     if (s->pc[LOOP] != LOOP_SLEEPING)
         return "the model is stuck";
-    if (last_of(s, POSTED) != 0)
+    if ((last_of(s, GIVEN) & ~(WORDS | ASLEEP)) != 0)
         return "the loop sleeps on posted work";
-    if (last_of(s, WOKEN) != 0)
+    if ((last_of(s, GIVEN) & WORDS) != 0)
         return "the loop sleeps on a wake";
     if (s->v[RUN] != s->v[POSTS])
         return "a post was run twice or never";
     if (s->v[SEEN] != last_of(s, THEIRS))
         return "no turn saw what came before a wake";
+    if (last_of(s, THEIRS) != 0 && !s->v[ANSWERED])
+        return "no turn was for a wake";
     return NULL;
 }
 
@@ -252,46 +267,48 @@ static void poster_and_waker(struct state *s)
     s->v[ROUND] = 1; /* a single wake */
 }
 
+static const char often[] =
+    "the kernel was called more often than the loop slept";
+static const char forgot[] = "a post was run twice or never";
+static const char slept_on_post[] = "the loop sleeps on posted work";
+static const char slept_on_wake[] = "the loop sleeps on a wake";
+static const char unseen[] = "no turn saw what came before a wake";
+static const char unanswered[] = "no turn was for a wake";
+static const char unordered[] = "a write races another access";
+
 /* I6 */
 TEST(H10_no_interleaving_loses_a_post)
 {
     static const struct model model = { WAKE_THREADS, wake_step, wake_judge,
                                         two_posters };
     static const struct mutant mutants[] = {
-        { NO_RECHECK, "the loop sleeps on posted work" },
-        { LOOK_THEN_PUSH, "the loop sleeps on posted work" },
-        { NO_MEMORY, "the loop sleeps on posted work" },
-        { NO_SWAP, "the kernel was called more often than the loop slept" },
-        { WEAK_ANNOUNCE, "the loop sleeps on posted work" },
-        { WEAK_LOOK, "the loop sleeps on posted work" },
-        { WEAK_PUSH, "the loop sleeps on posted work" },
-        { WEAK_ROUSE, "the loop sleeps on posted work" },
-        { RELAXED_PUSH, "a write races another access" },
-        { RELAXED_TAKE, "a write races another access" },
-        { 0, NULL },
-    };
-
-    check_model(&model, 5000, mutants);
-}
-
-/* I6 */
-TEST(H10_no_interleaving_loses_a_wake)
-{
-    static const struct model model = { WAKE_THREADS, wake_step, wake_judge,
-                                        waker_alone };
-    static const struct mutant mutants[] = {
-        { NO_RECHECK, "the loop sleeps on a wake" },
-        { LOOK_THEN_PUSH, "the loop sleeps on a wake" },
-        { WEAK_ANNOUNCE, "the loop sleeps on a wake" },
-        { WEAK_LOOK_2, "the loop sleeps on a wake" },
-        { WEAK_WOKEN, "the loop sleeps on a wake" },
-        { WEAK_ROUSE, "the loop sleeps on a wake" },
-        { WOKEN_STORED, "no turn saw what came before a wake" },
-        { RELAXED_WOKEN, "no turn saw what came before a wake" },
+        { NO_RECHECK, forgot },
+        { SLEPT_STORED, forgot },
+        { NO_ROUSE, slept_on_post },
+        { KEEP_SLEEP, often },
+        { LOOK_FIRST, slept_on_post },
+        { NO_MEMORY, slept_on_post },
+        { RELAXED_PUSH, unordered },
+        { RELAXED_TAKE, unordered },
         { 0, NULL },
     };
 
     check_model(&model, 500, mutants);
+}
+
+/* I6 */
+TEST(H3_H10_no_interleaving_loses_a_wake)
+{
+    static const struct model model = { WAKE_THREADS, wake_step, wake_judge,
+                                        waker_alone };
+    static const struct mutant mutants[] = {
+        { NO_RECHECK, unanswered },  { SLEPT_STORED, unanswered },
+        { NO_ROUSE, slept_on_wake }, { LOOK_FIRST, slept_on_wake },
+        { RELAXED_WOKEN, unseen },   { WOKEN_STORED, unseen },
+        { WOKEN_UNSEEN, unseen },    { 0, NULL },
+    };
+
+    check_model(&model, 50, mutants);
 }
 
 /* I6 */
@@ -300,59 +317,73 @@ TEST(H10_no_interleaving_of_a_post_and_a_wake_loses_either)
     static const struct model model = { WAKE_THREADS, wake_step, wake_judge,
                                         poster_and_waker };
     static const struct mutant mutants[] = {
-        { WEAK_LOOK, "the loop sleeps on posted work" },
-        { WEAK_LOOK_2, "the loop sleeps on a wake" },
+        { WOKEN_STORED, unordered },
+        { TAKE_ALL, unanswered },
+        { KEEP_SLEEP, often },
         { 0, NULL },
     };
 
-    check_model(&model, 5000, mutants);
+    check_model(&model, 500, mutants);
 }
 
 /* ---- the end of a loop --------------------------------------------------- */
 
 /*
  * The call is the reason for the loop to be destroyed: its work says so when it
- * runs, or run-once has returned for its wake. The loop must stay until the
- * call has left it (loop_await_callers()).
+ * runs, or run-once has returned for its wake. If it has taken a sleep away,
+ * the loop must stay until it has woken the kernel (loop_await_calls()). What
+ * else a call does to the loop comes before its change of the word.
  */
 enum end_mutant {
-    NO_CALLERS = 1,
-    ENTER_LATE,    /* callers++ after the push */
-    RELAXED_LEAVE, /* callers--: relaxed */
-    RELAXED_AWAIT, /* callers == 0?: relaxed */
-    END_RELAXED    /* the take, or woken = false: relaxed */
+    NO_AWAIT_ROUSED = 1,
+    NOT_COUNTED,    /* the loop does not count that its word was taken */
+    ROUSED_EARLY,   /* roused++ before the wake */
+    RELAXED_ROUSED, /* roused++: relaxed */
+    RELAXED_AWAIT,  /* roused == ?: relaxed */
+    LOOK_AFTER,     /* a call looks at the loop when it has given */
+    END_PUSH,       /* its change: relaxed */
+    END_RELAXED     /* the take: relaxed */
 };
 
 enum { CALLER = 1 };
-enum { CALLERS = THEIRS }; /* a place */
-enum { THE_LOOP };         /* an object */
-enum { BARE = 0 };         /* v: it is a bare wake */
+enum { ROUSED = THEIRS };              /* a place */
+enum { THE_LOOP };                     /* an object */
+enum { IN_ALL, SAID, CAME, WORD = 2 }; /* v; in GIVEN */
 
-enum end_pc { END_CHOOSE, END_LOOK, END_TAKE, END_AWAIT, END_FREE };
-enum caller_pc { CALL_ENTER, CALL_PUSH, CALL_LATE, CALL_ROUSE, CALL_LEAVE };
+enum end_pc { END_SAY, END_OVER, END_LOOK, END_TAKE, END_AWAIT, END_FREE };
+enum caller_pc { CALL_LOOK, CALL_PUSH, CALL_AFTER, CALL_WAKE, CALL_ROUSED };
 
+/* It may wake for something else at any time, or have been awake. */
 static bool end_loop(struct state *s, unsigned mutant)
 {
     uint8_t *pc = &s->pc[LOOP];
-    unsigned place = s->v[BARE] ? WOKEN : POSTED;
 
     switch ((enum end_pc) * pc) {
-    case END_CHOOSE:
-        s->v[BARE] = (uint8_t)choose(2);
+    case END_SAY:
+        s->v[SAID] =
+            compare_swap(s, LOOP, GIVEN, 0, ASLEEP, RELAXED, RELAXED) == 0;
+        *pc = s->v[SAID] ? END_OVER : END_LOOK;
+        return true;
+    case END_OVER:
+        if (compare_swap(s, LOOP, GIVEN, ASLEEP, 0, RELAXED, RELAXED) !=
+                ASLEEP &&
+            mutant != NOT_COUNTED)
+            s->v[IN_ALL]++;
         *pc = END_LOOK;
         return true;
     case END_LOOK:
         *pc = END_TAKE;
-        return load(s, LOOP, place, RELAXED) != 0;
+        return (load(s, LOOP, GIVEN, RELAXED) & WORD) != 0;
     case END_TAKE:
-        (void)swap(s, LOOP, place, 0,
-                   order_in(mutant, END_RELAXED, ACQUIRE, RELAXED));
-        *pc = END_AWAIT;
+        (void)and_into(s, LOOP, GIVEN, (uint8_t)~WORD,
+                       order_in(mutant, END_RELAXED, ACQUIRE, RELAXED));
+        *pc = mutant == NO_AWAIT_ROUSED ? END_FREE : END_AWAIT;
         return true;
     case END_AWAIT:
         *pc = END_FREE;
-        return load(s, LOOP, CALLERS,
-                    order_in(mutant, RELAXED_AWAIT, ACQUIRE, RELAXED)) == 0;
+        return load(s, LOOP, ROUSED,
+                    order_in(mutant, RELAXED_AWAIT, ACQUIRE, RELAXED)) ==
+               s->v[IN_ALL];
     default:
         object_free(s, LOOP, THE_LOOP);
         *pc = DONE;
@@ -360,38 +391,48 @@ static bool end_loop(struct state *s, unsigned mutant)
     }
 }
 
+static void end_push(struct state *s, unsigned mutant)
+{
+    uint8_t before = s->v[CAME];
+    uint8_t found = compare_swap(s, CALLER, GIVEN, before, WORD,
+                                 order_in(mutant, END_PUSH, RELEASE, RELAXED),
+                                 RELAXED);
+
+    s->v[CAME] = found;
+    if (found != before)
+        return;
+    if (mutant == LOOK_AFTER)
+        s->pc[CALLER] = CALL_AFTER;
+    else if (before == ASLEEP)
+        s->pc[CALLER] = mutant == ROUSED_EARLY ? CALL_ROUSED : CALL_WAKE;
+    else
+        s->pc[CALLER] = DONE;
+}
+
 static bool end_caller(struct state *s, unsigned mutant)
 {
     uint8_t *pc = &s->pc[CALLER];
 
-    if (s->pc[LOOP] == END_CHOOSE)
-        return false;
     object_use(s, CALLER, THE_LOOP);
     switch ((enum caller_pc) * pc) {
-    case CALL_ENTER:
-        if (mutant != NO_CALLERS && mutant != ENTER_LATE)
-            (void)add(s, CALLER, CALLERS, 1, RELAXED);
+    case CALL_LOOK:
+        s->v[CAME] = load(s, CALLER, GIVEN, RELAXED);
         *pc = CALL_PUSH;
         return true;
     case CALL_PUSH:
-        if (s->v[BARE])
-            store(s, CALLER, WOKEN, 1, SEQ_CST);
-        else
-            (void)or_into(s, CALLER, POSTED, 1, SEQ_CST);
-        *pc = mutant == ENTER_LATE ? CALL_LATE : CALL_ROUSE;
+        end_push(s, mutant);
         return true;
-    case CALL_LATE:
-        (void)add(s, CALLER, CALLERS, 1, RELAXED);
-        *pc = CALL_ROUSE;
+    case CALL_AFTER:
+        (void)load(s, CALLER, GIVEN, SEQ_CST);
+        *pc = s->v[CAME] == ASLEEP ? CALL_WAKE : DONE;
         return true;
-    case CALL_ROUSE: /* looks at `sleeping`, or even wakes the kernel */
-        (void)load(s, CALLER, SLEEPING, SEQ_CST);
-        *pc = mutant == NO_CALLERS ? DONE : CALL_LEAVE;
+    case CALL_WAKE:
+        *pc = mutant == ROUSED_EARLY ? DONE : CALL_ROUSED;
         return true;
     default:
-        (void)add(s, CALLER, CALLERS, -1,
-                  order_in(mutant, RELAXED_LEAVE, RELEASE, RELAXED));
-        *pc = DONE;
+        (void)add(s, CALLER, ROUSED, 1,
+                  order_in(mutant, RELAXED_ROUSED, RELEASE, RELAXED));
+        *pc = mutant == ROUSED_EARLY ? CALL_WAKE : DONE;
         return true;
     }
 }
@@ -409,12 +450,16 @@ static const char *end_judge(const struct state *s)
 TEST(H1_no_interleaving_ends_a_loop_inside_a_call)
 {
     static const struct model model = { CALLER + 1, end_step, end_judge, NULL };
+    static const char used[] = "it is freed while it is in use";
     static const struct mutant mutants[] = {
-        { NO_CALLERS, "it is freed while it is in use" },
-        { ENTER_LATE, "it is freed while it is in use" },
-        { RELAXED_LEAVE, "it is freed while it is in use" },
-        { RELAXED_AWAIT, "it is freed while it is in use" },
-        { END_RELAXED, "it is freed while it is in use" },
+        { NO_AWAIT_ROUSED, used },
+        { NOT_COUNTED, used },
+        { ROUSED_EARLY, used },
+        { RELAXED_ROUSED, used },
+        { RELAXED_AWAIT, used },
+        { LOOK_AFTER, used },
+        { END_PUSH, used },
+        { END_RELAXED, used },
         { 0, NULL },
     };
 
@@ -438,8 +483,8 @@ enum offer_mutant {
 };
 
 enum { OFFERERS = 2 };
-enum { REFUSES = SLEEPING }; /* a place */
-enum { TAKEN = 0, REFUSED }; /* v: who, as bits */
+enum { REFUSES = THEIRS, CALLERS }; /* places */
+enum { TAKEN = 0, REFUSED };        /* v: who, as bits */
 
 enum refuse_pc { REFUSE_SAY, REFUSE_AWAIT, REFUSE_TAKE };
 enum offer_pc {
@@ -466,7 +511,7 @@ static bool refuse_step(struct state *s, unsigned mutant)
         return load(s, LOOP, CALLERS,
                     order_in(mutant, WEAK_AWAIT, SEQ_CST, ACQUIRE)) == 0;
     default: /* loop_take_posted(), whose first look is relaxed */
-        s->v[TAKEN] = load(s, LOOP, POSTED, RELAXED);
+        s->v[TAKEN] = load(s, LOOP, GIVEN, RELAXED);
         *pc = DONE;
         return true;
     }
@@ -501,7 +546,7 @@ static bool offer_step(struct state *s, unsigned who, unsigned mutant)
         *pc = OFFER_PUSH;
         return true;
     case OFFER_PUSH:
-        (void)or_into(s, who, POSTED, (uint8_t)(1U << who), SEQ_CST);
+        (void)or_into(s, who, GIVEN, (uint8_t)(1U << who), SEQ_CST);
         *pc = OFFER_LEAVE;
         return true;
     default:
