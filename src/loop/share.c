@@ -11,7 +11,8 @@
  *
  * What is more than a request for the queue (a close, an op of a chain, one of
  * which the loop does a part) is handed over as ever, and so is what comes
- * while the owner is awake: it is about to look.
+ * while the owner is awake: it is about to look. tests/model/test_share.c is
+ * the model of this.
  */
 #include <errno.h>
 #include <pthread.h>
