@@ -96,6 +96,7 @@ typedef struct gyre_incoming {
     bool ended_;
     bool stream_;
     bool bundle_;
+    bool slots_;
     uint32_t stops_; /* how often the cap stopped it */
 } gyre_incoming;
 

@@ -28,7 +28,7 @@
  *           goes on by itself; nobody is turned away.
  *
  * Threads.  Stop and the numbers: any thread. Serve and close: in a task, on
- *           the loop of its scope. A plain thread may open a listener, and close
+ *           the loop of its scope. A plain thread may open a listener and close
  *           one that has not served.
  *
  * Rights.   A server that begins as root listens first, as a plain thread, and
@@ -83,6 +83,15 @@ typedef struct gyre_listener_options {
      * one has ended; who comes meanwhile waits in Linux's queue. Of
      * GYRE_SPREAD_REUSEPORT each engine has an equal share, rounded up. */
     uint32_t connections_max;
+    /* So many connections of each engine may lie in slots of its loop
+     * (gyre/slot.h) at a time: connection->fd is then a handle, for gyre's
+     * calls on that engine, and uses up no descriptor. The rest have
+     * descriptors, and so have all before Linux 6.14 and emulated. A loop that
+     * has no table is given one, for so many and some 2300 more, 8 bytes each;
+     * -EMFILE: RLIMIT_NOFILE is less. Whoever fills it beside the listener
+     * leaves some free: Linux drops whom it has accepted and has no slot for.
+     * What it is good for, and what not, says docs/LISTENING.md. 0: none. */
+    uint32_t slots;
     size_t stack_size; /* of each connection's task; 0: the loop's */
     const char *name;  /* of these tasks, held; NULL: "connection" */
     /* A bound that listeners share: units of a semaphore, held. A connection
@@ -122,8 +131,9 @@ GYRE_API int gyre_listener_open(gyre_listener **listener, const char *address,
                                 const gyre_listener_options *options)
     GYRE_WAITS GYRE_MUST_USE;
 
-/* Why the last gyre_listener_open() of this thread failed, and what to do, in a
- * sentence that names the address; "" if it did not. Until the next one. */
+/* Why the last gyre_listener_open() of this thread failed, or, for its options,
+ * gyre_listener_serve(), and what to do, in a sentence that names the address;
+ * "" if it did not. Until the next one. */
 GYRE_API const char *gyre_listener_error(void);
 
 /* As above, with the port that it has: "127.0.0.1:40123". */
@@ -132,7 +142,9 @@ GYRE_API const char *gyre_listener_address(const gyre_listener *listener);
 /* ---- serving ------------------------------------------------------------- */
 
 typedef struct gyre_connection {
-    int fd; /* closed when the function returns; -1: it has been given away */
+    /* A descriptor, or a handle (options.slots). Closed when the function
+     * returns; -1: it has been given away. */
+    int fd;
     socklen_t peer_size;
     const struct sockaddr *peer; /* NULL unless options.peers */
     void *arg;                   /* of gyre_listener_serve() */
@@ -145,8 +157,9 @@ typedef int gyre_connection_fn(gyre_connection *connection);
 /*
  * Accept for ever; each connection is a task in `scope`, on whichever engine.
  * In the scope or one below it, on its loop. 0: it was stopped; -ECANCELED,
- * -ETIME; else what is wrong with the listening socket. Then nothing is
- * accepted any more.
+ * -ETIME; else what is wrong with the listening socket or, of one that a plain
+ * thread has opened, with options.slots (gyre_listener_error() has words for
+ * it). Then nothing is accepted any more.
  */
 GYRE_API int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
                                  gyre_connection_fn *fn,
@@ -168,6 +181,8 @@ typedef struct gyre_listener_stats {
     uint64_t accepted; /* connections given to the engine */
     uint64_t open;     /* of these, yet to end */
     uint64_t failed;   /* whose function returned an error, but for cancels */
+    uint64_t slotted;  /* that began in a slot */
+    uint64_t passed; /* of these, by a message from the engine that accepted */
     /* Of the engine that accepts. */
     uint64_t pauses;  /* for want of descriptors or memory */
     int last_error;   /* of the last pause */

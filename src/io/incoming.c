@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <gyre/op_file.h>
 #include <gyre/op_group.h>
+#include <gyre/op_slot.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -75,7 +76,10 @@ static void incoming_fill(gyre_incoming *in)
                                   in->group_->id, in->flags_);
         break;
     case INCOMING_FDS:
-        gyre_op_accept_multishot(&in->op_, in->fd_, in->flags_);
+        if (in->slots_)
+            gyre_op_accept_slot_multishot(&in->op_, in->fd_, in->flags_);
+        else
+            gyre_op_accept_multishot(&in->op_, in->fd_, in->flags_);
         break;
     case INCOMING_ZERO_COPY:
         gyre_op_recv_zc(&in->op_, in->fd_, in->intake_);
@@ -328,7 +332,7 @@ static void incoming_done(gyre_op *op, gyre_result result)
     gyre_incoming *in = CONTAINER_OF(op, gyre_incoming, op_);
 
     if (in->kind_ == INCOMING_FDS && result.res >= 0)
-        take_in_fd(in, result.res);
+        take_in_fd(in, in->slots_ ? gyre_op_slot(op, result) : result.res);
     else if (in->kind_ == INCOMING_ZERO_COPY)
         take_in_slice(in, result);
     else if ((result.flags & IORING_CQE_F_BUFFER) != 0)
@@ -441,6 +445,15 @@ int gyre_incoming_accept(gyre_incoming *in, int fd,
                          const gyre_incoming_options *options)
 {
     return opened(in, incoming_open(in, INCOMING_FDS, fd, NULL, options));
+}
+
+int incoming_accept_slots(gyre_incoming *in, int fd,
+                          const gyre_incoming_options *options)
+{
+    int err = incoming_open(in, INCOMING_FDS, fd, NULL, options);
+
+    in->slots_ = true;
+    return opened(in, err);
 }
 
 /* ---- the next ------------------------------------------------------------ */

@@ -48,6 +48,10 @@ static int check(const char *text, const gyre_listener_options *options,
         return listener_complain(text, -EINVAL,
                                  "options.backlog is negative; 0 is as many as "
                                  "net.core.somaxconn allows");
+    if (options->slots > GYRE_SLOTS_MAX)
+        return listener_complain(text, -EINVAL,
+                                 "options.slots is more than a loop can have, "
+                                 "2^20");
     if (options->stack_size != 0 && !stack_size_is_valid(options->stack_size))
         return listener_complain(text, -EINVAL,
                                  "options.stack_size is less than 16 KiB or "
@@ -206,8 +210,13 @@ int gyre_listener_open(gyre_listener **made, const char *address,
     if (listener == NULL)
         return listener_complain(address, -ENOMEM, "no memory for it");
     listener->address = parsed;
-    err = is_outside() ? listener_open_outside(listener, address)
-                       : listener_open(listener, address);
+    if (is_outside()) {
+        err = listener_open_outside(listener, address);
+    } else {
+        err = slots_open(listener, address);
+        if (err == 0)
+            err = listener_open(listener, address);
+    }
     if (err < 0) {
         listener_free(listener);
         return err;
@@ -216,18 +225,20 @@ int gyre_listener_open(gyre_listener **made, const char *address,
     return 0;
 }
 
-void listener_come_in(gyre_listener *listener)
+int listener_come_in(gyre_listener *listener)
 {
     gyre_engines *engines = gyre_engines_current();
     unsigned count = engines != NULL ? gyre_engines_count(engines) : 1;
 
     if (!listener->from_outside)
-        return;
+        return 0;
     ASSERT_API(count == listener->house_count,
                "gyre_listener_options.engines is not the number of the engines "
                "that serve it");
     listener->engines = engines;
     listener->from_outside = false;
+    listener_forgive();
+    return slots_open(listener, listener->name);
 }
 
 const char *gyre_listener_address(const gyre_listener *listener)

@@ -17,17 +17,6 @@
 
 #define LOOK_AT 16U
 
-static uint64_t count_of(const _Atomic uint64_t *count)
-{
-    return atomic_load_explicit(count, memory_order_relaxed);
-}
-
-/* Acceptor and engine both write some. */
-static void count_add(_Atomic uint64_t *count, uint64_t n)
-{
-    atomic_fetch_add_explicit(count, n, memory_order_relaxed);
-}
-
 struct connection_record *connection_record_new(struct gate *gate)
 {
     const gyre_listener *listener = gate->listener;
@@ -77,6 +66,38 @@ static unsigned next_house(gyre_listener *listener)
 
 /* ---- its task ------------------------------------------------------------ */
 
+static void leave_house(struct connection_record *record)
+{
+    slots_leave(record);
+    count_add(&record->house->open, (uint64_t)-1);
+    count_add(&record->house->accepted, (uint64_t)-1);
+}
+
+static void enter_house(struct connection_record *record, struct house *house)
+{
+    record->house = house;
+    count_add(&house->open, 1);
+    count_add(&house->accepted, 1);
+    if (!slots_must_pass(record))
+        slots_enter(record);
+}
+
+void connection_place(struct connection_record *record)
+{
+    gyre_listener *listener = record->gate->listener;
+    unsigned n = record->gate->engine;
+
+    if (listener->gate_count == 1 && listener->house_count > 1)
+        n = next_house(listener);
+    enter_house(record, &listener->houses[n]);
+}
+
+void connection_move(struct connection_record *record, struct house *house)
+{
+    leave_house(record);
+    enter_house(record, house);
+}
+
 static int connection_run(void *arg)
 {
     struct connection_record *record = arg;
@@ -84,12 +105,15 @@ static int connection_run(void *arg)
     gyre_listener *listener = connection->listener;
     struct house *house = record->house;
     struct gate *gate = record->gate;
-    int result = listener->fn(connection);
+    int result;
 
+    slots_arrive(record);
+    result = listener->fn(connection);
     if (connection->fd >= 0)
         (void)gyre_close(connection->fd);
     if (result < 0 && !result_is_cancel(result))
         count_add(&house->failed, 1);
+    slots_leave(record);
     alloc_free(record);
     if (listener->options.connections_max > 0)
         gyre_semaphore_release(&gate->room, 1);
@@ -100,33 +124,31 @@ static int connection_run(void *arg)
     return 0;
 }
 
-int connection_start(struct connection_record *record)
+int connection_spawn(struct connection_record *record)
 {
-    struct gate *gate = record->gate;
-    gyre_listener *listener = gate->listener;
+    const struct gate *gate = record->gate;
+    const gyre_listener *listener = gate->listener;
     const gyre_listener_options *wanted = &listener->options;
     gyre_task_options options = {
         .name = wanted->name != NULL ? wanted->name : "connection",
         .stack_size = wanted->stack_size,
     };
-    unsigned n = gate->engine;
-    struct house *house;
-    int err;
 
-    if (listener->gate_count == 1 && listener->house_count > 1) {
-        n = next_house(listener);
-        options.where = GYRE_ENGINE(n);
+    if (listener->gate_count == 1 && listener->house_count > 1)
+        options.where = GYRE_ENGINE(record->house - listener->houses);
+    /* The record may be gone then, unless it failed. */
+    return gyre_spawn_with(gate->scope, &options, connection_run, record, NULL);
+}
+
+void connection_drop(struct connection_record *record)
+{
+    leave_house(record);
+    if (record->is_there) {
+        slots_drop(record);
+        return;
     }
-    house = record->house = &listener->houses[n];
-    count_add(&house->open, 1);
-    count_add(&house->accepted, 1);
-    err = gyre_spawn_with(gate->scope, &options, connection_run, record, NULL);
-    /* The record may be gone already, unless it failed. */
-    if (err < 0) {
-        count_add(&house->open, (uint64_t)-1);
-        count_add(&house->accepted, (uint64_t)-1);
-    }
-    return err;
+    (void)gyre_close(record->connection.fd);
+    alloc_free(record);
 }
 
 /* ---- numbers ------------------------------------------------------------- */
@@ -136,6 +158,8 @@ static void add_house(const struct house *house, gyre_listener_stats *stats)
     stats->accepted += count_of(&house->accepted);
     stats->open += count_of(&house->open);
     stats->failed += count_of(&house->failed);
+    stats->slotted += count_of(&house->slotted);
+    stats->passed += count_of(&house->passed);
 }
 
 static void add_gate(const struct gate *gate, gyre_listener_stats *stats)

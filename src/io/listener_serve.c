@@ -28,6 +28,8 @@
 
 /* Single requests at a time: one would bring one connection a turn. */
 #define SINGLE_ACCEPTS 4U
+/* Connections that are passed from slot to slot at a time. */
+#define PASSES_MAX 256U
 
 /* ---- through a shortage -------------------------------------------------- */
 
@@ -45,13 +47,12 @@ static int gate_pass_over(struct gate *gate, gyre_acceptor *acceptor, int error)
     return err;
 }
 
-/* 0, or the error that ends the accepting; then the record is gone. */
-static int gate_start(struct gate *gate, gyre_acceptor *acceptor,
-                      struct connection_record *record)
+int gate_spawn(struct gate *gate, gyre_acceptor *acceptor,
+               struct connection_record *record)
 {
     int err;
 
-    while ((err = connection_start(record)) < 0) {
+    while ((err = connection_spawn(record)) < 0) {
         /* A full scope that refuses is a shortage like others. */
         err = gate_pass_over(gate, acceptor, err == -EAGAIN ? -ENOMEM : err);
         if (err < 0)
@@ -61,9 +62,21 @@ static int gate_start(struct gate *gate, gyre_acceptor *acceptor,
         return 0;
     if (gate->listener->options.places != NULL)
         gyre_semaphore_release(gate->listener->options.places, 1);
-    (void)gyre_close(record->connection.fd);
-    alloc_free(record);
+    connection_drop(record);
     return err;
+}
+
+/* As gate_spawn(), of a record that has its descriptor. */
+static int gate_start(struct gate *gate, gyre_acceptor *acceptor,
+                      struct connection_record *record)
+{
+    connection_place(record);
+    if (slots_must_pass(record)) {
+        if (slots_pass(record) == 0)
+            return 0;
+        connection_move(record, &gate->listener->houses[gate->engine]);
+    }
+    return gate_spawn(gate, acceptor, record);
 }
 
 /* As connection_record_new(), but waits for memory; NULL: *err ends it. */
@@ -92,10 +105,13 @@ static int accept_next(struct gate *gate, gyre_acceptor *acceptor,
         size = &connection->peer_size;
     }
     for (;;) {
+        bool slot = slots_are_wanted(gate, true);
         int fd, err;
 
         connection->peer_size = size != NULL ? sizeof record->peer : 0;
-        fd = gyre_accept(gate->fd, peer, size, SOCK_NONBLOCK);
+        fd = slot ? gyre_accept_slot(gate->fd, peer, size, SOCK_NONBLOCK,
+                                     GYRE_SLOT_ANY)
+                  : gyre_accept(gate->fd, peer, size, SOCK_NONBLOCK);
         if (fd >= 0) {
             acceptor->pause_ms = 0;
             connection->fd = fd;
@@ -190,25 +206,38 @@ static int gate_serve_fd(struct gate *gate, gyre_acceptor *acceptor, int fd)
     return gate_start(gate, acceptor, record);
 }
 
-/* A task. */
-static int accept_many(void *arg)
+/* 0: it is time for the other kind. */
+static int accept_one_kind(struct gate *gate, gyre_acceptor *acceptor,
+                           bool slots)
 {
     const gyre_incoming_options options = { .flags = SOCK_NONBLOCK };
-    struct gate *gate = arg;
-    gyre_acceptor acceptor;
     gyre_incoming in;
     int fd, err;
 
-    gyre_acceptor_init(&acceptor, gate->fd);
-    err = gyre_incoming_accept(&in, gate->fd, &options);
-    while (err >= 0) {
+    err = slots ? incoming_accept_slots(&in, gate->fd, &options)
+                : gyre_incoming_accept(&in, gate->fd, &options);
+    while (err >= 0 && slots_are_wanted(gate, slots) == slots) {
         fd = gyre_incoming_next_fd(&in);
-        err = fd >= 0 ? gate_serve_fd(gate, &acceptor, fd)
-                      : gate_pass_over(gate, &acceptor, fd);
+        err = fd >= 0 ? gate_serve_fd(gate, acceptor, fd)
+                      : gate_pass_over(gate, acceptor, fd);
     }
     while ((fd = incoming_last_fd(&in)) >= 0)
-        (void)gate_serve_fd(gate, &acceptor, fd);
+        (void)gate_serve_fd(gate, acceptor, fd);
     gyre_incoming_close(&in);
+    return err;
+}
+
+/* A task. */
+static int accept_many(void *arg)
+{
+    struct gate *gate = arg;
+    gyre_acceptor acceptor;
+    int err;
+
+    gyre_acceptor_init(&acceptor, gate->fd);
+    do
+        err = accept_one_kind(gate, &acceptor, slots_are_wanted(gate, false));
+    while (err >= 0);
     if (result_is_cancel(err))
         return err;
     err = spawn_single(gate, gyre_scope_current());
@@ -246,15 +275,20 @@ static int gate_open(gyre_scope *accepting, struct gate *gate)
 /* 0: it was stopped, or the caller cancelled. */
 static int gate_run(struct gate *gate)
 {
+    const gyre_scope_options few = { .max_tasks = PASSES_MAX };
     gyre_scope accepting;
     int err, closed;
 
+    gyre_scope_open(&gate->passing, &few);
     gyre_scope_open(&accepting, NULL);
     err = gate_open(&accepting, gate);
     if (err < 0)
         gyre_scope_cancel(&accepting);
     closed = gyre_scope_close(&accepting);
     gate_close(gate);
+    /* Who is being passed on is served, unless there is no room for him. */
+    gyre_scope_cancel(&gate->passing);
+    (void)!gyre_scope_close(&gate->passing);
     return err < 0 ? err : closed;
 }
 
@@ -360,10 +394,12 @@ int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
                         gyre_connection_fn *fn, void *arg)
 {
     enum listener_state open = LISTENER_OPEN;
-    int cancelled, err;
+    int came, cancelled, err;
 
     ASSERT_API(fn != NULL, "a connection needs a function");
-    listener_come_in(listener);
+    came = listener_come_in(listener);
+    if (came < 0)
+        gyre_listener_stop(listener);
     ASSERT_API(gyre_engines_current() == listener->engines,
                "a listener is served by the engines it was opened on");
     ASSERT_API(scope_is_around(scope),
@@ -388,5 +424,7 @@ int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
     gyre_shutdown_unwatch(&listener->hook);
     atomic_store(&listener->state, LISTENER_OVER);
     cancelled = gyre_cancelled();
+    if (came < 0)
+        return came;
     return err == 0 ? cancelled : err;
 }

@@ -81,4 +81,20 @@ static inline uint64_t open_at(const gyre_listener *listener, int engine)
     return stats.open;
 }
 
+static inline gyre_slots_stats table_here(void)
+{
+    gyre_slots_stats stats = { .size = sizeof stats };
+
+    gyre_slots_get_stats(gyre_loop_current(), &stats);
+    return stats;
+}
+
+/* A task. */
+static inline int no_slot_is_used(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(table_here().used, 0);
+    return 0;
+}
+
 #endif

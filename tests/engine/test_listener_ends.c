@@ -70,6 +70,9 @@ static int open_badly(void *arg)
             "options.stack_size");
     refused("127.0.0.1:0", &(gyre_listener_options){ .spread = (gyre_spread)7 },
             -EINVAL, "options.spread");
+    refused("127.0.0.1:0",
+            &(gyre_listener_options){ .slots = GYRE_SLOTS_MAX + 1 }, -EINVAL,
+            "options.slots");
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     snprintf(address, sizeof address, "fd:%d", fd);
     refused(address, NULL, -EINVAL, "no socket that listens");
@@ -518,6 +521,8 @@ KERNEL_TEST(V1_whoever_was_accepted_when_the_end_came_is_served)
     end_at_each_moment(&(gyre_listener_options){ .peers = true });
     end_at_each_moment(
         &(gyre_listener_options){ .spread = GYRE_SPREAD_REUSEPORT });
+    end_at_each_moment(&(gyre_listener_options){ .slots = 16 });
+    end_at_each_moment(&(gyre_listener_options){ .slots = 16, .peers = true });
 }
 
 /* ---- misuse -------------------------------------------------------------- */

@@ -96,7 +96,7 @@ KERNEL_TEST(V1_without_descriptors_it_pauses_and_loses_nobody)
 
 /* ---- memory -------------------------------------------------------------- */
 
-static bool with_peers;
+static gyre_listener_options wanted;
 
 static int give_byte(gyre_connection *connection)
 {
@@ -136,12 +136,11 @@ static int serve_guest(gyre_scope *scope, void *arg)
 
 static int one_guest(void *arg)
 {
-    gyre_listener_options options = { .peers = with_peers };
     struct guest guest = { .got = -1 };
     int err;
 
     (void)arg;
-    err = gyre_listener_open(&guest.listener, "127.0.0.1:0", &options);
+    err = gyre_listener_open(&guest.listener, "127.0.0.1:0", &wanted);
     if (err < 0) {
         CHECK_STR_HAS(gyre_listener_error(), "memory");
         return err;
@@ -167,7 +166,9 @@ KERNEL_TEST2(V1_without_memory_it_says_so_or_goes_on)
 {
     test_quiet();
     CHECK_GT(for_each_failure(run_one_guest), 4);
-    with_peers = true;
+    wanted = (gyre_listener_options){ .peers = true };
+    CHECK_GT(for_each_failure(run_one_guest), 4);
+    wanted = (gyre_listener_options){ .slots = 4 };
     CHECK_GT(for_each_failure(run_one_guest), 4);
 }
 
@@ -258,8 +259,7 @@ static int cancel_when_full(void *arg)
     int fds[2];
     char byte;
 
-    (void)arg;
-    visits.listener = listen_with(NULL);
+    visits.listener = listen_with(arg);
     gyre_scope_open(&visits.scope, &two);
     CHECK_OK(gyre_spawn(&visits.scope, serve_visits, &visits));
     for (int i = 0; i < 2; i++) {
@@ -277,11 +277,18 @@ static int cancel_when_full(void *arg)
         CHECK_OK(gyre_close(fds[i]));
     }
     gyre_listener_close(visits.listener);
+    gyre_scope_open(&visits.scope, NULL);
+    CHECK_OK(gyre_spawn_all(&visits.scope, NULL, no_slot_is_used, NULL, NULL));
+    CHECK_OK(gyre_scope_close(&visits.scope));
     return 0;
 }
 
 KERNEL_TEST(V1_who_waits_for_room_when_the_end_comes_is_closed)
 {
+    gyre_listener_options slots = { .slots = 4 };
+
     run_on_engines(1, cancel_when_full, NULL);
     run_on_engines(2, cancel_when_full, NULL);
+    run_on_engines(1, cancel_when_full, &slots);
+    run_on_engines(2, cancel_when_full, &slots);
 }
