@@ -93,6 +93,7 @@ struct bench_case {
     bool in_wall;   /* ns by the clock on the wall: who waits is not idle */
     bool one_cpu;   /* for all threads */
     bool engines;   /* n is what --engines says */
+    bool anew;      /* a connection for each operation */
 };
 
 struct bench {

@@ -57,9 +57,12 @@ echo_server serve_uring_best;         /* all that io_uring offers */
 echo_server serve_epoll;
 
 struct echo_client {
-    const int *fds;
+    int *fds;
     unsigned count;
     const struct echo_talk *talk;
+    /* NULL, or who makes a connection: then each has one request. */
+    int (*connect)(uint16_t port);
+    uint16_t port;
 };
 
 /* A sample of a contender's server: of->n connections on which this is said. */

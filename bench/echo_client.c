@@ -63,6 +63,30 @@ static int receive(struct state *state, unsigned index)
     return 1;
 }
 
+static int watch(struct state *state, unsigned index)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u32 = index };
+
+    if (epoll_ctl(state->epoll, EPOLL_CTL_ADD, state->client->fds[index],
+                  &event) != 0)
+        return -errno;
+    return 0;
+}
+
+/* An answer has come: on to the next. */
+static int go_on(struct state *state, unsigned index)
+{
+    const struct echo_client *client = state->client;
+    int err = 0;
+
+    if (client->connect != NULL) {
+        close(client->fds[index]);
+        client->fds[index] = client->connect(client->port);
+        err = client->fds[index] < 0 ? client->fds[index] : watch(state, index);
+    }
+    return err < 0 || state->ending ? err : ask(state, index);
+}
+
 static int64_t turn(struct state *state)
 {
     struct epoll_event events[EVENTS];
@@ -77,8 +101,8 @@ static int64_t turn(struct state *state)
         if (whole < 0)
             return whole;
         answered += whole;
-        if (whole > 0 && !state->ending) {
-            int err = ask(state, events[i].data.u32);
+        if (whole > 0) {
+            int err = go_on(state, events[i].data.u32);
 
             if (err < 0)
                 return err;
@@ -125,12 +149,8 @@ int64_t echo_client_run(struct echo_client *client, const struct budget *budget)
         return -EINVAL;
     if (state.epoll < 0)
         return -errno;
-    for (unsigned i = 0; i < client->count; i++) {
-        struct epoll_event event = { .events = EPOLLIN, .data.u32 = i };
-
-        if (epoll_ctl(state.epoll, EPOLL_CTL_ADD, client->fds[i], &event) != 0)
-            answered = -errno;
-    }
+    for (unsigned i = 0; i < client->count && answered == 0; i++)
+        answered = watch(&state, i);
     if (answered == 0)
         answered = turn_until(&state, budget);
     close(state.epoll);

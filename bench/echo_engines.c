@@ -53,8 +53,10 @@ static int listen_on(uint16_t *port)
     return fd;
 }
 
+/* Of one that is closed nothing stays: many come from one address. */
 static int connect_to(uint16_t port)
 {
+    const struct linger none = { .l_onoff = 1 };
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons(port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -63,6 +65,7 @@ static int connect_to(uint16_t port)
 
     if (fd < 0 ||
         connect(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
         return -errno;
     return fd;
@@ -165,7 +168,9 @@ static int connect_and_drive(const struct bench_case *of,
     int fds[CONNECTIONS_MAX];
     struct echo_client client = { .fds = fds,
                                   .count = of->chunk,
-                                  .talk = &talk };
+                                  .talk = &talk,
+                                  .connect = of->anew ? connect_to : NULL,
+                                  .port = server->port };
 
     for (unsigned i = 0; i < client.count; i++) {
         fds[i] = connect_to(server->port);
@@ -282,6 +287,9 @@ static const struct contender contenders[] = {
     { .name = "gyre tasks, hand-off",
       .take = own,
       .serve_engines = serve_engines_hand_off },
+    { .name = "gyre tasks, hand-off, slots",
+      .take = own,
+      .serve_engines = serve_engines_hand_off_slots },
     { .name = "epoll by hand",
       .take = given,
       .serve_engines = serve_engines_epoll },
@@ -298,6 +306,21 @@ static const struct contender contenders[] = {
     { .name = "Go", .take = peer, .peer = "go" },
 };
 
+static const struct contender listeners[] = {
+    { .name = "hand-off",
+      .take = own,
+      .serve_engines = serve_engines_hand_off },
+    { .name = "hand-off, slots",
+      .take = own,
+      .serve_engines = serve_engines_hand_off_slots },
+    { .name = "reuseport",
+      .take = own,
+      .serve_engines = serve_engines_reuseport },
+    { .name = "reuseport, slots",
+      .take = own,
+      .serve_engines = serve_engines_reuseport_slots },
+};
+
 /* So many connections as a chunk has. */
 static const struct bench_case cases[] = {
     { "64 x 64 B", contenders, CASE_COUNT(contenders), 0, 64, 64,
@@ -306,6 +329,10 @@ static const struct bench_case cases[] = {
       .engines = true },
     { "64 x 4 KiB", contenders, CASE_COUNT(contenders), 0, REQUEST_MAX, 64,
       .engines = true },
+    { "64 that stay", listeners, CASE_COUNT(listeners), 0, 64, 64,
+      .engines = true },
+    { "64 at a time, one request each", listeners, CASE_COUNT(listeners), 0, 64,
+      64, .engines = true, .anew = true },
 };
 
 const struct bench bench_echo_engines = {

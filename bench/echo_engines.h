@@ -28,6 +28,8 @@ engines_server serve_engines_loops; /* gyre's loops, each a thread's own */
 /* gyre's engines, with a listener of gyre's for all. */
 engines_server serve_engines_reuseport;
 engines_server serve_engines_hand_off;
+engines_server serve_engines_reuseport_slots;
+engines_server serve_engines_hand_off_slots;
 
 /* Run fn(job, n) on a thread for each engine but the first, and here for that.
  */

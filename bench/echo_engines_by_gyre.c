@@ -84,9 +84,12 @@ int serve_engines_loops(const struct engines_job *job)
 
 /* ---- tasks: a listener for all engines ----------------------------------- */
 
+#define SLOTS 1024 /* of each engine: more than connections */
+
 struct task_server {
     const struct engines_job *job;
     gyre_spread spread;
+    uint32_t slots;
 };
 
 static int client_task(gyre_connection *connection)
@@ -104,7 +107,8 @@ static int client_task(gyre_connection *connection)
 static int serve_tasks(void *arg)
 {
     const struct task_server *server = arg;
-    const gyre_listener_options options = { .spread = server->spread };
+    const gyre_listener_options options = { .spread = server->spread,
+                                            .slots = server->slots };
     gyre_listener *listener;
     int err = gyre_listener_open(&listener, "127.0.0.1:0", &options);
 
@@ -118,9 +122,10 @@ static int serve_tasks(void *arg)
     return err;
 }
 
-static int serve_by(const struct engines_job *job, gyre_spread spread)
+static int serve_by(const struct engines_job *job, gyre_spread spread,
+                    uint32_t slots)
 {
-    struct task_server server = { job, spread };
+    struct task_server server = { job, spread, slots };
     const gyre_run_options options = { .loop = &bench_loop,
                                        .engines = job->engines };
 
@@ -129,10 +134,20 @@ static int serve_by(const struct engines_job *job, gyre_spread spread)
 
 int serve_engines_reuseport(const struct engines_job *job)
 {
-    return serve_by(job, GYRE_SPREAD_REUSEPORT);
+    return serve_by(job, GYRE_SPREAD_REUSEPORT, 0);
 }
 
 int serve_engines_hand_off(const struct engines_job *job)
 {
-    return serve_by(job, GYRE_SPREAD_HAND_OFF);
+    return serve_by(job, GYRE_SPREAD_HAND_OFF, 0);
+}
+
+int serve_engines_reuseport_slots(const struct engines_job *job)
+{
+    return serve_by(job, GYRE_SPREAD_REUSEPORT, SLOTS);
+}
+
+int serve_engines_hand_off_slots(const struct engines_job *job)
+{
+    return serve_by(job, GYRE_SPREAD_HAND_OFF, SLOTS);
 }
