@@ -19,7 +19,7 @@
 #include "ring/ring.h"
 #include "ring/syscalls.h"
 
-#define LATE_MS_MAX 64U
+#define LATE_MS_MAX 512U
 
 static atomic_bool closed_one; /* this process has closed a ring */
 
