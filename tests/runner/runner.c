@@ -31,8 +31,8 @@
 
 enum {
     JOBS_MAX = 64,
-    TIMEOUT_S = 30,
-    TIMEOUT_SCALE_MAX = 4, /* what hangs must not hold up a slow run for long */
+    TIMEOUT_S = 60,
+    TIMEOUT_SCALE_MAX = 2, /* what hangs must not hold up a slow run for long */
     NAME_MAX_ = 256,
     OUTPUT_SHOWN_MAX = 16384,
 };
