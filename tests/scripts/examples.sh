@@ -48,13 +48,25 @@ echo_server()
     pid=$!
     exec 9> "$work/stdin"
     port=$(port_of "$1" "$pid")
-    # curl's telnet sends what it reads and prints what comes back.
-    answer=$( (printf 'hello, echo\n'; sleep 1) |
-        timeout 20 curl -s --max-time 3 "telnet://127.0.0.1:$port" 2> /dev/null)
+    # curl's telnet sends what it reads and prints what comes back, for ever.
+    mkfifo "$work/say"
+    : > "$work/answer"
+    timeout 60 curl -s -N "telnet://127.0.0.1:$port" < "$work/say" \
+        >> "$work/answer" 2> /dev/null &
+    client=$!
+    exec 8> "$work/say"
+    echo 'hello, echo' >&8
+    while [ ! -s "$work/answer" ] && kill -0 "$client" 2> /dev/null; do
+        sleep 0.02
+    done
+    kill "$client" 2> /dev/null
+    wait "$client" 2> /dev/null
+    exec 8>&-
+    answer=$(cat "$work/answer")
     exec 9>&-
     wait "$pid"
     echo "$answer and it ended with $?"
-    rm -f "$work/stdin"
+    rm -f "$work/stdin" "$work/say"
 }
 
 # An echo server behind the proxy: who is connected when the end begins is

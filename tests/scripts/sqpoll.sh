@@ -39,7 +39,7 @@ for tool in strace curl; do
 done
 [ -x "$gyre" ] || { echo "sqpoll.sh: $gyre: build it first" >&2; exit 1; }
 unset GYRE_KERNEL GYRE_WITHOUT GYRE_LOOP
-options=sqpoll,sqpoll_idle_ms=1000,spin_us=1000000
+options=sqpoll,sqpoll_idle_ms=20000,spin_us=1000000
 "$gyre" doctor --json --loop $options >"$work/json" 2>"$work/why" ||
     skip "no such ring here: $(head -n 1 "$work/why")"
 # LeakSanitizer cannot look at a process that is traced.
