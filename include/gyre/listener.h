@@ -28,8 +28,8 @@
  *           goes on by itself; nobody is turned away.
  *
  * Threads.  Stop and the numbers: any thread. Serve and close: in a task, on
- *           the loop of its scope. A plain thread may open a listener and close
- *           one that has not served.
+ *           the loop of its scope. A plain thread may open a listener, and
+ *           close one before it is served, or when its engines have ended.
  *
  * Rights.   A server that begins as root listens first, as a plain thread, and
  *           becomes another user by its run, which serves:
@@ -171,7 +171,7 @@ GYRE_API int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
 GYRE_API void gyre_listener_stop(gyre_listener *listener);
 
 /* Free it, when serving and all connections have ended; NULL is allowed. By a
- * plain thread, too, if nobody has served it. */
+ * plain thread, too, before it is served and after its engines' end. */
 GYRE_API void gyre_listener_close(gyre_listener *listener) GYRE_WAITS;
 
 /* ---- numbers ------------------------------------------------------------- */

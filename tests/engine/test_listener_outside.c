@@ -57,8 +57,16 @@ static int serve_what_is_open(void *arg)
     CHECK_OK(gyre_scope_close(&scope));
     CHECK_EQ(served, CALLS);
     CHECK_EQ(accepted_by(arg, -1), CALLS);
-    gyre_listener_close(arg);
     return 0;
+}
+
+static void serve_on(unsigned engines, const gyre_listener_options *options)
+{
+    gyre_listener *listener = listen_outside("127.0.0.1:0", options);
+
+    run_on_engines(engines, serve_what_is_open, listener);
+    CHECK_EQ(open_at(listener, -1), 0);
+    gyre_listener_close(listener);
 }
 
 KERNEL_TEST(V1_a_thread_listens_before_the_engines_that_serve)
@@ -66,21 +74,16 @@ KERNEL_TEST(V1_a_thread_listens_before_the_engines_that_serve)
     for (unsigned engines = 1; engines <= 3; engines++) {
         gyre_listener_options options = { .engines = engines };
 
-        run_on_engines(engines, serve_what_is_open,
-                       listen_outside("127.0.0.1:0", &options));
+        serve_on(engines, &options);
         options.spread = GYRE_SPREAD_REUSEPORT;
-        run_on_engines(engines, serve_what_is_open,
-                       listen_outside("127.0.0.1:0", &options));
+        serve_on(engines, &options);
     }
 }
 
 TEST_PANICS(V1_other_engines_than_it_was_told_of_do_not_serve,
             "gyre_listener_options.engines is not the number of the engines")
 {
-    const gyre_listener_options options = { .engines = 2 };
-
-    run_on_engines(1, serve_what_is_open,
-                   listen_outside("127.0.0.1:0", &options));
+    serve_on(1, &(gyre_listener_options){ .engines = 2 });
 }
 
 static void open_in_callback(gyre_timer *timer, int status)

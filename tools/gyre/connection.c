@@ -22,7 +22,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "exchange.h"
-#include "listen.h"
+#include "room.h"
 #include "server.h"
 
 #define IN_SIZE 2048
@@ -39,21 +39,6 @@ static uint64_t now(void)
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
-}
-
-struct connection *connection_create(struct server *server, int fd,
-                                     const struct sockaddr_storage *peer)
-{
-    struct connection *connection = alloc_zeroed(1, sizeof *connection);
-
-    if (connection == NULL)
-        return NULL;
-    connection->server = server;
-    connection->fd = fd;
-    connection->wait_since_ns = now();
-    list_init(&connection->idle);
-    listen_peer_name(peer, connection->peer, sizeof connection->peer);
-    return connection;
 }
 
 void connection_end_idle(struct connection *connection)
@@ -130,17 +115,15 @@ static ssize_t receive_more(struct connection *connection)
     if (!make_room(connection))
         return -ENOMEM;
     if (is_idle) {
-        if (server->draining || server->slot_waiters > 0)
+        if (server->draining || !room_rest(connection))
             return 0;
-        list_append(&server->idle, &connection->idle);
     }
 
     ssize_t n = receive(connection, connection->in + connection->in_used,
                         connection->in_size - connection->in_used,
                         head_deadline(connection));
 
-    if (list_is_linked(&connection->idle))
-        list_remove(&connection->idle);
+    room_wake(connection);
     if (n <= 0)
         return n;
     /* From its first byte on, a head has the header timeout. */
@@ -271,10 +254,8 @@ static void linger(struct connection *connection)
     } while (n > 0 && seen < LINGER_BYTES);
 }
 
-int connection_run(void *arg)
+static void serve_requests(struct connection *connection)
 {
-    struct connection *connection = arg;
-    struct server *server = connection->server;
     bool go_on = true;
 
     while (go_on) {
@@ -298,12 +279,21 @@ int connection_run(void *arg)
             connection->linger |= found > 0 &&
                                   connection->in_used > (size_t)found;
     }
+}
 
-    if (connection->linger)
-        linger(connection);
-    gyre_close(connection->fd);
-    alloc_free(connection->in);
-    alloc_free(connection);
-    server_give_slot(server);
+int connection_serve(gyre_connection *accepted)
+{
+    struct service *service = accepted->arg;
+    struct connection connection = {
+        .server = &service->servers[gyre_engine_current()],
+        .fd = accepted->fd,
+        .wait_since_ns = now(),
+    };
+
+    peer_name(accepted->peer, connection.peer, sizeof connection.peer);
+    serve_requests(&connection);
+    if (connection.linger)
+        linger(&connection);
+    alloc_free(connection.in);
     return 0;
 }

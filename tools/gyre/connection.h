@@ -5,8 +5,8 @@
 #ifndef GYRE_TOOL_CONNECTION_H
 #define GYRE_TOOL_CONNECTION_H
 
+#include <gyre/listener.h>
 #include <gyre/scope.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,13 +14,14 @@
 
 #include "base/list.h"
 #include "head.h"
+#include "peer.h"
 
 struct server;
 
 struct connection {
     struct server *server;
     int fd;
-    char peer[INET6_ADDRSTRLEN];
+    char peer[PEER_NAME_SIZE];
     char *in; /* bytes of requests, as they came */
     size_t in_used;
     size_t in_size;
@@ -32,12 +33,8 @@ struct connection {
     bool linger; /* the client may still be sending: let it read first */
 };
 
-/* A connection that has taken `fd` over, or NULL: no memory. */
-struct connection *connection_create(struct server *server, int fd,
-                                     const struct sockaddr_storage *peer);
-
-/* The task: serve and free the connection, give its slot back. 0. */
-int connection_run(void *arg);
+/* Serve one that has been accepted; its `arg` is the struct service. 0. */
+int connection_serve(gyre_connection *accepted);
 
 /* End one that waits for its next request; it closes at its next turn. */
 void connection_end_idle(struct connection *connection);

@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "exchange.h"
 #include "page.h"
+#include "room.h"
 
 #define SPARES_MAX 256
 
@@ -116,6 +117,8 @@ bool exchange_close(struct exchange *exchange)
     struct server *server = exchange->server;
     bool go_on = !exchange->close;
 
+    if (gyre_cancelled() != 0)
+        count(&server->counts.cut, 1);
     count(&server->counts.requests, 1);
     count(&server->counts.bytes, exchange->body_sent);
     count(&server->counts.classes[exchange->status / 100 % 6], 1);
@@ -141,7 +144,7 @@ void response_start(struct exchange *exchange, int status)
 
     exchange->status = status;
     /* Somebody waits for a connection's place, or the server is about to go. */
-    if (server->draining || server->slot_waiters > 0 ||
+    if (server->draining || room_is_wanted(server->service) ||
         !exchange->request.keep_alive)
         exchange->close = true;
 

@@ -2,21 +2,25 @@
 /*
  * server.h - gyre serve: its options, and what all its connections share
  *
- *   serve.c       options, start-up, what is printed
- *   server.c      the tasks: accept, drain, signals
+ *   serve.c       start-up; serve_options.c: the command line
+ *   server.c      the tasks: serve, drain, log
+ *   room.c        the bound of connections, and who rests
  *   connection.c  a task for each connection: read heads, keep time
  *   exchange.h    one request and its response
  *
- * Each engine has a server of its own, with its connections and its share of
- * the limits. Engine 0 accepts for all and gives each client to the server that
- * has the fewest. So nearly everything here belongs to one loop and its thread;
- * what the engines share is in struct service, the servers' counts, which the
- * status page reads, and their slots. listing.c and markdown.c run on the
- * blocking pool, on data that nobody else touches.
+ * Accepting, and where a client is served, is the library's (gyre/listener.h),
+ * and so are the phases of the end (gyre/shutdown.h). Each engine has a server
+ * of its own, with its connections and its share of the files. So nearly
+ * everything here belongs to one loop and its thread; what the engines share is
+ * in struct service, the servers' counts, which the status page reads, and what
+ * room.c says of it. listing.c and markdown.c run on the blocking pool, on data
+ * that nobody else touches.
  */
 #ifndef GYRE_TOOL_SERVER_H
 #define GYRE_TOOL_SERVER_H
 
+#include <gyre/listener.h>
+#include <gyre/shutdown.h>
 #include <gyre/sync.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,7 +30,6 @@
 #include "confine.h"
 #include "date.h"
 #include "event.h"
-#include "listen.h"
 #include "log.h"
 
 struct exchange;
@@ -34,22 +37,18 @@ struct exchange;
 #define SERVE_LISTEN_MAX 16
 #define SERVE_CPUS_MAX 1024
 
-/* Accepts in flight for each address: how many clients one turn can take, and
- * how many may be held without a slot. */
-#define SERVE_ACCEPTORS 4
-
 struct serve_options {
     const char *directory;
     gyre_loop_options loop;
-    struct listen_address listens[SERVE_LISTEN_MAX];
-    const char *listen_names[SERVE_LISTEN_MAX]; /* as given */
+    const char *listens[SERVE_LISTEN_MAX]; /* as given */
     unsigned listen_count;
+    bool reuseport; /* a socket for each engine, where it can be had */
     unsigned connections_max;
     uint64_t header_timeout_ns;   /* a head must have come: 408 */
     uint64_t idle_timeout_ns;     /* a kept-alive connection may rest */
     uint64_t send_timeout_ns;     /* something must have been sent */
     uint64_t response_timeout_ns; /* the whole response must have been sent */
-    uint64_t drain_timeout_ns;    /* from the first signal to the end */
+    gyre_shutdown_options end;    /* what a signal begins */
     uint64_t stall_ns;            /* tell of longer slices; 0: do not watch */
     const char *log_path;         /* NULL: standard error */
     struct confine confine;
@@ -63,13 +62,12 @@ struct serve_options {
 
 /* Written by its own engine, read by any. */
 struct server_counts {
-    uint64_t accepted;
     uint64_t requests;
     uint64_t bytes;      /* of bodies */
     uint64_t classes[6]; /* responses, by the first digit of the status */
     uint64_t timeouts;   /* connections cut for being slow */
     uint64_t evicted;    /* idle ones closed to make room */
-    uint64_t accept_pauses;
+    uint64_t cut;        /* responses that the end of the drain ended */
 };
 
 static inline void count(uint64_t *counter, uint64_t n)
@@ -93,21 +91,20 @@ struct wall_clock {
 /* What all engines share. */
 struct service {
     const struct serve_options *options;
-    struct listener listeners[SERVE_LISTEN_MAX];
+    gyre_listener *listeners[SERVE_LISTEN_MAX];
     unsigned listener_count;
-    int root;      /* O_PATH */
-    int signal_fd; /* SIGINT and SIGTERM */
-    int log_fd;    /* -1: none */
+    int root;   /* O_PATH */
+    int log_fd; /* -1: none */
     uint64_t started_ns;
     struct log log;
-    unsigned slots_max; /* of all servers together, as files_max */
-    unsigned files_max;
-    gyre_event drain;      /* no new connections, no new requests */
-    gyre_scope *accepting; /* on engine 0, as the next */
-    gyre_scope *clients;
+    gyre_scope *writing;   /* the log's; NULL: nobody does. On engine 0 */
+    gyre_semaphore places; /* a connection that is served has one */
+    unsigned places_max;
+    unsigned files_max;     /* of all servers together */
+    atomic_bool crowded;    /* somebody has waited for a place */
+    gyre_scope *clients;    /* on engine 0 */
     struct server *servers; /* by number of the engine */
     unsigned server_count;
-    unsigned server_next; /* who is asked first for a slot */
 };
 
 /* One engine's. */
@@ -117,28 +114,26 @@ struct server {
     struct wall_clock wall;
     struct server_counts counts;
 
-    /* A slot is a connection that is served. */
-    _Atomic uint64_t slots; /* taken by engine 0, given back by its own */
-    uint64_t slots_max;
-    unsigned slot_waiters; /* for acceptors with a client in hand */
-    struct event slot_free;
+    struct list idle; /* connections between requests, longest first */
+    _Atomic uint64_t rest_since_ns; /* the first of them; GYRE_NEVER: none */
+    atomic_uint room_wanted;        /* so many of them are to end */
+    gyre_work room_work;
     /* Files open for responses: bounded too, so that opening one never fails
      * for want of a descriptor; a response waits for its turn instead. */
     unsigned files;
     unsigned files_max;
     struct event file_free;
-    struct list idle; /* connections between requests, longest first */
     bool draining;
     struct exchange *spares;
     unsigned spare_count;
 };
 
-/* The first task; `arg` is the struct service with its descriptors open. 0, or
- * why it ended otherwise than by a signal. */
+/* The first task; `arg` is the struct service with its descriptors and
+ * listeners open. 0, or why it ended otherwise than by a signal. */
 int service_run(void *arg);
 
-/* A connection has ended. On the server's engine. */
-void server_give_slot(struct server *server);
+/* When its engines have ended, and left nothing. */
+void service_destroy(struct service *service);
 
 /* The wall clock, read afresh if a second may have passed. */
 const struct wall_clock *server_wall_clock(struct server *server);

@@ -18,42 +18,55 @@ static void put_row(struct text *text, const char *name, uint64_t value)
 }
 
 /* Of all engines together. */
-static void sum_counts(const struct service *service, struct server_counts *sum,
-                       uint64_t *slots)
+static void sum_counts(const struct service *service, struct server_counts *sum)
 {
     *sum = (struct server_counts){ 0 };
-    *slots = 0;
     for (unsigned i = 0; i < service->server_count; i++) {
         const struct server *server = &service->servers[i];
         const struct server_counts *counts = &server->counts;
 
-        *slots += server->slots;
-        sum->accepted += counted(&counts->accepted);
         sum->requests += counted(&counts->requests);
         sum->bytes += counted(&counts->bytes);
         sum->timeouts += counted(&counts->timeouts);
         sum->evicted += counted(&counts->evicted);
-        sum->accept_pauses += counted(&counts->accept_pauses);
         for (unsigned class = 0; class < 6; class ++)
             sum->classes[class] += counted(&counts->classes[class]);
+    }
+}
+
+/* Of all addresses together; on all engines: -1. */
+static void sum_listeners(const struct service *service, int engine,
+                          gyre_listener_stats *sum)
+{
+    *sum = (gyre_listener_stats){ .size = sizeof *sum };
+    for (unsigned i = 0; i < service->listener_count; i++) {
+        gyre_listener_stats stats = { .size = sizeof stats };
+
+        gyre_listener_get_stats(service->listeners[i], engine, &stats);
+        sum->accepted += stats.accepted;
+        sum->open += stats.open;
+        sum->pauses += stats.pauses;
+        sum->waiting += stats.waiting;
     }
 }
 
 static void put_service(struct text *text, const struct service *service)
 {
     struct server_counts counts;
-    uint64_t slots;
+    gyre_listener_stats stats;
 
-    sum_counts(service, &counts, &slots);
+    sum_counts(service, &counts);
+    sum_listeners(service, -1, &stats);
     put_row(text, "uptime, seconds",
             (gyre_loop_now(gyre_loop_current()) - service->started_ns) /
                 GYRE_SECOND);
-    put_row(text, "connections", slots);
-    put_row(text, "connections, at most", service->slots_max);
-    put_row(text, "connections accepted", counts.accepted);
+    put_row(text, "connections", stats.open);
+    put_row(text, "connections, at most", service->places_max);
+    put_row(text, "connections that wait for room", stats.waiting);
+    put_row(text, "connections accepted", stats.accepted);
     put_row(text, "connections cut for being slow", counts.timeouts);
     put_row(text, "idle connections closed to make room", counts.evicted);
-    put_row(text, "pauses of accept", counts.accept_pauses);
+    put_row(text, "pauses of accept", stats.pauses);
     put_row(text, "requests", counts.requests);
     put_row(text, "responses 2xx", counts.classes[2]);
     put_row(text, "responses 3xx", counts.classes[3]);
@@ -94,11 +107,13 @@ static void put_engine(struct text *text, const struct service *service,
 {
     const gyre_engines *engines = gyre_engines_current();
     const struct server *server = &service->servers[n];
+    gyre_listener_stats stats;
 
+    sum_listeners(service, (int)n, &stats);
     text_printf(text, "<h2>Engine %u</h2>\n<table>\n", n);
     put_row(text, "tasks", gyre_engine_load(engines, n));
-    put_row(text, "connections", server->slots);
-    put_row(text, "connections accepted", counted(&server->counts.accepted));
+    put_row(text, "connections", stats.open);
+    put_row(text, "connections accepted", stats.accepted);
     put_row(text, "requests", counted(&server->counts.requests));
     put_loop(text, gyre_engine_loop(engines, n));
     text_puts(text, "</table>\n");

@@ -7,7 +7,7 @@ test_refusals()
 {
     refused W2_a_missing_directory_is_named 1 "$work/nowhere" "$work/nowhere"
     refused W2_a_file_is_no_directory 1 "$www/hello.txt" "$www/hello.txt"
-    refused W2_a_bad_address_is_named 1 "'nonsense'" "$www" --listen nonsense
+    refused W2_a_bad_address_is_named 1 "on nonsense: no such form" "$www" --listen nonsense
     refused W2_an_address_of_another_machine_is_named 1 192.0.2.1:0 \
         "$www" --listen 192.0.2.1:0
     refused W2_the_kernels_files_are_not_served 1 /proc /proc

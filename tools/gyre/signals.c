@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signals.c - see signals.h
+ *
+ * By a handler, and not by a task, which would be one of those that the end of
+ * the drain cancels, and could not run while another has the thread. All that
+ * it does may be done in a handler: gyre_engines_shutdown() and _exit(). It is
+ * never taken back, but looks at the engines only for the first signal, and
+ * they do not end before they are shut down.
+ */
+#include "signals.h"
+
+#include <errno.h>
+#include <gyre/engine.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+static gyre_engines *engines;
+static const gyre_shutdown_options *phases;
+static atomic_bool begun;
+
+static void both(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
+static void on_signal(int number)
+{
+    int saved = errno;
+
+    if (atomic_exchange(&begun, true))
+        _exit(128 + number);
+    gyre_engines_shutdown(engines, phases);
+    errno = saved;
+}
+
+void signals_hold(void)
+{
+    sigset_t set;
+
+    both(&set);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+}
+
+/* A shell starts what is put into the background of a script with SIGINT
+ * ignored: that is over with a handler. */
+void signals_heed(const gyre_shutdown_options *options)
+{
+    struct sigaction action = { .sa_handler = on_signal,
+                                .sa_flags = SA_ONSTACK };
+    sigset_t set;
+
+    engines = gyre_engines_current();
+    phases = options;
+    both(&set);
+    action.sa_mask = set;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void signals_forestall(void)
+{
+    if (!atomic_exchange(&begun, true))
+        gyre_engines_shutdown(NULL, phases);
+}
