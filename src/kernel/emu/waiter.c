@@ -26,6 +26,10 @@
  *   wake-up Linux lets it begin anew, where it slept first.) Such a thread can
  *   only be cancelled by waking all on the word who have a bit of the mask in
  *   common, as one may: a futex's wait may end for no reason.
+ *
+ * What owner and thread tell each other is handed over with release and
+ * acquire: the task with the request, the results with what became of it.
+ * tests/model/test_waiter.c is the model of this.
  */
 #include "kernel/emu/waiter.h"
 
