@@ -58,6 +58,8 @@ int gyre_block_on(gyre_engines *engines, const gyre_task_options *options,
     int cancelled = task_self != NULL ? task_cancelled(task_self) : 0;
     int result;
 
+    ASSERT_API(engines != NULL, "which engines? outside of them "
+                                "gyre_engines_current() is NULL");
     ASSERT_API(fn != NULL, "a task needs a function");
     ASSERT_API(options == NULL || options->size == 0 ||
                    options->size == sizeof *options,
@@ -81,6 +83,8 @@ int gyre_block_on(gyre_engines *engines, const gyre_task_options *options,
 int gyre_scope_open_on(gyre_engines *engines, unsigned n, gyre_scope *scope,
                        const gyre_scope_options *options)
 {
+    ASSERT_API(engines != NULL, "which engines? outside of them "
+                                "gyre_engines_current() is NULL");
     ASSERT_API(n < engines->count, "there is no engine of that number: see "
                                    "gyre_engines_count()");
     ASSERT_API(task_self == NULL, "a task opens a scope by gyre_scope_open()");

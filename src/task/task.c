@@ -441,6 +441,9 @@ static inline __attribute__((always_inline)) int spawn_from(
     int err;
 
     ASSERT_API(fn != NULL, "a task needs a function");
+    ASSERT_API(scope != NULL, "a task needs a scope; outside of tasks "
+                              "gyre_scope_current() is NULL: give it "
+                              "gyre_engine_scope() or gyre_loop_scope()");
     if (UNLIKELY(loop_owner(scope->loop_) != loop_thread()))
         return outside_spawn(site, scope, options, fn, arg, handle);
     err = spawn_check(scope, options, &class, &to);

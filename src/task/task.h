@@ -131,7 +131,8 @@ extern _Thread_local gyre_task *task_self
 static inline gyre_task *task_running(void)
 {
     ASSERT_API(task_self != NULL, "this call can wait, so it can only be made "
-                                  "inside a task (gyre_run, gyre_spawn)");
+                                  "inside a task: by gyre_run(), gyre_spawn(), "
+                                  "or gyre_block_on() from another thread");
     return task_self;
 }
 

@@ -257,6 +257,20 @@ KERNEL_TEST(L11_R9_who_waits_for_room_when_the_engines_end_is_answered)
     CHECK_EQ(atomic_load(&cut.begun), 1u);
 }
 
+TEST_PANICS(L11_without_engines_it_is_refused, "which engines?")
+{
+    int number;
+
+    (void)gyre_block_on(gyre_engines_current(), NULL, give_number, &number);
+}
+
+TEST_PANICS(R9_a_thread_without_engines_opens_no_scope, "which engines?")
+{
+    gyre_scope scope;
+
+    CHECK_OK(gyre_scope_open_on(gyre_engines_current(), 0, &scope, NULL));
+}
+
 static void block_in_callback(gyre_timer *timer, int status)
 {
     int number;

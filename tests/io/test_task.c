@@ -526,6 +526,17 @@ TEST_PANICS(K1_a_call_that_waits_panics_outside_of_tasks, "inside a task")
     yield_outside();
 }
 
+static int do_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+TEST_PANICS(K1_a_spawn_without_a_scope_panics, "gyre_engine_scope()")
+{
+    CHECK_OK(gyre_spawn(gyre_scope_current(), do_nothing, NULL));
+}
+
 static int join_itself(void *arg)
 {
     (void)arg;
