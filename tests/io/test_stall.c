@@ -264,28 +264,39 @@ KERNEL_TEST2(U6_a_callback_is_said_to_be_one)
 
 /* ---- who does not -------------------------------------------------------- */
 
-static void compute(uint64_t ns)
+static uint64_t clock_now(void)
 {
     struct timespec now;
-    uint64_t until, at;
 
     CHECK_OK(clock_gettime(CLOCK_MONOTONIC, &now));
-    until = (uint64_t)now.tv_sec * GYRE_SECOND + (uint64_t)now.tv_nsec + ns;
-    do {
-        CHECK_OK(clock_gettime(CLOCK_MONOTONIC, &now));
-        at = (uint64_t)now.tv_sec * GYRE_SECOND + (uint64_t)now.tv_nsec;
-    } while (at < until);
+    return (uint64_t)now.tv_sec * GYRE_SECOND + (uint64_t)now.tv_nsec;
+}
+
+static void compute(uint64_t ns)
+{
+    uint64_t until = clock_now() + ns;
+
+    while (clock_now() < until)
+        ;
 }
 
 /* Never a sleep, but a yield now and then, and all of them in some turns. */
 static int busy(void *arg)
 {
+    uint64_t limit = test_scale() * 300 * GYRE_MS, longest = 0;
+
     (void)arg;
-    watch(test_scale() * 300 * GYRE_MS);
+    watch(limit);
     for (unsigned i = 0; i < 300; i++) {
+        uint64_t began = clock_now();
+
         compute(2 * GYRE_MS);
         CHECK_OK(gyre_yield());
+        if (clock_now() - began > longest)
+            longest = clock_now() - began;
     }
+    if (longest > limit / 2)
+        TEST_SKIP("others had the processor for too long");
     CHECK_EQ(stats_here().stalls, 0u);
     return 0;
 }
