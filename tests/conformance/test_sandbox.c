@@ -37,6 +37,8 @@ static int in_child(void (*fn)(void))
     test_not_on_qemu_user("it has no seccomp");
     if (GYRE_TSAN)
         TEST_SKIP("ThreadSanitizer has a thread of its own");
+    if (test_on_valgrind())
+        TEST_SKIP("valgrind knows no seccomp");
     child = fork();
     CHECK_GE(child, 0);
     if (child == 0) {

@@ -67,6 +67,8 @@ KERNEL_TEST2(L3_engines_begin_in_the_sandbox)
     test_not_on_qemu_user("it has no seccomp");
     if (GYRE_TSAN)
         TEST_SKIP("the tool has a thread of its own");
+    if (test_on_valgrind())
+        TEST_SKIP("valgrind knows no seccomp");
     in_child(run_confined);
 }
 
