@@ -33,6 +33,8 @@
 #include "runner/census.h"
 #include "runner/runner.h"
 
+enum { BUSY_MAX = 4 };
+
 #define SIGNAL_OF_THE_STORM (SIGRTMAX - 3)
 
 static const struct test_child *current;
@@ -64,6 +66,17 @@ bool running_sanitized(void)
 #endif
 #endif
     return false;
+}
+
+unsigned runner_busy(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    double load;
+
+    if (getloadavg(&load, 1) != 1 || cpus < 1 || load < (double)cpus)
+        return 1;
+    load /= (double)cpus;
+    return load > BUSY_MAX ? BUSY_MAX : (unsigned)load;
 }
 
 static bool running_on_tsan(void)

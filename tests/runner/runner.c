@@ -302,7 +302,8 @@ static void start(const struct test *test,
     slot->timed_out = false;
     if (scale > TIMEOUT_SCALE_MAX)
         scale = TIMEOUT_SCALE_MAX;
-    slot->deadline_ns = now_ns() + UINT64_C(1000000000) * seconds * scale;
+    slot->deadline_ns = now_ns() +
+                        UINT64_C(1000000000) * seconds * scale * runner_busy();
     snprintf(slot->directory, sizeof slot->directory, "%s/gyre-test-%d-%u",
              tmp != NULL && strlen(tmp) < 24 ? tmp : "/tmp", (int)getpid(),
              runner.started++);

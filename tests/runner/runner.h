@@ -59,4 +59,8 @@ void child_complain(const char *format, ...)
 
 bool running_sanitized(void);
 
+/* How many times more runs on this machine than it has processors, up to 4:
+ * others take from a test's time, so there is more of it then. */
+unsigned runner_busy(void);
+
 #endif

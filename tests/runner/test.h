@@ -53,7 +53,7 @@ struct test {
     void (*body)(void);
     const char *panic;  /* expected in the output of a panic; or NULL */
     unsigned kernels;   /* a set of enum test_kernel */
-    unsigned timeout_s; /* 0: 60; multiplied by test_scale() */
+    unsigned timeout_s; /* 0: 60; more when sanitized, or on a busy machine */
     unsigned line;      /* of the test in its file */
     struct test *next_; /* the runner's */
 };
