@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -65,6 +66,28 @@ static bool is_whole_pages(const void *address, size_t size)
     size_t mask = memory_page_size() - 1;
 
     return size > 0 && (((uintptr_t)address | size) & mask) == 0;
+}
+
+/* The call reads eight bytes before it finds that it knows no such request. */
+static bool word_is_readable(uint64_t address)
+{
+    long result =
+        syscall(SYS_rt_sigprocmask, -1, address & ~UINT64_C(7), NULL, 8);
+
+    return result == 0 || errno != EFAULT;
+}
+
+bool memory_is_readable(uint64_t address, size_t size)
+{
+    int saved_errno = errno;
+    uint64_t last = address + size - 1;
+    bool readable;
+
+    ASSERT(size > 0 && size <= 4096);
+    readable = last <= UINTPTR_MAX && last >= address &&
+               word_is_readable(address) && word_is_readable(last);
+    errno = saved_errno;
+    return readable;
 }
 
 void *memory_map(size_t size)

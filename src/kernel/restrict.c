@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "kernel/memory.h"
+
 /* SOCK_NONBLOCK and SOCK_CLOEXEC are beside the type. */
 #define SOCKET_TYPES 15
 
@@ -39,7 +41,8 @@ static int look_at_connect(const struct restriction *restriction,
 
     if (restriction->peers == 0)
         return 0;
-    if (sqe->addr == 0)
+    if (sqe->addr == 0 || (sqe->addr2 >= sizeof family &&
+                           !memory_is_readable(sqe->addr, sizeof family)))
         return -EFAULT;
     if (sqe->addr2 >= sizeof family)
         memcpy(&family, (const void *)(uintptr_t)sqe->addr, sizeof family);
@@ -64,10 +67,10 @@ static int look_at_open2(const struct restriction *restriction,
 
     if (!restriction->opens_few && restriction->open_resolve == 0)
         return 0;
-    if (sqe->addr2 == 0)
-        return -EFAULT;
     if (sqe->len < sizeof how)
         return -EINVAL;
+    if (!memory_is_readable(sqe->addr2, sizeof how))
+        return -EFAULT;
     memcpy(how, (const void *)(uintptr_t)sqe->addr2, sizeof how);
     return look_at_open(restriction, how[0], how[2]);
 }

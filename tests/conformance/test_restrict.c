@@ -9,6 +9,7 @@
 #include <linux/openat2.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -202,6 +203,39 @@ KERNEL_TEST(A17_peers_are_permitted_by_family)
     CHECK_EQ(run(loop, &op), -EACCES);
     gyre_op_connect(&op, fd, (void *)&none, sizeof none);
     CHECK_EQ(run(loop, &op), -ENOENT);
+    close(fd);
+    gyre_loop_destroy(loop);
+}
+
+/* What is looked at may lie anywhere. */
+KERNEL_TEST(A17_an_argument_that_leads_nowhere_is_found)
+{
+    const gyre_restriction restriction = { .allow = GYRE_ALLOW_INET |
+                                                    GYRE_ALLOW_FILES,
+                                           .peers = UINT64_C(1) << AF_UNIX,
+                                           .opens_few = true };
+    gyre_loop *loop = restricted(&restriction);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const sa_family_t family = AF_UNIX;
+    char *end = pages + page;
+    gyre_op op;
+
+    CHECK(pages != MAP_FAILED);
+    CHECK_OK(mprotect(end, page, PROT_NONE));
+    gyre_op_connect(&op, fd, (void *)end, sizeof(struct sockaddr_un));
+    CHECK_EQ(run(loop, &op), -EFAULT);
+    gyre_op_connect(&op, fd, (void *)(end - 1), sizeof(struct sockaddr_un));
+    CHECK_EQ(run(loop, &op), -EFAULT);
+    memcpy(end - sizeof family, &family, sizeof family);
+    gyre_op_connect(&op, fd, (void *)(end - sizeof family), sizeof family);
+    CHECK_EQ(run(loop, &op), -EINVAL); /* there is no name in it */
+    gyre_op_openat2(&op, AT_FDCWD, "/", (void *)pages);
+    CHECK_OK(mprotect(pages, page, PROT_NONE)); /* it was there when filled */
+    CHECK_EQ(run(loop, &op), -EFAULT);
+    CHECK_OK(munmap(pages, 2 * page));
     close(fd);
     gyre_loop_destroy(loop);
 }
