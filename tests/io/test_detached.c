@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -324,6 +325,81 @@ KERNEL_TEST2(L10_U2_what_keeps_a_loop_from_ending_is_named_after_a_second)
                         "second ago and goes on\n");
     CHECK_OK(close(console));
     CHECK_OK(close(captured));
+}
+
+/* What a send without copying has from the caller, Linux gives back when the
+ * peer has it: nothing ends that wait but the peer. */
+struct deaf {
+    int fds[2];
+    int said;
+    atomic_bool begun;
+};
+
+static int send_to_deaf(void *arg)
+{
+    enum { SIZE = 16 << 20 };
+    struct deaf *deaf = arg;
+    char *bytes = calloc(SIZE, 1);
+
+    CHECK(bytes != NULL);
+    atomic_store(&deaf->begun, true);
+    (void)gyre_send_zc(deaf->fds[0], bytes, SIZE, 0, NULL);
+    free(bytes);
+    return 0;
+}
+
+static int leave_send_to_deaf(void *arg)
+{
+    struct deaf *deaf = arg;
+
+    CHECK_OK(
+        gyre_spawn(gyre_loop_scope(gyre_loop_current()), send_to_deaf, deaf));
+    while (!atomic_load(&deaf->begun))
+        CHECK_OK(gyre_yield());
+    CHECK_OK(gyre_sleep(20 * GYRE_MS));
+    gyre_loop_stop(gyre_loop_current());
+    return 0;
+}
+
+static void *hear_when_named(void *arg)
+{
+    const struct deaf *deaf = arg;
+    char text[500] = "", bytes[4096];
+
+    while (strstr(text, "the loop cannot end") == NULL) {
+        usleep(1000);
+        CHECK_GE(pread(deaf->said, text, sizeof text - 1, 0), 0);
+    }
+    while (read(deaf->fds[1], bytes, sizeof bytes) > 0)
+        ;
+    return NULL;
+}
+
+KERNEL_TEST_ON(C8_L10_U2_a_send_that_the_peer_does_not_take_is_named,
+               TEST_URING)
+{
+    struct deaf deaf = { .begun = false };
+    int console = dup(2);
+    char text[500] = "", wanted[100];
+    pthread_t thread;
+
+    deaf.said = memfd_create("stderr", MFD_CLOEXEC);
+    tcp_pair_open(deaf.fds);
+    CHECK(console >= 0 && deaf.said >= 0 && dup2(deaf.said, 2) == 2);
+    CHECK_OK(pthread_create(&thread, NULL, hear_when_named, &deaf));
+    must_run(leave_send_to_deaf, &deaf);
+    CHECK(dup2(console, 2) == 2);
+    CHECK_OK(close(deaf.fds[0]));
+    CHECK_OK(pthread_join(thread, NULL));
+    CHECK_GT(pread(deaf.said, text, sizeof text - 1, 0), 0);
+    (void)snprintf(wanted, sizeof wanted,
+                   "gyre: the loop cannot end: SEND_ZC on fd %d was "
+                   "asked to end",
+                   deaf.fds[0]);
+    CHECK_STR_HAS(text, wanted);
+    CHECK_OK(close(deaf.fds[1]));
+    CHECK_OK(close(console));
+    CHECK_OK(close(deaf.said));
 }
 
 static int each_without_memory(void *arg)
