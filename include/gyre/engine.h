@@ -59,8 +59,10 @@ GYRE_API int gyre_spawn_all(gyre_scope *scope, const gyre_task_options *options,
  * engines end is answered, mostly by -ECANCELED, as is all that is asked of
  * engines which have ended. None of these calls may begin when the engines may
  * be gone: gyre_engines_destroy() and the end of a run wait for tasks, and for
- * the scopes that threads have opened, and for nothing else. Who waits for an
- * engine that a shutdown has left (gyre/shutdown.h) is not answered.
+ * the scopes that threads have opened, and for nothing else. Engines that a
+ * shutdown has left behind (gyre/shutdown.h) refuse, too; but who waits when
+ * they are left, for a task that is left or an engine that is held, is not
+ * answered.
  */
 
 /* gyre_run_options.engines: one for each CPU the process may use. */

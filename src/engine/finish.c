@@ -70,12 +70,17 @@ static bool engines_have_ended(gyre_engines *set)
     }
 }
 
-/* The rest has not said how it ended: it is held. */
+/* The rest has not said how it ended: it is held, and will not answer. */
 static void engines_find_held(gyre_engines *set)
 {
-    for (unsigned i = 0; i < set->count; i++)
-        if (!atomic_load(&set->engines[i].has_ended))
-            engine_tell_held(&set->engines[i]);
+    for (unsigned i = 0; i < set->count; i++) {
+        struct engine *engine = &set->engines[i];
+
+        if (atomic_load(&engine->has_ended))
+            continue;
+        engine_tell_held(engine);
+        loop_refuse_offers(engine->loop);
+    }
 }
 
 /* Is it to be freed? If all have ended, those that have left nothing. */

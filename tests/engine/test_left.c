@@ -347,6 +347,16 @@ static void own_engines_are_left(unsigned count)
     CHECK_ERR(gyre_engines_wait(engines, &report), -ETIMEDOUT);
     CHECK_EQ(report.engines_left, count);
     CHECK_STR_HAS(report.text, "a callback holds its thread");
+    /* Nobody there would answer. */
+    for (unsigned n = 0; n < count; n++) {
+        const gyre_task_options there = { .where = GYRE_ENGINE(n) };
+        gyre_scope scope;
+
+        CHECK_ERR(gyre_scope_open_on(engines, n, &scope, NULL), -ECANCELED);
+        CHECK_ERR(gyre_block_on(engines, &there, nothing, NULL), -ECANCELED);
+        CHECK_ERR(gyre_spawn(gyre_engine_scope(engines, n), nothing, NULL),
+                  -ECANCELED);
+    }
     let_it_go_on();
 }
 
