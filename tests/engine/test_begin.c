@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "engine/crew.h"
@@ -365,6 +366,28 @@ KERNEL_TEST2(L3_without_a_thread_there_are_no_engines_and_a_sentence)
         fault_nth(FAULT_ENGINE, n, -EAGAIN);
         CHECK_ERR(gyre_engines_create(&engines, &three), -EAGAIN);
     }
+    CHECK_OK(gyre_run(&three, do_nothing, NULL));
+}
+
+/* By Linux: as nobody, since root may have any number. */
+KERNEL_TEST2(L3_where_the_user_has_no_thread_left_there_are_no_engines)
+{
+    struct rlimit before, one;
+    gyre_engines *engines;
+
+    if (getuid() == 0 && (setgid(64337) != 0 || setuid(64337) != 0))
+        TEST_SKIP("cannot stop being root");
+    CHECK_OK(getrlimit(RLIMIT_NPROC, &before));
+    one = before;
+    one.rlim_cur = 1;
+    CHECK_OK(setrlimit(RLIMIT_NPROC, &one));
+    if (gyre_engines_create(&engines, &three) == 0)
+        TEST_SKIP("this machine does not hold users to RLIMIT_NPROC");
+    CHECK_STR_HAS(gyre_loop_create_error(), "ulimit -u");
+    CHECK_ERR(gyre_engines_create(&engines, &three), -EAGAIN);
+    CHECK_ERR(gyre_run(&three, do_nothing, NULL), -EAGAIN);
+    CHECK_STR_HAS(gyre_loop_create_error(), "ulimit -u");
+    CHECK_OK(setrlimit(RLIMIT_NPROC, &before));
     CHECK_OK(gyre_run(&three, do_nothing, NULL));
 }
 
