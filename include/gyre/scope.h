@@ -58,7 +58,9 @@ typedef struct gyre_scope_options {
      * need be GYRE_NEVER; a cancel of the scope itself works. */
     bool shield;
     gyre_full_policy when_full; /* there are max_tasks */
-    uint32_t max_tasks;         /* children at a time; 0: no bound */
+    /* Children at a time, over all engines: those that a child spawns into its
+     * part of the scope (gyre_spawn_with()) are among them. 0: no bound. */
+    uint32_t max_tasks;
 } gyre_scope_options;
 
 /* ---- where an error comes from ------------------------------------------ */

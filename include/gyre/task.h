@@ -122,7 +122,11 @@ typedef struct gyre_task_options {
 
 /* Where the scope is: its own loop, which is the default. */
 #define GYRE_HERE 0
-/* Where the scope is, or with whoever is idle first (gyre/engine.h). */
+/* Where the scope is, or with whoever is idle first (gyre/engine.h). With
+ * several engines they wait in a queue of their own, which is begun mostly at
+ * the newest, so that in a tree of tasks few wait at a time; with one they are
+ * ready at once, like all others, and begin in order, for a second queue would
+ * cost each of them without anybody there to take from it. */
 #define GYRE_ANYWHERE (-1)
 /* On the less loaded of two engines chosen at random: gyre_engine_load(). */
 #define GYRE_LEAST_LOADED (-2)
@@ -147,7 +151,9 @@ GYRE_API int gyre_spawn(gyre_scope *scope, gyre_task_fn *fn,
  * `task` is NULL), which is valid until it is joined or the scope has closed.
  * -EINVAL: no such stack size, or no such engine. A task that runs on another
  * engine than its scope's is in a part of the scope there: gyre_scope_current()
- * is that part, and what it spawns into it has ended before the task has. */
+ * is that part, and what it spawns into it has ended before the task has. If
+ * the scope has a bound, such a spawn asks its engine for room, and waits for
+ * the answer; a callback cannot: -EAGAIN. */
 GYRE_API int gyre_spawn_with(gyre_scope *scope,
                              const gyre_task_options *options, gyre_task_fn *fn,
                              void *arg,
@@ -156,7 +162,8 @@ GYRE_API int gyre_spawn_with(gyre_scope *scope,
 /* Cancel one task and the scopes it has opened, but not its siblings. Does not
  * wait: the task is still to be joined, or its scope closed. -ECANCELED as its
  * result is then no error of its scope. By any task or callback of the scope's
- * loop; a task with a handle by whoever has that, on any thread. */
+ * loop, or of the engine it runs on, itself among them; a task with a handle by
+ * whoever has that, on any thread, from which it takes a moment. */
 GYRE_API void gyre_task_cancel(gyre_task *task);
 
 /*

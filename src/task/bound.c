@@ -15,9 +15,10 @@
 #include "loop/loop.h"
 #include "task/task.h"
 
+/* A part of a scope has only what was let in already. */
 static bool scope_is_full(const gyre_scope *scope)
 {
-    return scope->max_tasks_ != 0 &&
+    return scope->max_tasks_ != 0 && !scope->part_ &&
            scope->children_ + scope->promised_ >= scope->max_tasks_;
 }
 
@@ -60,20 +61,29 @@ static bool take_promise(struct spawner *spawner, uint32_t *promised)
     return true;
 }
 
+int bound_step_in_scope(gyre_scope *scope, struct spawner *spawner)
+{
+    int err = 0;
+
+    if (spawner->counted)
+        return 0;
+    if (!take_promise(spawner, &scope->promised_) && scope_is_full(scope))
+        err =
+            when_full(scope->when_full_, scope_list(scope->spawners_), spawner);
+    if (err != 0)
+        return err;
+    scope->children_++;
+    spawner->counted = true;
+    return 0;
+}
+
 int bound_step(gyre_scope *scope, struct spawner *spawner)
 {
     struct tasks *tasks = scope->loop_->tasks;
-    int err = 0;
+    int err = bound_step_in_scope(scope, spawner);
 
-    if (!spawner->counted) {
-        if (!take_promise(spawner, &scope->promised_) && scope_is_full(scope))
-            err = when_full(scope->when_full_, scope_list(scope->spawners_),
-                            spawner);
-        if (err != 0)
-            return err;
-        scope->children_++;
-        spawner->counted = true;
-    }
+    if (err != 0)
+        return err;
     if (!take_promise(spawner, &tasks->promised) && loop_is_full(tasks))
         err = when_full(tasks->when_full, &tasks->spawners, spawner);
     if (err == BOUND_WAITS)
@@ -131,9 +141,31 @@ int bound_take_slowly(gyre_scope *scope, bool *aside)
         .wake = spawner_wake,
         .may_wait = task_self != NULL,
     };
+    int err = 0;
+
+    if (room_is_elsewhere(scope))
+        err = room_take(scope, &spawner.aside);
+    if (err < 0)
+        return err;
+    while ((err = bound_step(scope, &spawner)) == BOUND_WAITS) {
+        err = wait_for_room(&spawner, scope);
+        if (err < 0) {
+            bound_withdraw(scope, &spawner);
+            return err;
+        }
+    }
+    *aside = spawner.aside;
+    return err;
+}
+
+int bound_take_in_scope(gyre_scope *scope, bool *aside)
+{
+    struct spawner spawner = { .who = task_self,
+                               .wake = spawner_wake,
+                               .may_wait = true };
     int err;
 
-    while ((err = bound_step(scope, &spawner)) == BOUND_WAITS) {
+    while ((err = bound_step_in_scope(scope, &spawner)) == BOUND_WAITS) {
         err = wait_for_room(&spawner, scope);
         if (err < 0) {
             bound_withdraw(scope, &spawner);
@@ -164,8 +196,10 @@ void bound_promise(gyre_scope *scope)
 {
     struct tasks *tasks = scope->loop_->tasks;
 
-    if (scope->max_tasks_ != 0 && !scope_is_full(scope) &&
-        promise_one(scope_list(scope->spawners_)))
+    if (room_is_elsewhere(scope))
+        room_free(scope);
+    else if (scope->max_tasks_ != 0 && !scope_is_full(scope) &&
+             promise_one(scope_list(scope->spawners_)))
         scope->promised_++;
     if (tasks->max_tasks != 0 && !loop_is_full(tasks) &&
         promise_one(&tasks->spawners))
@@ -176,4 +210,13 @@ void bound_raised(struct tasks *tasks)
 {
     while (!loop_is_full(tasks) && promise_one(&tasks->spawners))
         tasks->promised++;
+}
+
+void bound_give_in_scope(gyre_scope *scope, uint32_t n)
+{
+    ASSERT(scope->children_ >= n);
+    scope->children_ -= n;
+    while (!scope_is_full(scope) && promise_one(scope_list(scope->spawners_)))
+        scope->promised_++;
+    scope_look_at_close(scope);
 }

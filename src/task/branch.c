@@ -5,6 +5,7 @@
 #include "task/branch.h"
 
 #include "loop/loop.h"
+#include "task/bound.h"
 
 static gyre_task *work_task(gyre_work *work)
 {
@@ -34,6 +35,8 @@ void branch_make(gyre_task *task)
     branch->home = home;
     branch->at = NULL;
     branch->shielded = is_shielded(trunk);
+    branch->room = room_scope(branch);
+    atomic_init(&branch->rooms, 0);
     atomic_init(&branch->state, 0);
     atomic_init(&branch->wish_cancel, trunk->cancelled_);
     atomic_init(&branch->wish_deadline_ns, gyre_scope_deadline(trunk));
@@ -115,10 +118,22 @@ void branches_cancel(gyre_scope *scope, int reason)
         branch_cancel(link_branch(at), reason);
 }
 
+/* By itself, or by another that runs where it does, at once. */
+static void branch_cancel_here(struct branch *branch)
+{
+    gyre_scope *part = &branch->part;
+
+    loop_assert_owner(branch->task->tasks->loop);
+    if (part->cancelled_ == 0)
+        scope_cancel_for(part, -ECANCELED);
+}
+
 void branch_cancel_task(struct branch *branch)
 {
-    loop_assert_owner(branch->home->loop);
-    branch_cancel(branch, -ECANCELED);
+    if (loop_owner(branch->home->loop) == loop_thread())
+        branch_cancel(branch, -ECANCELED);
+    else
+        branch_cancel_here(branch);
 }
 
 static void branches_of_tighten(gyre_scope *scope, uint64_t deadline_ns)
@@ -187,6 +202,7 @@ static void part_open(struct branch *branch)
     /* What ends this loop stops at a shield here as it does there. */
     part->shield_ = branch->shielded;
     part->cancelled_ = part->shield_ ? 0 : root->cancelled_;
+    part->max_tasks_ = branch->room != NULL ? branch->room->max_tasks_ : 0;
     list_append(scope_list(root->scopes_), scope_list(part->link_));
     branch->task->home = part;
     scope_add_member(part, branch->task);

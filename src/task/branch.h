@@ -56,6 +56,9 @@ struct branch {
     _Atomic uint64_t wish_deadline_ns;
     gyre_work down;
     gyre_work up;
+    gyre_scope *room;       /* whose bound counts in the part: room.c */
+    _Atomic uint32_t rooms; /* to be given back to it, and how */
+    gyre_work rooms_work;
     int32_t cut;     /* B: how the part was cancelled when the task returned */
     bool shielded;   /* the trunk is a shield, or below one */
     gyre_scope part; /* B */
@@ -67,7 +70,8 @@ void branch_make(gyre_task *task);
 /* A: off it goes; NULL: to whoever takes it. */
 void branch_send(struct branch *branch, struct tasks *to);
 
-/* A: the scope is cancelled; a scope is to be over earlier; one task is. */
+/* A: the scope is cancelled; a scope is to be over earlier; one task is, on A
+ * or, if it runs, on B. */
 void branches_cancel(gyre_scope *scope, int reason);
 void branches_tighten(gyre_scope *scope, uint64_t deadline_ns);
 void branch_cancel_task(struct branch *branch);

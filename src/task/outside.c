@@ -137,8 +137,16 @@ int outside_spawn(const void *site, gyre_scope *scope,
                                          .fn = fn,
                                          .arg = arg,
                                          .handle = handle } };
+    int err = 0;
 
-    return spawn_and_wait(&self, "a spawn on another loop");
+    if (room_is_elsewhere(scope))
+        err = room_take(scope, &self.spawner.aside);
+    if (err < 0)
+        return err;
+    err = spawn_and_wait(&self, "a spawn on another loop");
+    if (err < 0 && !self.spawner.counted && room_is_elsewhere(scope))
+        room_return(scope);
+    return err;
 }
 
 int outside_run(const void *site, gyre_scope *scope,

@@ -122,7 +122,8 @@ void gyre_scope_cancel(gyre_scope *scope)
 
 void gyre_task_cancel(gyre_task *task)
 {
-    if (task->books != NULL && loop_owner(task->books->loop) != loop_thread())
+    if (task->books != NULL && task != task_self &&
+        loop_owner(task->books->loop) != loop_thread())
         wish_cancel_task(task);
     else
         scope_cancel_task(task);

@@ -254,3 +254,89 @@ KERNEL_TEST(L3_a_part_of_a_scope_ends_with_what_was_spawned_into_it)
 {
     run_on_engines(2, part_waits, NULL);
 }
+
+/* ---- a task cancels itself, or one beside it ----------------------------- */
+
+static int cancel_oneself(void *arg)
+{
+    (void)arg;
+    gyre_task_cancel(gyre_task_current());
+    CHECK_ERR(gyre_cancelled(), -ECANCELED);
+    CHECK_ERR(gyre_sleep(GYRE_NEVER), -ECANCELED);
+    return -ECANCELED;
+}
+
+static int cancel_themselves(void *arg)
+{
+    gyre_task *task;
+    gyre_scope scope;
+    int result = 0;
+
+    (void)arg;
+    for (unsigned n = 0; n < 2; n++) {
+        gyre_scope_open(&scope, NULL);
+        CHECK_OK(spawn_at(&scope, GYRE_ENGINE(n), cancel_oneself, NULL, NULL));
+        CHECK_OK(spawn_at(&scope, GYRE_ENGINE(n), cancel_oneself, NULL, &task));
+        CHECK_OK(gyre_join(task, &result));
+        CHECK_EQ(result, -ECANCELED);
+        CHECK_OK(gyre_scope_close(&scope)); /* it was no error of the scope */
+        CHECK_OK(gyre_scope_cancelled(&scope));
+    }
+    return 0;
+}
+
+KERNEL_TEST(L3_a_task_on_another_engine_cancels_itself)
+{
+    run_on_engines(2, cancel_themselves, NULL);
+}
+
+struct victim {
+    _Atomic(gyre_task *) task;
+    atomic_bool cancelled;
+};
+
+static int be_cancelled(void *arg)
+{
+    struct victim *victim = arg;
+
+    atomic_store(&victim->task, gyre_task_current());
+    CHECK_ERR(gyre_sleep(GYRE_NEVER), -ECANCELED);
+    atomic_store(&victim->cancelled, true);
+    return -ECANCELED;
+}
+
+static int cancel_victim(void *arg)
+{
+    struct victim *victim = arg;
+
+    while (atomic_load(&victim->task) == NULL)
+        CHECK_OK(gyre_yield());
+    gyre_task_cancel(atomic_load(&victim->task));
+    return 0;
+}
+
+static int cancel_beside(void *arg)
+{
+    gyre_scope scope;
+    gyre_task *task;
+
+    (void)arg;
+    for (unsigned n = 0; n <= 3; n++) {
+        struct victim victim = { .task = NULL };
+        int where = GYRE_ENGINE(n == 3 ? 2 : 1);
+        bool has_handle = n != 0;
+
+        gyre_scope_open(&scope, NULL);
+        CHECK_OK(spawn_at(&scope, GYRE_ENGINE(1), be_cancelled, &victim,
+                          has_handle ? &task : NULL));
+        CHECK_OK(spawn_at(&scope, where, cancel_victim, &victim, NULL));
+        CHECK_OK(gyre_scope_close(&scope));
+        CHECK(atomic_load(&victim.cancelled));
+    }
+    return 0;
+}
+
+KERNEL_TEST(L3_a_task_on_another_engine_cancels_one_beside_it)
+{
+    run_on_engines(3, cancel_beside, NULL);
+}
