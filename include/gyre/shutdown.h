@@ -78,8 +78,9 @@ typedef struct gyre_shutdown_hook {
 
 /* Call run(hook) once, on this engine's thread and outside of tasks, so it must
  * not wait, when a shutdown begins. The hook is held until then, or until it is
- * taken back. False: it has begun, so there will be no call. Only on an
- * engine's thread. */
+ * taken back. False: it has begun, so there will be no call. Nor is there one
+ * of an engine that has been stopped and has no task left. Only on an engine's
+ * thread. */
 GYRE_API bool gyre_shutdown_watch(gyre_shutdown_hook *hook,
                                   void (*run)(gyre_shutdown_hook *hook))
     GYRE_MUST_USE;

@@ -21,7 +21,8 @@
  * until it is back, so when all have said so, none is anywhere. If a shutdown
  * has a deadline (shutdown.c), it may pass before; the first to notice says so,
  * and of both verdicts one stands. With none left, or without waiting for them
- * any longer, each engine ends what it has in flight.
+ * any longer, each engine ends what it has in flight. tests/model/test_end.c is
+ * the model of this.
  */
 #include "engine/engine.h"
 
@@ -169,6 +170,7 @@ static bool engine_end_ops(struct engine *engine)
     gyre_timer stuck;
     bool more = true;
 
+    engine->knows = true; /* what a hook would start can begin no more */
     /* Dropped, `told` would look posted for ever: no new time would come. */
     loop_end_begin(engine->loop, &stuck, &engine->told);
     if (atomic_load(&set->verdict) == ENGINES_OVERDUE)

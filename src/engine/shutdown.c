@@ -17,7 +17,7 @@
  * signal handler can do it. It may set off the end of the engines while it is
  * still about it: `callers` keeps the set and the loops until it is done.
  *
- * tests/model/test_shutdown.c is the model of this and end.c.
+ * tests/model/test_shutdown.c is the model of this.
  */
 #include <string.h>
 

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -132,6 +133,49 @@ TEST(L10_a_hook_is_called_once_and_not_when_it_was_taken_back)
     CHECK_EQ(hooked[0].called, 1);
     CHECK_EQ(hooked[1].called, 0);
     CHECK_EQ(hooked[2].called, 1);
+}
+
+/* Late enough, mostly, for the engine to have no task left. */
+static int shut_down_late(void *arg)
+{
+    usleep(20000);
+    gyre_engines_shutdown(arg, NULL);
+    return 0;
+}
+
+static void op_ended(gyre_op *op, gyre_result result)
+{
+    (void)op, (void)result;
+}
+
+static void start_an_op(gyre_shutdown_hook *hook)
+{
+    static gyre_op op;
+
+    (void)hook;
+    gyre_op_nop(&op);
+    gyre_op_start(gyre_loop_current(), &op, op_ended, NULL);
+}
+
+static int stop_with_a_call(void *arg)
+{
+    static gyre_shutdown_hook hook;
+    static gyre_op op;
+
+    (void)arg;
+    memset(&hook, 0, sizeof hook);
+    CHECK(gyre_shutdown_watch(&hook, start_an_op));
+    gyre_op_call(&op, shut_down_late, gyre_engines_current());
+    gyre_op_start(gyre_loop_current(), &op, op_ended, NULL);
+    CHECK_OK(gyre_sleep(5 * GYRE_MS)); /* it has begun */
+    gyre_loop_stop(gyre_loop_current());
+    return 0;
+}
+
+KERNEL_TEST2(L10_no_hook_is_called_by_an_engine_that_closes)
+{
+    run_on_engines(1, stop_with_a_call, NULL);
+    run_on_engines(ENGINES, stop_with_a_call, NULL);
 }
 
 static int wait_in_vain(void *arg)
