@@ -394,7 +394,7 @@ int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
                         gyre_connection_fn *fn, void *arg)
 {
     enum listener_state open = LISTENER_OPEN;
-    int came, cancelled, err;
+    int came, err;
 
     ASSERT_API(fn != NULL, "a connection needs a function");
     came = listener_come_in(listener);
@@ -423,8 +423,11 @@ int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
     }
     gyre_shutdown_unwatch(&listener->hook);
     atomic_store(&listener->state, LISTENER_OVER);
-    cancelled = gyre_cancelled();
     if (came < 0)
-        return came;
-    return err == 0 ? cancelled : err;
+        err = came;
+    else if (err == 0)
+        err = gyre_cancelled();
+    /* A shutdown stops it before it cancels, whichever is seen first. */
+    return err == -ECANCELED && gyre_is_shutting_down(listener->engines) ? 0
+                                                                         : err;
 }

@@ -451,6 +451,41 @@ KERNEL_TEST(L10_a_shutdown_stops_listeners)
     run_on_engines(ENGINES, stop_listeners, &options);
 }
 
+static int listen_to_the_end(void *arg)
+{
+    gyre_listener *listener;
+    gyre_scope scope;
+
+    CHECK_OK(gyre_listener_open(&listener, "127.0.0.1:0", arg));
+    gyre_scope_open(&scope, NULL);
+    CHECK_OK(gyre_listener_serve(listener, &scope, never_served, NULL));
+    CHECK(gyre_is_shutting_down(NULL));
+    CHECK_OK(gyre_scope_close(&scope));
+    gyre_listener_close(listener);
+    return 0;
+}
+
+static int cancel_listeners(void *arg)
+{
+    gyre_scope *scope = gyre_loop_scope(gyre_loop_current());
+
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(gyre_spawn(scope, listen_to_the_end, arg));
+    CHECK_OK(gyre_sleep(GYRE_MS));
+    gyre_engines_shutdown(NULL, NULL);
+    return 0;
+}
+
+KERNEL_TEST(L10_listeners_have_ended_well_when_a_shutdown_cancels_at_once)
+{
+    gyre_listener_options options = { 0 };
+
+    run_on_engines(1, cancel_listeners, &options);
+    run_on_engines(ENGINES, cancel_listeners, &options);
+    options.spread = GYRE_SPREAD_REUSEPORT;
+    run_on_engines(ENGINES, cancel_listeners, &options);
+}
+
 /* ---- ports --------------------------------------------------------------- */
 
 static int listen_on(struct sockaddr_in *at)
