@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_end.c - the model of src/engine/end.c: engines agree that no task is left
+ * test_end.c - the model of src/engine/end.c: engines agree that none is left
  *
  * engine_end_tasks() of two engines. The first has a task whose child is on its
  * way to the second; cancelled, the child comes home, or never does. Time may
