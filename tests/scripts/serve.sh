@@ -486,6 +486,20 @@ test_status()
     stop
 }
 
+test_passed()
+{
+    : >"$work/out"
+    "$load" pass "$gyre" serve "$www" --listen systemd:0 --listen \
+        "unix:@gyre-$$" --quiet >"$work/out" 2>"$work/err" &
+    pid=$!
+    await_start
+    same W2_a_socket_that_systemd_passes_is_served "200 200" \
+        "$(status "$url"hello.txt) $(status --abstract-unix-socket \
+            "gyre-$$" http://unix/hello.txt)"
+    stop
+    same W2_a_server_that_systemd_starts_ends_well 0 "$code"
+}
+
 test_addresses()
 {
     start --listen "unix:$work/socket" --listen 127.0.0.1:0 --max-connections 1
@@ -738,6 +752,7 @@ test_kernel()
     test_descriptors
     test_status
     test_addresses
+    test_passed
     test_drain
     test_second_signal
     test_stalled_clients

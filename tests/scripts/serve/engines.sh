@@ -38,6 +38,87 @@ test_spread()
     wait "$slow" 2>/dev/null
 }
 
+# rest_client NAME: a connection that has had an answer and rests. Its process
+# is $rests, and what it gets is in $work/NAME.
+rest_client()
+{
+    rm -f "$work/talk"
+    mkfifo "$work/talk"
+    : >"$work/$1"
+    "$load" raw "$port" <"$work/talk" >>"$work/$1" 2>"$work/raw.err" &
+    rests=$!
+    printf 'GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n' >"$work/talk"
+    until grep -q hello "$work/$1" || ! kill -0 "$rests" 2>/dev/null; do
+        sleep 0.1
+    done
+}
+
+# All places are taken by connections that rest, on both engines: each client
+# has one of them end, wherever it is, and the first that came is the first.
+test_room()
+{
+    start --status --max-connections 2
+    rest_client one
+    one=$rests
+    rest_client two
+    two=$rests
+    same W2_who_rests_on_any_engine_makes_room "200 200 200" \
+        "$(status "$url"hello.txt) $(status "$url"hello.txt) $(status \
+            "$url"hello.txt)"
+    tries=0
+    while kill -0 "$one" 2>/dev/null && [ $tries -lt 300 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    if [ $tries -lt 300 ]; then
+        ok W2_who_rests_longest_makes_room_first
+    else
+        not_ok W2_who_rests_longest_makes_room_first "it is still there"
+        kill "$one"
+    fi
+    wait "$one" 2>/dev/null
+    kill "$two" 2>/dev/null
+    wait "$two" 2>/dev/null
+    stop
+}
+
+test_reuseport()
+{
+    start --status --reuseport --listen "unix:$work/socket"
+    same W2_each_engine_accepts_at_a_socket_of_its_own "good=200 200" \
+        "$("$load" fetch "$port" 200 /sub/1) $(status --unix-socket \
+            "$work/socket" http://unix/hello.txt)"
+    if [ "$(accepted 0)" -ge 20 ] && [ "$(accepted 1)" -ge 20 ]; then
+        ok W2_V1_sockets_of_their_own_share_clients
+    else
+        not_ok W2_V1_sockets_of_their_own_share_clients \
+            "$(accepted 0) and $(accepted 1)"
+    fi
+    stop
+    same W2_engines_with_sockets_of_their_own_end_well 0 "$code"
+}
+
+# A thread that does not come back, since another process holds it.
+test_left()
+{
+    start --drain-timeout 0.1 --cancel-timeout 0.1
+    thread=$(grep -l '^serve-1$' /proc/"$pid"/task/*/comm | cut -d / -f 5)
+    : >"$work/held"
+    "$load" hold "$thread" >>"$work/held" 2>&1 &
+    holder=$!
+    until grep -q . "$work/held"; do sleep 0.1; done
+    if grep -q held "$work/held"; then
+        stop
+        same W2_what_does_not_end_is_left 1 "$code"
+        has W2_what_does_not_end_is_named "$work/err" "engine 1:"
+        has W2_what_does_not_end_has_its_option "$work/err" --cancel-timeout
+    else
+        skip W2_what_does_not_end_is_left "$(cat "$work/held")"
+        stop
+    fi
+    wait "$holder"
+}
+
 test_engines()
 {
     export GYRE_KERNEL="$1"
@@ -59,6 +140,9 @@ test_engines()
     test_log
     test_status
     test_addresses
+    test_room
+    test_reuseport
+    test_left
     test_drain
     test_second_signal
     test_stuck_log

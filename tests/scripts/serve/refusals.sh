@@ -10,6 +10,10 @@ test_refusals()
     refused W2_a_bad_address_is_named 1 "on nonsense: no such form" "$www" --listen nonsense
     refused W2_an_address_of_another_machine_is_named 1 192.0.2.1:0 \
         "$www" --listen 192.0.2.1:0
+    refused W2_a_socket_that_was_not_passed_is_named 1 LISTEN_FDS "$www" \
+        --listen systemd:0
+    refused W2_sockets_for_each_engine_are_of_TCP 1 --reuseport "$www" \
+        --reuseport --listen "unix:$work/none"
     refused W2_the_kernels_files_are_not_served 1 /proc /proc
     refused W2_a_log_that_cannot_be_written_is_named 1 "$work/no/log" "$www" \
         --listen 127.0.0.1:0 --log "$work/no/log"

@@ -14,6 +14,12 @@
  *       each take?
  *   serve_load raw PORT
  *       Send standard input, then print what comes until the end.
+ *   serve_load pass COMMAND...
+ *       Become the command, with a listening socket on loopback passed to it as
+ *       systemd does (LISTEN_FDS).
+ *   serve_load hold THREAD
+ *       Print "held", and keep that thread of another process from running until
+ *       either process ends.
  *
  * Blocking sockets and no threads: the server is what is being tested. Each
  * mode prints one line of key=value and ends with 0 if nothing went wrong with
@@ -27,8 +33,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -276,6 +284,38 @@ static int raw(int port)
     return 0;
 }
 
+static int pass(char **command)
+{
+    enum { FIRST = 3 };
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    char pid[16];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(fd, 8) != 0 || dup2(fd, FIRST) != FIRST)
+        die("listen");
+    if (fd != FIRST)
+        close(fd);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+    execv(command[0], command);
+    die(command[0]);
+}
+
+static int hold(pid_t thread)
+{
+    if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) != 0 ||
+        ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) != 0 ||
+        waitpid(thread, NULL, __WALL) != thread)
+        die("ptrace");
+    puts("held");
+    fflush(stdout);
+    /* Of a thread that is traced its process is not rid otherwise. */
+    return waitpid(thread, NULL, __WALL) == thread ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 2 ? argv[1] : "";
@@ -286,6 +326,10 @@ int main(int argc, char **argv)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    if (strcmp(mode, "pass") == 0)
+        return pass(argv + 2);
+    if (strcmp(mode, "hold") == 0)
+        return hold(port);
     if (strcmp(mode, "raw") == 0)
         return raw(port);
     if (argc == 5 && strcmp(mode, "fetch") == 0)
@@ -296,6 +340,7 @@ int main(int argc, char **argv)
         return slow(port, atoi(argv[3]), atof(argv[4]));
     if (argc == 5 && strcmp(mode, "ping") == 0)
         return ping(port, atoi(argv[3]), argv[4]);
-    fprintf(stderr, "usage: serve_load fetch|half|slow|ping|raw PORT ...\n");
+    fprintf(stderr,
+            "usage: serve_load fetch|half|slow|ping|raw|pass|hold ...\n");
     return 2;
 }
