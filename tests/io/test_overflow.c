@@ -16,6 +16,7 @@
 #include "base/assert.h"
 #include "io/world.h"
 #include "kernel/memory.h"
+#include "runner/patient.h"
 #include "task/fiber_tools.h"
 
 #define KIB ((size_t)1024)
@@ -46,11 +47,12 @@ static int run_child(void (*body)(void))
     }
     CHECK_EQ(close(pipes[1]), 0);
     while (length < sizeof told - 1 &&
-           (n = read(pipes[0], told + length, sizeof told - 1 - length)) > 0)
+           (n = patient_read(pipes[0], told + length,
+                             sizeof told - 1 - length)) > 0)
         length += (size_t)n;
     told[length] = '\0';
     CHECK_EQ(close(pipes[0]), 0);
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     return status;
 }
 

@@ -16,6 +16,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "world.h"
 
 static int await_timerfd(void *arg)
@@ -93,7 +94,7 @@ KERNEL_TEST(B2_a_terminal_carries_words_to_a_child_and_back)
     if (child == 0)
         answer(slave);
     must_run(converse, &master);
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     CHECK(WIFEXITED(status));
     CHECK_EQ(WEXITSTATUS(status), 42);
     CHECK_OK(close(slave));

@@ -625,7 +625,7 @@ static void *stop_and_leave(void *arg)
 
 KERNEL_TEST2(a_loop_may_be_destroyed_by_what_was_posted_last)
 {
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 60; i++) {
         struct poster p = { 0 };
         pthread_t thread;
 
