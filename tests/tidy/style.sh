@@ -66,9 +66,10 @@ files_open_with_an_essay()
 }
 
 # Without strings and comments, so that one may speak of them.
-code_of()
+code_only()
 {
-    awk '
+    xargs awk '
+        FNR == 1 { inside = 0 }
         {
             line = $0
             gsub(/"([^"\\]|\\.)*"/, "\"\"", line)
@@ -90,15 +91,12 @@ code_of()
                 }
             }
             print FILENAME ":" FNR ": " line
-        }
-        FNR == 1 { inside = inside && FNR > 1 }' "$@"
+        }'
 }
 
 no_banned_calls()
 {
-    (cd "$1" && for file in $(sources .); do
-        code_of "$file"
-    done | awk '
+    (cd "$1" && sources . | code_only | awk '
         BEGIN {
             split("strcpy strcat sprintf vsprintf gets strtok strncpy system " \
                   "alloca tmpnam mktemp usleep signal atoi rand", names, " ")
