@@ -9,13 +9,33 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "engine/crew.h"
+
+#define SLOTS_ALLOWED 4096
+
+/* Linux bounds a table of slots by the bound of descriptors, which is often
+ * far below what a process may have. */
+static inline void allow_slots(void)
+{
+    struct rlimit limit;
+
+    CHECK_OK(getrlimit(RLIMIT_NOFILE, &limit));
+    if (limit.rlim_max < SLOTS_ALLOWED)
+        TEST_SKIP("this process may not have a table of 4096 slots");
+    if (limit.rlim_cur >= SLOTS_ALLOWED)
+        return;
+    limit.rlim_cur = SLOTS_ALLOWED;
+    CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
+}
 
 static inline gyre_listener *listen_with(const gyre_listener_options *options)
 {
     gyre_listener *listener = NULL;
 
+    if (options != NULL && options->slots > 0)
+        allow_slots();
     if (gyre_listener_open(&listener, "127.0.0.1:0", options) < 0)
         FAIL("%s", gyre_listener_error());
     return listener;

@@ -168,6 +168,7 @@ KERNEL_TEST2(V1_without_memory_it_says_so_or_goes_on)
     CHECK_GT(for_each_failure(run_one_guest), 4);
     wanted = (gyre_listener_options){ .peers = true };
     CHECK_GT(for_each_failure(run_one_guest), 4);
+    allow_slots();
     wanted = (gyre_listener_options){ .slots = 4 };
     CHECK_GT(for_each_failure(run_one_guest), 4);
 }

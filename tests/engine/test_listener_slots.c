@@ -20,11 +20,13 @@ struct stage {
     gyre_scope scope;
     gyre_connection_fn *fn;
     unsigned engines;
-    unsigned fails; /* of requests; the first, the second ... */
+    enum fault_kind kind;
+    unsigned fails; /* the first, the second ... */
     atomic_uint served;
     atomic_uint handles; /* of connections in slots */
     gyre_event go;
     bool emulated;
+    bool has_table;
 };
 
 static gyre_listener_stats stats_of(const gyre_listener *listener, int engine)
@@ -183,6 +185,9 @@ static int keep_more_than_slots(void *arg)
     struct stage *stage = arg;
     int fds[KEPT];
 
+    /* One that is there already is used as it is. */
+    if (stage->has_table)
+        CHECK_OK(gyre_slots_create(gyre_loop_current(), SLOTS_ALLOWED));
     stage_open(stage);
     call_and_stay(stage, fds);
     for (unsigned n = 0; n < stage->engines; n++) {
@@ -201,12 +206,14 @@ static int keep_more_than_slots(void *arg)
 
 KERNEL_TEST(V1_more_connections_than_slots_have_descriptors)
 {
-    for (unsigned engines = 1; engines <= 2; engines++) {
+    allow_slots();
+    for (unsigned i = 0; i < 4; i++) {
         struct stage stage = { .options.slots = 5,
                                .fn = give_byte_and_stay,
-                               .engines = engines };
+                               .engines = 1 + i / 2,
+                               .has_table = i % 2 == 1 };
 
-        run_on_engines(engines, keep_more_than_slots, &stage);
+        run_on_engines(stage.engines, keep_more_than_slots, &stage);
     }
 }
 
@@ -444,9 +451,9 @@ KERNEL_TEST(V1_without_descriptors_they_are_served_in_the_slots_there_are)
     run_on_engines(2, serve_without_descriptors, &stage);
 }
 
-/* ---- requests that fail -------------------------------------------------- */
+/* ---- what fails ---------------------------------------------------------- */
 
-/* Each is answered, whichever request of the server's has failed. */
+/* Each is answered, whatever of the server's has failed. */
 static void *call_twice(void *arg)
 {
     struct stage *stage = arg;
@@ -482,7 +489,7 @@ static int fail_at(void *arg)
 
     stage->listener = listen_with(&stage->options);
     gyre_scope_open(&stage->scope, NULL);
-    fault_nth(FAULT_OP, stage->fails, -ENOMEM);
+    fault_nth(stage->kind, stage->fails, -ENOMEM);
     CHECK_EQ(pthread_create(&thread, NULL, call_twice, stage), 0);
     CHECK_OK(gyre_listener_serve(stage->listener, &stage->scope,
                                  give_byte_at_last, stage));
@@ -490,17 +497,30 @@ static int fail_at(void *arg)
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_EQ(accepted_by(stage->listener, -1), 2);
     gyre_listener_close(stage->listener);
+    fault_nth(stage->kind, 0, 0);
     gyre_scope_open(&stage->scope, NULL);
     CHECK_OK(gyre_spawn_all(&stage->scope, NULL, no_slot_is_used, NULL, NULL));
     return gyre_scope_close(&stage->scope);
 }
 
-KERNEL_TEST(V1_a_message_that_fails_loses_nobody)
+static void fail_each(enum fault_kind kind, unsigned first, unsigned last)
 {
-    for (unsigned fails = 1; fails <= 6; fails++) {
-        struct stage stage = { .options.slots = SLOTS, .fails = fails };
+    for (unsigned fails = first; fails <= last; fails++) {
+        struct stage stage = { .options.slots = SLOTS,
+                               .kind = kind,
+                               .fails = fails };
 
         run_on_engines(2, fail_at, &stage);
-        fault_nth(FAULT_OP, 0, 0);
     }
+}
+
+KERNEL_TEST(V1_a_message_that_fails_loses_nobody)
+{
+    fail_each(FAULT_OP, 1, 6);
+}
+
+/* Without the first two nothing is accepted. */
+KERNEL_TEST(V1_who_cannot_be_passed_for_want_of_a_task_is_served)
+{
+    fail_each(FAULT_SPAWN, 3, 6);
 }
