@@ -280,17 +280,27 @@ static void warm_up(void)
         test_warm_up();
 }
 
+/* GYRE_TEST_PATIENCE is for who knows that something stays. */
+static unsigned patience_ms(void)
+{
+    const char *wish = getenv("GYRE_TEST_PATIENCE");
+
+    if (wish != NULL)
+        return (unsigned)strtoul(wish, NULL, 10);
+    return test_scale() > 1 ? 5000 : 2000;
+}
+
 static void check_leftovers(const struct census *before)
 {
     static struct census after;
     char text[REPORT_TEXT_MAX / 2];
-    unsigned patience_ms = test_scale() > 1 ? 5000 : 2000;
+    unsigned patience = patience_ms();
 
     for (unsigned ms = 0;; ms += 5) {
         census_take(&after);
         if (census_equal(before, &after, text, sizeof text))
             return;
-        if (ms >= patience_ms)
+        if (ms >= patience)
             break;
         nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
     }
