@@ -12,6 +12,7 @@
  */
 #include <gyre/gyre.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -84,13 +85,12 @@ static int serve(gyre_connection *connection)
 
 static void on_signal(int number)
 {
-    static volatile sig_atomic_t again;
+    static atomic_bool again; /* signals come to any thread */
     gyre_shutdown_options phases = { .cancel_ns = 2 * GYRE_SECOND };
 
     (void)number;
-    if (!again)
+    if (!atomic_exchange(&again, true))
         phases.drain_ns = 10 * GYRE_SECOND;
-    again = 1;
     gyre_engines_shutdown(engines, &phases);
 }
 

@@ -157,8 +157,8 @@ typedef int gyre_connection_fn(gyre_connection *connection);
 /*
  * Accept for ever; each connection is a task in `scope`, on whichever engine.
  * In the scope or one below it, on its loop. 0: it was stopped, or its engines
- * are being shut down; -ECANCELED, -ETIME; else what is wrong with the listening
- * socket or, of one that a plain thread has opened, with options.slots
+ * are being shut down; -ECANCELED, -ETIME; else what is wrong with the socket
+ * or, of one that a plain thread has opened, with options.slots
  * (gyre_listener_error() has words for it). Then nothing is accepted any more.
  */
 GYRE_API int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
