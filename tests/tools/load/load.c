@@ -18,8 +18,8 @@
  *       Become the command, with a listening socket on loopback passed to it as
  *       systemd does (LISTEN_FDS).
  *   serve_load hold THREAD
- *       Print "held", and keep that thread of another process from running until
- *       either process ends.
+ *       Print "held", and keep that thread of another process from running
+ *       until either process ends.
  *
  * Blocking sockets and no threads: the server is what is being tested. Each
  * mode prints one line of key=value and ends with 0 if nothing went wrong with
