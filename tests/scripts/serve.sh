@@ -599,9 +599,20 @@ test_second_signal()
     start_half 1
     kill -TERM "$pid"
     while curl -s -m 20 -o /dev/null "$url"; do sleep 0.1; done
+    sleep 0.2 # what comes at once is no second signal
     stop
     same W2_a_second_signal_ends_at_once 143 $code
     end_half
+
+    # As timeout(1) sends them, to its child and to its group.
+    start
+    start_half 1
+    kill -TERM "$pid"
+    kill -TERM "$pid"
+    end_half
+    wait "$pid"
+    same W2_one_wish_by_two_signals_is_one 0 $?
+    pid=
 
     start --drain-timeout 1
     start_half 1

@@ -7,6 +7,9 @@
  * it does may be done in a handler: gyre_engines_shutdown() and _exit(). It is
  * never taken back, but looks at the engines only for the first signal, and
  * they do not end before they are shut down.
+ *
+ * One wish may come as two signals: timeout(1) sends what it gets to its child
+ * and to its group. So the second is one that comes a moment later.
  */
 #include "signals.h"
 
@@ -14,12 +17,15 @@
 #include <gyre/engine.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
 #include <unistd.h>
+
+#define MOMENT_NS (GYRE_SECOND / 10)
 
 static gyre_engines *engines;
 static const gyre_shutdown_options *phases;
-static atomic_bool begun;
+static _Atomic uint64_t begun_ns; /* 0: not yet */
 
 static void both(sigset_t *set)
 {
@@ -31,10 +37,15 @@ static void both(sigset_t *set)
 static void on_signal(int number)
 {
     int saved = errno;
+    struct timespec time;
+    uint64_t now_ns, before_ns = 0;
 
-    if (atomic_exchange(&begun, true))
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    now_ns = (uint64_t)time.tv_sec * GYRE_SECOND + (uint64_t)time.tv_nsec;
+    if (atomic_compare_exchange_strong(&begun_ns, &before_ns, now_ns))
+        gyre_engines_shutdown(engines, phases);
+    else if (now_ns - before_ns >= MOMENT_NS)
         _exit(128 + number);
-    gyre_engines_shutdown(engines, phases);
     errno = saved;
 }
 
@@ -66,6 +77,8 @@ void signals_heed(const gyre_shutdown_options *options)
 
 void signals_forestall(void)
 {
-    if (!atomic_exchange(&begun, true))
+    uint64_t before_ns = 0;
+
+    if (atomic_compare_exchange_strong(&begun_ns, &before_ns, 1))
         gyre_engines_shutdown(NULL, phases);
 }
