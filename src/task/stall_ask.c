@@ -16,6 +16,8 @@
  *
  * The handler walks the stack that it interrupted, which the watcher cannot do
  * while the thread goes on. Names are looked up by the watcher.
+ *
+ * tests/model/test_stall.c is the model of this.
  */
 #include <string.h>
 
