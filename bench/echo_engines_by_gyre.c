@@ -6,6 +6,7 @@
 #include <gyre/gyre.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "echo_engines.h"
@@ -84,7 +85,7 @@ int serve_engines_loops(const struct engines_job *job)
 
 /* ---- tasks: a listener for all engines ----------------------------------- */
 
-#define SLOTS 1024 /* of each engine: more than connections */
+#define SLOTS 512 /* of each engine: as many as connections */
 
 struct task_server {
     const struct engines_job *job;
@@ -122,6 +123,17 @@ static int serve_tasks(void *arg)
     return err;
 }
 
+/* A table is bounded as descriptors are. */
+static void allow_slots(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int serve_by(const struct engines_job *job, gyre_spread spread,
                     uint32_t slots)
 {
@@ -129,6 +141,8 @@ static int serve_by(const struct engines_job *job, gyre_spread spread,
     const gyre_run_options options = { .loop = &bench_loop,
                                        .engines = job->engines };
 
+    if (slots > 0)
+        allow_slots();
     return gyre_run(&options, serve_tasks, &server);
 }
 
