@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "kernel/thread.h"
 #include "mem/intake.h"
 #include "mem/pieces.h"
 #include "ring/ring.h"
@@ -286,7 +287,7 @@ void gyre_intake_destroy(gyre_intake *intake)
         return;
     loop_assert_owner(intake->loop);
     while (atomic_load(&intake->givers) != 0)
-        ;
+        thread_yield();
     (void)intake_refill(intake);
     while (intake->owed != 0) {
         intake_flush(intake);

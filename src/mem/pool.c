@@ -32,6 +32,7 @@
 
 #include "base/alloc.h"
 #include "kernel/memory.h"
+#include "kernel/thread.h"
 #include "mem/intake.h"
 #include "mem/poison.h"
 #include "mem/registered.h"
@@ -464,7 +465,7 @@ void gyre_pool_destroy(gyre_pool *pool)
     loop_assert_owner(pool->loop);
     (void)take_returned(pool);
     while (atomic_load_explicit(&pool->givers, memory_order_acquire) != 0)
-        ;
+        thread_yield();
     ASSERT_API(pool->groups == 0, "a group of the pool is still there");
     ASSERT_API(pool->stats.buffers == 0,
                "a buffer of the pool has not been given back");
