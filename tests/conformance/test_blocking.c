@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "stage.h"
 
 /* Functions stay at a gate until it is opened. */
@@ -508,7 +509,7 @@ KERNEL_TEST2(L9_the_child_of_a_fork_gives_up_a_pool_of_its_parent)
         gyre_blocking_pool_destroy(pool);
         _exit(3);
     }
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 3);
     gyre_blocking_pool_destroy(pool);
 }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "stage.h"
 
 /* What a child says before it is ended by SIGABRT for what it does. */
@@ -30,11 +31,12 @@ static void expect_refusal(gyre_loop *loop, void (*use)(gyre_loop *loop))
         _exit(0);
     }
     close(ends[1]);
-    while ((n = read(ends[0], said + length, sizeof said - 1 - length)) > 0)
+    while ((n = patient_read(ends[0], said + length,
+                             sizeof said - 1 - length)) > 0)
         length += (size_t)n;
     said[length] = '\0';
     close(ends[0]);
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     CHECK(strstr(said, "a loop does not outlive fork()") != NULL);
 }
@@ -116,7 +118,7 @@ KERNEL_TEST(X6_A19_the_child_of_a_fork_makes_loops_of_its_own)
         gyre_loop_destroy(own);
         _exit(0);
     }
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     gyre_loop_destroy(loop);
 }
@@ -135,7 +137,7 @@ static int fork_and_wait(void *arg)
         (void)gyre_sleep(GYRE_MS);
         _exit(0);
     }
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     return 7;
 }

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "runner/patient.h"
 #include "stage.h"
 #include "task/fiber_tools.h"
 
@@ -45,7 +46,7 @@ static int in_child(void (*fn)(void))
         fn();
         _exit(0);
     }
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     return status;
 }
 
@@ -265,7 +266,7 @@ static void processes_too(void)
     CHECK_GE(child, 0);
     if (child == 0)
         _exit(3);
-    CHECK_EQ(waitpid(child, NULL, 0), child);
+    CHECK_EQ(patient_waitpid(child, NULL), child);
     CHECK(ptrace(PTRACE_CONT, getpid(), 0, 0) == -1 && errno == ESRCH);
     gyre_loop_destroy(loop);
 }

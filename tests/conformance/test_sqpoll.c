@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "loop/loop.h"
+#include "runner/patient.h"
 #include "stage.h"
 
 static gyre_loop *open_with(const char *options)
@@ -332,7 +333,7 @@ KERNEL_TEST_ON(A3_without_a_thread_to_be_had_the_limit_is_named, TEST_URING)
         without_threads();
         _exit(0);
     }
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     CHECK_EQ(status, 0);
 }
 
@@ -386,7 +387,7 @@ KERNEL_TEST_ON(A3_a_lost_completion_is_told_at_once, TEST_URING)
         told_of_loss();
         _exit(0);
     }
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(patient_waitpid(child, &status), child);
     CHECK_EQ(status, 0);
 }
 

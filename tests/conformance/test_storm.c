@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runner/patient.h"
 #include "stage.h"
 
 enum { ENTRIES = 64, MANY = 10 * ENTRIES };
@@ -293,7 +294,7 @@ KERNEL_TEST(A19_a_fork_in_the_middle_loses_nothing)
             if (child == 0)
                 child_of_a_storm();
             stage_turn(loop);
-            CHECK_EQ(waitpid(child, &status, 0), child);
+            CHECK_EQ(patient_waitpid(child, &status), child);
             CHECK_EQ(status, 0);
         }
     }
