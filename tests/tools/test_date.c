@@ -32,7 +32,7 @@ TEST(W2_dates_agree_with_the_c_library)
 {
     const int64_t step = (4 * 86400 + 3 * 3607) * (int64_t)test_scale();
 
-    /* Every fourth day and some from year 1 to 9999, at changing times of the day. */
+    /* Every fourth day of years 1 to 9999, at changing times of the day. */
     for (int64_t t = -62135596800; t <= 253402300799; t += step) {
         char ours[DATE_SIZE];
         char theirs[64];
