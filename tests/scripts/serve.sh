@@ -706,6 +706,7 @@ test_long()
 test_dump()
 {
     start
+    status "$url"hello.txt >/dev/null # it accepts by now
     kill -USR1 "$pid"
     tries=0
     until grep -q '^end of dump' "$work/err" || [ $tries -gt 300 ]; do

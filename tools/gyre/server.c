@@ -257,6 +257,18 @@ static int dump_when_told(void *arg)
     return gyre_dump_on_signal(gyre_loop_current(), SIGUSR1, STDERR_FILENO);
 }
 
+/* On all engines, before anybody is told that there is a server. */
+static int prepare_dumps(void)
+{
+    gyre_scope scope;
+    int error, closed;
+
+    gyre_scope_open(&scope, NULL);
+    error = gyre_spawn_all(&scope, NULL, dump_when_told, NULL, NULL);
+    closed = gyre_scope_close(&scope);
+    return error != 0 ? error : closed;
+}
+
 /* Serve, then wait for the last client. */
 static int serve_and_drain(struct service *service)
 {
@@ -268,7 +280,7 @@ static int serve_and_drain(struct service *service)
     gyre_scope_open(&watching, &go_on);
     gyre_scope_open(&clients, &go_on);
     service->clients = &clients;
-    error = gyre_spawn_all(&watching, NULL, dump_when_told, NULL, NULL);
+    error = prepare_dumps();
     if (error == 0)
         error = gyre_spawn_all(&watching, &draining, drain_run, service, NULL);
     if (error == 0)
