@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,6 +29,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/valgrind.h"
 
 /* MADV_GUARD_INSTALL (6.13): touching the range is SIGSEGV, or EFAULT for the
  * kernel. Not in the headers of Debian 12 and 13. */
@@ -68,27 +70,58 @@ static bool is_whole_pages(const void *address, size_t size)
     return size > 0 && (((uintptr_t)address | size) & mask) == 0;
 }
 
-/* The call reads eight bytes before it finds that it knows no such request. */
-static bool word_is_readable(uint64_t address)
-{
-    long result =
-        syscall(SYS_rt_sigprocmask, -1, address & ~UINT64_C(7), NULL, 8);
+/* ---- whose memory it is -------------------------------------------------- */
 
-    return result == 0 || errno != EFAULT;
-}
+enum { PROBE_SIZE = 16 };
 
-bool memory_is_readable(uint64_t address, size_t size)
+/* A system call that reads memory, has no effect and is allowed everywhere: a
+ * futex wait reads its time limit before it looks at the futex. This futex is
+ * not aligned: EFAULT for the limit, or EINVAL, and never a wait. */
+static bool place_is_readable(uintptr_t address)
 {
-    int saved_errno = errno;
-    uint64_t last = address + size - 1;
+    _Alignas(uint32_t) const char futex[8] = "";
     bool readable;
 
-    ASSERT(size > 0 && size <= 4096);
-    readable = last <= UINTPTR_MAX && last >= address &&
-               word_is_readable(address) && word_is_readable(last);
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    readable = syscall(SYS_futex, futex + 1, FUTEX_WAIT_PRIVATE, 0, address) ==
+                   0 ||
+               errno != EFAULT;
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    return readable;
+}
+
+/* Protection is by the page, so one place in each page tells. */
+static bool range_is_readable(uintptr_t from, size_t size)
+{
+    size_t page = memory_page_size();
+    uintptr_t last = from + size - 1;
+
+    /* To futex(), NULL is no limit at all. */
+    if (from == 0 || last < from)
+        return false;
+    for (uintptr_t at = from;;) {
+        uintptr_t next = (at & ~(page - 1)) + page;
+
+        /* Near the end of a page: the last place of that page. */
+        if (!place_is_readable(next - at < PROBE_SIZE ? next - PROBE_SIZE : at))
+            return false;
+        if (next > last || next == 0)
+            return true;
+        at = next;
+    }
+}
+
+bool memory_is_readable(uint64_t from, size_t size)
+{
+    int saved_errno = errno;
+    bool readable = from == (uintptr_t)from &&
+                    range_is_readable((uintptr_t)from, size);
+
     errno = saved_errno;
     return readable;
 }
+
+/* ---- mappings ------------------------------------------------------------ */
 
 void *memory_map(size_t size)
 {

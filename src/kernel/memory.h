@@ -61,9 +61,9 @@ enum memory_guard memory_guard(void *address, size_t size);
 /* Make a guard of that kind ordinary memory again. */
 void memory_unguard(void *address, size_t size, enum memory_guard kind);
 
-/* Can that be read, at most 4096 bytes of it? A system call or two. What
- * another thread unmaps meanwhile is not known. */
-bool memory_is_readable(uint64_t address, size_t size);
+/* Can that be read? A system call for each page. What another thread unmaps
+ * meanwhile is not known. */
+bool memory_is_readable(uint64_t from, size_t size);
 
 /* Tell that `count` guards of kind PROTECT went with a memory_unmap(), so that
  * others may have their entries. */

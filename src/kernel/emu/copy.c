@@ -4,8 +4,8 @@
  *
  * Linux answers a bad pointer with -EFAULT; a load in user space would be
  * killed. So before the emulator reads a structure of the caller's it lets
- * Linux try, by a system call that reads memory, has no effect and is allowed
- * everywhere; likewise before it writes to one. Protection is by the page, so
+ * Linux try (kernel/memory.h); likewise before it writes to one, by a system
+ * call that writes memory and changes nothing. Protection is by the page, so
  * one place in each page tells.
  *
  * Nothing here is on the path of a request that ends at once: there the
@@ -19,46 +19,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/valgrind.h"
 #include "kernel/emu/internal.h"
 #include "kernel/memory.h"
-
-enum { PROBE_SIZE = 16 };
-
-/* A futex wait reads its time limit before it looks at the futex. This futex is
- * not aligned: EFAULT for the limit, or EINVAL, and never a wait. */
-static bool place_is_readable(uintptr_t address)
-{
-    _Alignas(uint32_t) const char futex[8] = "";
-    bool readable;
-
-    VALGRIND_DISABLE_ERROR_REPORTING;
-    readable = syscall(SYS_futex, futex + 1, FUTEX_WAIT_PRIVATE, 0, address) ==
-                   0 ||
-               errno != EFAULT;
-    VALGRIND_ENABLE_ERROR_REPORTING;
-    return readable;
-}
-
-static bool range_is_readable(uintptr_t from, size_t size)
-{
-    size_t page = memory_page_size();
-    uintptr_t last = from + size - 1;
-
-    /* To futex(), NULL is no limit at all. */
-    if (from == 0 || last < from)
-        return false;
-    for (uintptr_t at = from;;) {
-        uintptr_t next = (at & ~(page - 1)) + page;
-
-        /* Near the end of a page: the last place of that page. */
-        if (!place_is_readable(next - at < PROBE_SIZE ? next - PROBE_SIZE : at))
-            return false;
-        if (next > last || next == 0)
-            return true;
-        at = next;
-    }
-}
 
 /* Adding nothing to a futex writes to it what it holds. Nobody is to be woken;
  * if it happens, a futex's wait may end for no reason. */
@@ -104,9 +66,7 @@ int copy_out(uint64_t to, const void *from, size_t size)
 /* 0, or -EFAULT if some of the range is no memory. */
 int copy_check(uint64_t from, size_t size)
 {
-    return from == (uintptr_t)from && range_is_readable((uintptr_t)from, size)
-               ? 0
-               : -EFAULT;
+    return memory_is_readable(from, size) ? 0 : -EFAULT;
 }
 
 int copy_in(void *to, uint64_t from, size_t size)
