@@ -28,7 +28,10 @@
  *           thread of the loop gets an alternate signal stack if it has none,
  *           and the signal if it is blocked there.
  *
- * Threads.  Calls are for the loop's own. Reports come on the watcher's.
+ * Threads.  Calls are for the loop's own. Reports come on the watcher's, which
+ *           may use the CPUs of the thread that made the first watched loop's
+ *           tasks, and the main thread's: not only the one that an engine is
+ *           bound to.
  *
  * Cost.     None for the loop: what is looked at it keeps anyway. Four wakes of
  *           the watcher in the threshold. The signal interrupts what blocks: a
