@@ -386,11 +386,11 @@ TEST(G4_emu_cancel_is_not_lost_on_what_returns_from_a_thread)
     CHECK_EQ(write(file, bytes, sizeof bytes), (ssize_t)sizeof bytes);
     while (send(fds[0], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
         ;
-    for (unsigned i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < 200; i++) {
         put(k, KERNEL_OP_SENDFILE, fds[0], NULL, sizeof bytes, 0)
             ->splice_fd_in = file;
         enter(k, 0);
-        for (unsigned spin = 0; spin < i % 50; spin++)
+        for (unsigned spin = 0; spin < i % 20; spin++)
             sched_yield();
         put(k, IORING_OP_ASYNC_CANCEL, -1, NULL, 0, 1);
         collect(k, 2, results);
