@@ -134,7 +134,7 @@ int loop_create_on(gyre_loop **loop_out, struct kernel *kernel,
     list_init(&loop->cancelled_timers);
     loop->now_ns = loop_clock(loop);
     wheel_init(&loop->wheel, loop->now_ns);
-    loop->on_valgrind = loop_on_valgrind();
+    loop->on_memcheck = loop_on_memcheck();
     loop_all_add(loop);
     if (UNLIKELY(loop_made != NULL))
         loop_made(loop);

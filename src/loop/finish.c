@@ -26,8 +26,14 @@
 /* It is not here, or does not know this processor. */
 #undef VALGRIND_MAKE_MEM_DEFINED
 #undef RUNNING_ON_VALGRIND
-#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)(address), (void)(size))
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) not_memcheck((address), (size))
 #define RUNNING_ON_VALGRIND 0
+
+static inline int not_memcheck(const void *at, size_t size)
+{
+    (void)at, (void)size;
+    return 0;
+}
 #endif
 
 /* Linux's own codes for "interrupted, do it again" (ERESTARTSYS and its kin),
@@ -39,9 +45,13 @@
 
 #define STATX_BYTES 256U /* struct statx, for ever */
 
-bool loop_on_valgrind(void)
+bool loop_on_memcheck(void)
 {
-    return RUNNING_ON_VALGRIND != 0;
+    char known = 0;
+
+    /* No other tool of valgrind's answers. */
+    return RUNNING_ON_VALGRIND != 0 &&
+           VALGRIND_MAKE_MEM_DEFINED(&known, sizeof known) != 0;
 }
 
 static void mark_vector(const struct iovec *iov, size_t count, size_t bytes)
@@ -344,7 +354,7 @@ static inline void op_complete(gyre_loop *loop, const struct io_uring_cqe *cqe)
                "a completion came for an op that is not in flight: it was "
                "freed, moved or refilled before its last completion");
     res = result_of(op, cqe->res);
-    if (UNLIKELY(loop->on_valgrind))
+    if (UNLIKELY(loop->on_memcheck))
         mark_written(op, res);
     if (UNLIKELY(loop->table != NULL))
         table_note(loop, op, res);
@@ -427,7 +437,8 @@ static unsigned loop_dispatch_ended(gyre_loop *loop, unsigned limit)
     return taken;
 }
 
-static unsigned loop_dispatch_cq(gyre_loop *loop, struct cq *cq, unsigned limit)
+static inline __attribute__((always_inline)) unsigned loop_dispatch_cq(
+    gyre_loop *loop, struct cq *cq, unsigned limit)
 {
     struct io_uring_cqe cqe;
     unsigned taken = 0;
@@ -444,6 +455,14 @@ static unsigned loop_dispatch_cq(gyre_loop *loop, struct cq *cq, unsigned limit)
     return taken;
 }
 
+/* The same again for queues that few loops have. */
+static __attribute__((noinline)) unsigned loop_dispatch_more(gyre_loop *loop,
+                                                             struct cq *cq,
+                                                             unsigned limit)
+{
+    return loop_dispatch_cq(loop, cq, limit);
+}
+
 unsigned loop_dispatch(gyre_loop *loop, unsigned limit)
 {
     struct kernel *kernel = loop->kernel;
@@ -454,9 +473,9 @@ unsigned loop_dispatch(gyre_loop *loop, unsigned limit)
         ended = loop_dispatch_ended(loop, limit);
     taken = loop_dispatch_cq(loop, &kernel->cq, limit);
     if (UNLIKELY(kernel->side_cq != NULL))
-        taken += loop_dispatch_cq(loop, kernel->side_cq, limit);
+        taken += loop_dispatch_more(loop, kernel->side_cq, limit);
     if (UNLIKELY(kernel->polled_cq != NULL))
-        taken += loop_dispatch_cq(loop, kernel->polled_cq, limit);
+        taken += loop_dispatch_more(loop, kernel->polled_cq, limit);
     if (UNLIKELY(loop->silent > 0))
         chains_settle(loop);
     if (UNLIKELY(loop->after_batch != NULL))

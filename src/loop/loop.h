@@ -147,7 +147,7 @@ struct gyre_loop {
     struct loop_entry entry;
     bool clamp;                               /* as the options said */
     struct gyre_blocking_pool *blocking_pool; /* likewise; NULL: its own */
-    bool on_valgrind; /* tell memcheck what the kernel wrote */
+    bool on_memcheck; /* tell memcheck what the kernel wrote */
 
     bool draining;      /* what drained is in flight: nothing follows yet */
     bool backlog_waits; /* for completions, whatever room there is */
@@ -369,7 +369,7 @@ void loop_finish_flying(gyre_loop *loop, gyre_op *op, int32_t res,
 unsigned loop_dispatch(gyre_loop *loop, unsigned limit);
 
 /* Does memcheck watch this process? */
-bool loop_on_valgrind(void);
+bool loop_on_memcheck(void);
 /* Under it: what the iovecs of these lead to will be written. */
 void mark_vectors(const struct op_list *queued);
 
@@ -443,7 +443,13 @@ void message_end(gyre_loop *loop);
 /* ---- timer.c ------------------------------------------------------------ */
 
 void loop_expire_timers(gyre_loop *loop, unsigned limit);
-uint64_t loop_next_timer(const gyre_loop *loop);
+static inline uint64_t loop_next_timer(const gyre_loop *loop)
+{
+    if (!list_is_empty(&loop->cancelled_timers))
+        return 0;
+    return loop->wheel.count == 0 ? GYRE_NEVER : wheel_next_ns(&loop->wheel);
+}
+
 /* Also while the loop is being destroyed. */
 void loop_timer_start(gyre_timer *timer, uint64_t deadline_ns);
 /* Arm or move the one timer that does not keep the loop from its end, also
@@ -474,8 +480,6 @@ static inline bool loop_was_given(const gyre_loop *loop)
 }
 
 void loop_take_posted(gyre_loop *loop);
-/* GIVEN_WOKEN or GIVEN_STOP: was it said? It is taken with that. */
-bool loop_take_word(gyre_loop *loop, uintptr_t word);
 /* As gyre_loop_post(), unless the loop refuses: false. */
 bool loop_offer(gyre_loop *loop, gyre_work *work, void (*run)(gyre_work *work));
 /* It refuses from now on. Whatever it did not has been posted. */
@@ -502,9 +506,6 @@ static inline gyre_work *loop_take_ready(gyre_loop *loop)
 /* Work that was made ready or posted will not run after all. */
 void loop_forget_work(gyre_loop *loop, gyre_work *work);
 
-/* Announce the sleep; false: do not, something was posted meanwhile. */
-bool loop_may_sleep(gyre_loop *loop);
-void loop_slept(gyre_loop *loop);
 bool loop_has_posted(gyre_loop *loop);
 /* Until no other thread is inside a call. */
 void loop_await_calls(gyre_loop *loop);

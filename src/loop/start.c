@@ -488,7 +488,7 @@ void loop_flush(gyre_loop *loop)
     if (counter_get(&loop->queued) > counter_get(&loop->backlog_max))
         atomic_store_explicit(&loop->backlog_max, counter_get(&loop->queued),
                               memory_order_relaxed);
-    if (UNLIKELY(loop->on_valgrind))
+    if (UNLIKELY(loop->on_memcheck))
         mark_vectors(&loop->backlog);
     room = sq_room(&kernel->sq);
     if (!loop_flush_cancels(loop, &room))

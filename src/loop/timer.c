@@ -218,13 +218,6 @@ void loop_expire_timers(gyre_loop *loop, unsigned limit)
     }
 }
 
-uint64_t loop_next_timer(const gyre_loop *loop)
-{
-    if (!list_is_empty(&loop->cancelled_timers))
-        return 0;
-    return loop->wheel.count == 0 ? GYRE_NEVER : wheel_next_ns(&loop->wheel);
-}
-
 /* ---- a deadline for one op ----------------------------------------------- */
 
 static void deadline_passed(gyre_timer *timer, int status)

@@ -23,7 +23,7 @@
 #include <gyre/loop.h>
 
 #include "kernel/thread.h"
-#include "loop/loop.h"
+#include "loop/sleep.h"
 
 #define STARVED_PAUSE_NS GYRE_MS
 
@@ -100,6 +100,12 @@ bool loop_is_done_but(gyre_loop *loop, uint32_t timers)
 bool loop_is_done(gyre_loop *loop)
 {
     return loop_is_done_but(loop, 0);
+}
+
+/* Mostly something is in flight, and that is said without a call. */
+static inline bool turn_is_done(gyre_loop *loop)
+{
+    return counter_get(&loop->in_flight) == 0 && loop_is_done(loop);
 }
 
 int loop_attach(gyre_loop *loop)
@@ -196,7 +202,7 @@ static bool loop_had_once(const gyre_loop *loop, gyre_run_mode mode)
 static bool loop_wants_sleep(gyre_loop *loop, gyre_run_mode mode)
 {
     return mode != GYRE_RUN_NOWAIT && !loop_had_once(loop, mode) &&
-           (mode == GYRE_RUN_FOREVER || !loop_is_done(loop));
+           (mode == GYRE_RUN_FOREVER || !turn_is_done(loop));
 }
 
 /*
@@ -470,7 +476,8 @@ bool gyre_loop_run_one_ready(gyre_loop *loop)
 
     loop_assert_owner(loop);
     outer = turning_begin(loop);
-    loop_take_posted(loop);
+    if (UNLIKELY(loop_was_given(loop)))
+        loop_take_posted(loop);
     ran = loop_run_ready(loop, 1) > 0;
     turning_end(loop, outer);
     return ran;

@@ -27,10 +27,11 @@
  * finds, when it takes back its word, that it was taken, and counts that; its
  * end waits until both are equal.
  *
- * tests/model/test_wake.c is the model of this file.
+ * The loop's own side of a sleep is in sleep.h. tests/model/test_wake.c is the
+ * model of both.
  */
 #include "kernel/thread.h"
-#include "loop/loop.h"
+#include "loop/sleep.h"
 
 /* The word of wake reasons: completions 0-23, I/O 24-43, tasks 44-63. Posts and
  * ops that were handed over are not in it: the loop counts what it takes. */
@@ -143,58 +144,6 @@ bool loop_has_posted(gyre_loop *loop)
     return given != 0 && given != GIVEN_SLEEP;
 }
 
-bool loop_take_word(gyre_loop *loop, uintptr_t word)
-{
-    if (LIKELY((atomic_load_explicit(&loop->given, memory_order_relaxed) &
-                word) == 0))
-        return false;
-    (void)atomic_fetch_and_explicit(&loop->given, ~word, memory_order_acquire);
-    return true;
-}
-
-/* Take the word back that the loop sleeps. If somebody else has, he wakes. */
-static void sleep_is_over(gyre_loop *loop)
-{
-    uintptr_t sleep = GIVEN_SLEEP;
-
-    if (!loop->asleep)
-        return;
-    loop->asleep = false;
-    if (!atomic_compare_exchange_strong_explicit(&loop->given, &sleep, 0,
-                                                 memory_order_relaxed,
-                                                 memory_order_relaxed))
-        loop->roused_in_all++;
-}
-
-bool loop_may_sleep(gyre_loop *loop)
-{
-    uintptr_t nothing = 0;
-
-    /* I6 */
-    ASSERT(loop->ready_first == NULL &&
-           (loop->backlog.first == NULL || loop->entry.starved ||
-            !loop_may_fly(loop) || loop->backlog_waits));
-    if (loop->company != NULL && loop->company->idle(loop))
-        return false;
-    sleep_is_over(loop); /* of a host, who prepares anew */
-    loop->asleep =
-        atomic_compare_exchange_strong(&loop->given, &nothing, GIVEN_SLEEP);
-    if (LIKELY(loop->asleep))
-        return true;
-    loop_slept(loop);
-    return false;
-}
-
-void loop_slept(gyre_loop *loop)
-{
-    sleep_is_over(loop);
-    if (loop->company != NULL)
-        loop->company->awake(loop);
-    /* A bare wake is answered by this turn, and lets run-once return. */
-    if (loop_take_word(loop, GIVEN_WOKEN))
-        loop->called++;
-}
-
 /* ---- any thread ---------------------------------------------------------- */
 
 static uint64_t field_add(uint64_t word, unsigned shift, uint64_t max,
@@ -276,7 +225,7 @@ static void await_callers(gyre_loop *loop)
 
 void loop_await_calls(gyre_loop *loop)
 {
-    sleep_is_over(loop);
+    loop_take_back(loop);
     await_callers(loop);
     /* It is in a write() that does not block. */
     while (atomic_load_explicit(&loop->roused, memory_order_acquire) !=

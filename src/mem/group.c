@@ -200,7 +200,7 @@ static bool receive_bytes(gyre_buffer_group *group, struct group_queue *queue,
     struct buffer *buffer = pool_buffer(group->pool, place->buffer);
 
     ASSERT(bytes <= group->buffer_size - buffer->filled);
-    if (UNLIKELY(group->loop->on_valgrind))
+    if (UNLIKELY(group->loop->on_memcheck))
         VALGRIND_MAKE_MEM_DEFINED(place->buffer + buffer->filled, bytes);
     buffer->filled += bytes;
     queue->bytes += bytes;

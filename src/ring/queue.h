@@ -178,7 +178,8 @@ static inline uint32_t cq_counted(const struct cq *cq)
                        head;
 
     /* One may be counted twice: see cq_take_sized(). */
-    ASSERT(counted <= cq->entries + (cq->form == CQ_MIXED));
+    ASSERT(counted <= cq->entries ||
+           (cq->form == CQ_MIXED && counted == cq->entries + 1));
     return counted;
 }
 
@@ -190,17 +191,20 @@ static inline bool cqe_is_filler(const struct io_uring_cqe *cqe)
             IORING_CQE_F_SKIP) != 0;
 }
 
-/* Likewise those in which something may be. A filler is nothing. */
-static inline uint32_t cq_ready(const struct cq *cq)
+/* In how many of so many places something may be. A filler is nothing. */
+static inline uint32_t cq_ready_of(const struct cq *cq, uint32_t counted)
 {
-    uint32_t ready = cq_counted(cq);
-
-    if (UNLIKELY(cq->form == CQ_MIXED) && ready == 1) {
+    if (UNLIKELY(cq->form == CQ_MIXED) && counted == 1) {
         uint32_t head = atomic_load_explicit(cq->head, memory_order_relaxed);
 
         return cqe_is_filler(&cq->cqes[head & cq->mask]) ? 0 : 1;
     }
-    return ready;
+    return counted;
+}
+
+static inline uint32_t cq_ready(const struct cq *cq)
+{
+    return cq_ready_of(cq, cq_counted(cq));
 }
 
 /* Where the CQE that begins at this place lies. */

@@ -117,12 +117,16 @@ static inline void fiber_tools_deregister(unsigned id)
 #endif
 }
 
-/* Is there a tool to be told by fiber_tools_wipe()? To ask even this takes
- * valgrind's magic instructions, so ask once. */
+/* Is there a tool to be told by fiber_tools_wipe()? Of valgrind's that is
+ * memcheck, and no other answers. To ask even this takes valgrind's magic
+ * instructions, so ask once. */
 static inline bool fiber_tools_want_wipe(void)
 {
 #if GYRE_VALGRIND
-    return RUNNING_ON_VALGRIND != 0;
+    char known = 0;
+
+    return RUNNING_ON_VALGRIND != 0 &&
+           VALGRIND_MAKE_MEM_DEFINED(&known, sizeof known) != 0;
 #else
     return GYRE_ASAN;
 #endif

@@ -154,7 +154,7 @@ static bool woken_already(const struct cq *cq, unsigned ready)
 static unsigned linux_must_have(const struct uring *uring, unsigned want)
 {
     unsigned counted = cq_counted(&uring->kernel.cq);
-    unsigned ready = cq_ready(&uring->kernel.cq);
+    unsigned ready = cq_ready_of(&uring->kernel.cq, counted);
     unsigned side = uring->side != NULL ? cq_ready(&uring->side->cq) : 0;
 
     if (ready + side >= want || woken_already(&uring->kernel.cq, ready))

@@ -39,13 +39,7 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-/* Its address is a name for the thread. */
-static _Thread_local char this_thread;
-
-bool uring_is_owner(const struct uring *uring)
-{
-    return uring->owner == &this_thread;
-}
+_Thread_local char uring_thread;
 
 /* Use the ring by an index in the thread's own table, which spares Linux the
  * look-up of the descriptor. The table has 16 places: do without if it is
@@ -84,7 +78,7 @@ static void unregister_ring_fd(struct uring *uring)
 static int attach_again(struct uring *uring)
 {
     ASSERT(uring->owner == NULL);
-    uring->owner = &this_thread;
+    uring->owner = &uring_thread;
     register_ring_fd(uring);
     uring_watch_move(uring);
     workers_bind(uring);
@@ -104,7 +98,7 @@ static int uring_attach(struct kernel *kernel)
         err = ring_enable(&uring->polled);
     if (err < 0)
         return err;
-    uring->owner = &this_thread;
+    uring->owner = &uring_thread;
     kernel_enabled(kernel);
     register_ring_fd(uring);
     uring->watch[URING_WATCH_WAKE] = WATCH_WANTED;

@@ -95,7 +95,15 @@ static inline struct uring *uring_of(struct kernel *kernel)
 }
 
 /* Is the calling thread the owner? */
-bool uring_is_owner(const struct uring *uring);
+/* Its address is a name for the thread. Each enter asks for it, so without the
+ * call that the general model of thread-local storage is. */
+extern _Thread_local char uring_thread
+    __attribute__((tls_model("initial-exec")));
+
+static inline bool uring_is_owner(const struct uring *uring)
+{
+    return uring->owner == &uring_thread;
+}
 
 int uring_enter(struct kernel *kernel, unsigned submit, unsigned want,
                 uint64_t deadline_ns);
@@ -214,7 +222,12 @@ int uring_side_open(struct uring *uring);
 /* Arm the watches that are wanted; the SQ as above. 0 or an errno: those
  * that are left will be tried again. */
 int uring_watch_arm(struct uring *uring);
-bool uring_watch_is_wanted(const struct uring *uring);
+static inline bool uring_watch_is_wanted(const struct uring *uring)
+{
+    static_assert(URING_WATCHES == 3, "all that are polls are looked at");
+    return uring->watch[URING_WATCH_WAKE] == WATCH_WANTED ||
+           uring->watch[URING_WATCH_SIDE] == WATCH_WANTED;
+}
 
 /* The ring has another thread: watches that are the one's before end, and are
  * armed anew. */

@@ -60,13 +60,6 @@ static int arm(struct uring *uring, unsigned watch)
     return uring_submit_own(uring, &sqe);
 }
 
-bool uring_watch_is_wanted(const struct uring *uring)
-{
-    static_assert(URING_WATCHES == 3, "all that are polls are looked at");
-    return uring->watch[URING_WATCH_WAKE] == WATCH_WANTED ||
-           uring->watch[URING_WATCH_SIDE] == WATCH_WANTED;
-}
-
 int uring_watch_arm(struct uring *uring)
 {
     for (unsigned i = 0; i < URING_WATCHES; i++) {
