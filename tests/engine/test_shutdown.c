@@ -451,12 +451,15 @@ KERNEL_TEST(L10_a_shutdown_stops_listeners)
     run_on_engines(ENGINES, stop_listeners, &options);
 }
 
+static unsigned listening;
+
 static int listen_to_the_end(void *arg)
 {
     gyre_listener *listener;
     gyre_scope scope;
 
     CHECK_OK(gyre_listener_open(&listener, "127.0.0.1:0", arg));
+    listening++; /* and serves, as soon as another task runs */
     gyre_scope_open(&scope, NULL);
     CHECK_OK(gyre_listener_serve(listener, &scope, never_served, NULL));
     CHECK(gyre_is_shutting_down(NULL));
@@ -469,9 +472,11 @@ static int cancel_listeners(void *arg)
 {
     gyre_scope *scope = gyre_loop_scope(gyre_loop_current());
 
+    listening = 0;
     for (int i = 0; i < 2; i++)
         CHECK_OK(gyre_spawn(scope, listen_to_the_end, arg));
-    CHECK_OK(gyre_sleep(GYRE_MS));
+    while (listening < 2)
+        CHECK_OK(gyre_sleep(GYRE_MS));
     gyre_engines_shutdown(NULL, NULL);
     return 0;
 }
