@@ -33,6 +33,7 @@ static int run_child(void (*body)(void))
     pid_t child;
 
     test_quiet();
+    test_not_on_qemu_user("it tells itself of who dies");
     CHECK_EQ(pipe(pipes), 0);
     child = fork();
     CHECK_GE(child, 0);
