@@ -371,7 +371,8 @@ static int send_one_with_a_timer(void *arg)
 
     (void)arg;
     open_with(&scope, 10, GYRE_FULL_WAITS);
-    CHECK_OK(spawn_at(&scope, GYRE_ENGINE(1), set_timer, NULL, NULL));
+    CHECK_OK(spawn_at(&scope, GYRE_ENGINE(1 - gyre_engine_current()), set_timer,
+                      NULL, NULL));
     CHECK_OK(gyre_scope_close(&scope));
     return 0;
 }
