@@ -77,11 +77,14 @@ test_second_signal()
     same W2_a_second_signal_ends_at_once 143 "$code"
     end_half
 
-    # As timeout(1) sends them, to its child and to its group.
+    # As timeout(1) sends them, to its child and to its group; a moment between
+    # them may be long here, so it hears of both when it goes on.
     start
     start_half 1
+    kill -STOP "$pid"
     kill -TERM "$pid"
-    kill -TERM "$pid"
+    kill -INT "$pid"
+    kill -CONT "$pid"
     end_half
     wait "$pid"
     same W2_one_wish_by_two_signals_is_one 0 $?
