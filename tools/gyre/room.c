@@ -97,8 +97,8 @@ static void make_here(gyre_work *work)
         count(&server->counts.evicted, 1);
         wanted--;
     }
-    /* They have work again: somebody else, then. */
-    if (wanted > 0 && room_is_wanted(server->service))
+    /* They have work again, or are too few: somebody else, then. */
+    for (; wanted > 0 && room_is_wanted(server->service); wanted--)
         room_make(server->service);
 }
 

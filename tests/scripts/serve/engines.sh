@@ -82,6 +82,41 @@ test_room()
     stop
 }
 
+# Four clients come in one turn, and say nothing, when all places are taken by
+# connections that rest, half of them on each engine: all of these end, though
+# whoever makes room sees the same rest for longest.
+test_room_for_many()
+{
+    start --max-connections 4
+    resting=
+    for name in one two three four; do
+        rest_client $name
+        resting="$resting $rests"
+    done
+    kill -STOP "$pid"
+    : >"$work/slow"
+    "$load" slow "$port" 4 60 >>"$work/slow" &
+    slow=$!
+    until grep -q connected "$work/slow"; do sleep 0.1; done
+    kill -CONT "$pid"
+    tries=0
+    left=4
+    while [ $left -gt 0 ] && [ $tries -lt 80 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+        left=0
+        for rests in $resting; do
+            ! kill -0 "$rests" 2>/dev/null || left=$((left + 1))
+        done
+    done
+    same W2_all_who_rest_make_room_for_as_many 0 $left
+    stop
+    for client in $slow $resting; do
+        kill "$client" 2>/dev/null
+        wait "$client" 2>/dev/null
+    done
+}
+
 test_reuseport()
 {
     start --status --reuseport --listen "unix:$work/socket"
@@ -141,6 +176,7 @@ test_engines()
     test_status
     test_addresses
     test_room
+    test_room_for_many
     test_reuseport
     test_left
     test_drain
