@@ -269,7 +269,8 @@ static int prepare_dumps(void)
     return error != 0 ? error : closed;
 }
 
-/* Serve, then wait for the last client. */
+/* Serve, then wait for the last client. Signals begin nothing before and after
+ * it: the engines may end. */
 static int serve_and_drain(struct service *service)
 {
     const gyre_scope_options go_on = { .on_error = GYRE_ERROR_CONTINUES };
@@ -277,6 +278,7 @@ static int serve_and_drain(struct service *service)
     gyre_scope watching, clients;
     int error, watched;
 
+    signals_heed(&service->options->end);
     gyre_scope_open(&watching, &go_on);
     gyre_scope_open(&clients, &go_on);
     service->clients = &clients;
@@ -310,7 +312,6 @@ int service_run(void *arg)
         error = log_open(&service->log, service->log_fd, LOG_RING_SIZE);
     if (error != 0)
         return error;
-    signals_heed(&service->options->end);
     gyre_scope_open(&logging, &go_on);
     error = spawn(&logging, "log", write_log, service);
     if (error == 0)
