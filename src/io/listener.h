@@ -60,6 +60,7 @@ struct house {
     _Atomic uint64_t slotted;
     _Atomic uint64_t passed;
     _Atomic uint64_t in_slots; /* now, or on their way there */
+    atomic_bool narrow;        /* few are free: no more are passed there */
     bool has_slots;            /* since the listener was opened */
     int address;               /* of its kernel, for messages */
 };

@@ -12,7 +12,9 @@
  * is always one: what comes before a multishot accept has ended is, in turn,
  * what the iterator takes before it stops, and twice what the completion queue
  * has room for (one that is full ends it), before and after the stop was heard
- * of. So many are kept free, and with fewer the gate accepts into descriptors.
+ * of. So many are kept free, and with fewer the gate accepts into descriptors;
+ * nor is anybody passed into such a table, for another listener's gate may be
+ * accepting into it.
  *
  * A connection that cannot be passed (the table there is full, the loop has
  * gone) gets a descriptor and is handed over as any; with no descriptor left,
@@ -46,6 +48,14 @@ static gyre_slots_stats table_of(const gyre_loop *loop)
     return stats;
 }
 
+/* Would an accept that goes on soon find none? */
+static bool table_is_narrow(const gyre_loop *loop)
+{
+    gyre_slots_stats table = table_of(loop);
+
+    return table.count - table.used <= spare_of(loop);
+}
+
 /* ---- the tables ---------------------------------------------------------- */
 
 /* A task, on each engine. */
@@ -66,6 +76,8 @@ static int house_open(void *arg)
     house->address = loop->kernel->address;
     house->has_slots = err == 0 && (listener->house_count == 1 ||
                                     kernel_takes_files_itself(house->address));
+    atomic_store_explicit(&house->narrow, table_is_narrow(loop),
+                          memory_order_relaxed);
     return err;
 }
 
@@ -152,6 +164,7 @@ static int send_to_house(struct connection_record *record)
     int there;
 
     if (!house->has_slots ||
+        atomic_load_explicit(&house->narrow, memory_order_relaxed) ||
         count_of(&house->in_slots) >= record->gate->listener->options.slots)
         return -ENFILE;
     slots_enter(record);
@@ -209,17 +222,33 @@ int slots_pass(struct connection_record *record)
 
 /* ---- there --------------------------------------------------------------- */
 
+/* Gates here may accept into the table, too. Each connection looks, whatever it
+ * came in: those of others may have ended. */
+static void note_width(struct house *house)
+{
+    bool narrow;
+
+    if (!house->has_slots)
+        return;
+    narrow = table_is_narrow(gyre_loop_current());
+    if (narrow != atomic_load_explicit(&house->narrow, memory_order_relaxed))
+        atomic_store_explicit(&house->narrow, narrow, memory_order_relaxed);
+}
+
 void slots_arrive(const struct connection_record *record)
 {
     int handle = record->connection.fd;
 
-    if (!gyre_is_slot(handle))
+    if (!gyre_is_slot(handle)) {
+        note_width(record->house);
         return;
+    }
     count_add(&record->house->slotted, 1);
     if (!record->is_there)
         return;
     count_add(&record->house->passed, 1);
     table_note_passed(gyre_loop_current(), gyre_slot_number(handle));
+    note_width(record->house);
 }
 
 /* On the loop whose slot it is. */

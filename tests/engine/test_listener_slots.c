@@ -278,6 +278,33 @@ KERNEL_TEST(V1_who_finds_the_other_table_full_has_a_descriptor)
     run_on_engines(2, pass_into_full_table, &stage);
 }
 
+static int make_small_table(void *arg)
+{
+    (void)arg;
+    CHECK_OK(gyre_slots_create(gyre_loop_current(), SLOTS));
+    return 0;
+}
+
+/* It has room for them all, but none to spare. */
+static int pass_into_small_table(void *arg)
+{
+    struct stage *stage = arg;
+
+    do_on(1, make_small_table, NULL);
+    stage_open(stage);
+    call_without_passing(stage);
+    stage_close(stage);
+    gyre_event_destroy(&stage->go);
+    return 0;
+}
+
+KERNEL_TEST(V1_slots_that_another_gate_may_need_are_not_passed_into)
+{
+    struct stage stage = { .options.slots = SLOTS, .fn = give_byte_and_stay };
+
+    run_on_engines(2, pass_into_small_table, &stage);
+}
+
 /* Those who are accepted where there is no slot are not dropped. */
 static int accept_with_full_table(void *arg)
 {
