@@ -101,7 +101,7 @@ test_room_for_many()
     kill -CONT "$pid"
     tries=0
     left=4
-    while [ $left -gt 0 ] && [ $tries -lt 80 ]; do
+    while [ $left -gt 0 ] && [ $tries -lt 300 ]; do
         tries=$((tries + 1))
         sleep 0.1
         left=0
