@@ -171,7 +171,8 @@ GYRE_API int gyre_listener_serve(gyre_listener *listener, gyre_scope *scope,
 GYRE_API void gyre_listener_stop(gyre_listener *listener);
 
 /* Free it, when serving and all connections have ended; NULL is allowed. By a
- * plain thread, too, before it is served and after its engines' end. */
+ * plain thread, too, before it is served and after its engines' end; but if a
+ * shutdown has left connections (-ETIMEDOUT), it stays with them. */
 GYRE_API void gyre_listener_close(gyre_listener *listener) GYRE_WAITS;
 
 /* ---- numbers ------------------------------------------------------------- */

@@ -264,6 +264,7 @@ void gyre_listener_close(gyre_listener *listener)
         ASSERT_API(atomic_load_explicit(&listener->houses[i].open,
                                         memory_order_acquire) == 0,
                    "a listener is closed when its connections have ended: "
-                   "close their scope first");
+                   "close their scope first, or leave it if a shutdown has "
+                   "left them");
     listener_free(listener);
 }
