@@ -138,8 +138,7 @@ static int hold_thread(void *arg)
     return 0;
 }
 
-/* In one place, whatever a compiler makes of a loop: that is what they are alike
- * by. */
+/* In one place, whatever a compiler makes of a loop: by that they are alike. */
 static __attribute__((noinline)) void spawn_queued(gyre_scope *scope,
                                                    atomic_bool *hold)
 {
