@@ -41,6 +41,19 @@ static inline gyre_listener *listen_with(const gyre_listener_options *options)
     return listener;
 }
 
+/* It cannot be opened, and a sentence names the address and has these words. */
+static inline void listen_refused(const char *address,
+                                  const gyre_listener_options *options,
+                                  int error, const char *words)
+{
+    gyre_listener *listener = NULL;
+
+    CHECK_ERR(gyre_listener_open(&listener, address, options), error);
+    CHECK(listener == NULL);
+    CHECK_STR_HAS(gyre_listener_error(), address);
+    CHECK_STR_HAS(gyre_listener_error(), words);
+}
+
 static inline struct sockaddr_in address_of(const gyre_listener *listener)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };

@@ -17,17 +17,6 @@
 
 /* ---- errors in words ----------------------------------------------------- */
 
-static void refused(const char *address, const gyre_listener_options *options,
-                    int error, const char *words)
-{
-    gyre_listener *listener = NULL;
-
-    CHECK_ERR(gyre_listener_open(&listener, address, options), error);
-    CHECK(listener == NULL);
-    CHECK_STR_HAS(gyre_listener_error(), address);
-    CHECK_STR_HAS(gyre_listener_error(), words);
-}
-
 static int open_badly(void *arg)
 {
     static const char *const BAD[] = {
@@ -43,7 +32,7 @@ static int open_badly(void *arg)
 
     (void)arg;
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
-        refused(BAD[i], NULL, -EINVAL, "no such form of address");
+        listen_refused(BAD[i], NULL, -EINVAL, "no such form of address");
     memcpy(address, "unix:", 6);
     memset(address + 5, 'x', sizeof address - 6);
     address[sizeof address - 1] = '\0';
@@ -51,33 +40,34 @@ static int open_badly(void *arg)
 
     listener = listen_with(NULL);
     snprintf(address, sizeof address, "%s", gyre_listener_address(listener));
-    refused(address, NULL, -EADDRINUSE, "choose another port");
-    refused(address, &apart, -EADDRINUSE, "choose another port");
+    listen_refused(address, NULL, -EADDRINUSE, "choose another port");
+    listen_refused(address, &apart, -EADDRINUSE, "choose another port");
     gyre_listener_close(listener);
     CHECK_OK(gyre_listener_open(&other, address, &apart));
     CHECK_STR_EQ(gyre_listener_error(), "");
     CHECK_STR_EQ(gyre_listener_address(other), address);
-    refused(address, NULL, -EADDRINUSE, "choose another port");
+    listen_refused(address, NULL, -EADDRINUSE, "choose another port");
     gyre_listener_close(other);
 
-    refused("192.0.2.1:0", NULL, -EADDRNOTAVAIL, "ip address");
-    refused("unix:/nowhere/x", NULL, -ENOENT, "No such file");
-    refused("unix:@gyre", &apart, -EINVAL, "GYRE_SPREAD_HAND_OFF");
-    refused("fd:0", &apart, -EINVAL, "GYRE_SPREAD_HAND_OFF");
-    refused("127.0.0.1:0", &(gyre_listener_options){ .backlog = -1 }, -EINVAL,
-            "options.backlog");
-    refused("127.0.0.1:0", &(gyre_listener_options){ .stack_size = 1 }, -EINVAL,
-            "options.stack_size");
-    refused("127.0.0.1:0", &(gyre_listener_options){ .spread = (gyre_spread)7 },
-            -EINVAL, "options.spread");
-    refused("127.0.0.1:0",
-            &(gyre_listener_options){ .slots = GYRE_SLOTS_MAX + 1 }, -EINVAL,
-            "options.slots");
+    listen_refused("192.0.2.1:0", NULL, -EADDRNOTAVAIL, "ip address");
+    listen_refused("unix:/nowhere/x", NULL, -ENOENT, "No such file");
+    listen_refused("unix:@gyre", &apart, -EINVAL, "GYRE_SPREAD_HAND_OFF");
+    listen_refused("fd:0", &apart, -EINVAL, "GYRE_SPREAD_HAND_OFF");
+    listen_refused("127.0.0.1:0", &(gyre_listener_options){ .backlog = -1 },
+                   -EINVAL, "options.backlog");
+    listen_refused("127.0.0.1:0", &(gyre_listener_options){ .stack_size = 1 },
+                   -EINVAL, "options.stack_size");
+    listen_refused("127.0.0.1:0",
+                   &(gyre_listener_options){ .spread = (gyre_spread)7 },
+                   -EINVAL, "options.spread");
+    listen_refused("127.0.0.1:0",
+                   &(gyre_listener_options){ .slots = GYRE_SLOTS_MAX + 1 },
+                   -EINVAL, "options.slots");
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     snprintf(address, sizeof address, "fd:%d", fd);
-    refused(address, NULL, -EINVAL, "no socket that listens");
+    listen_refused(address, NULL, -EINVAL, "no socket that listens");
     CHECK_OK(close(fd));
-    refused(address, NULL, -EBADF, "Bad file descriptor");
+    listen_refused(address, NULL, -EBADF, "Bad file descriptor");
     gyre_listener_close(NULL);
     return 0;
 }
@@ -152,7 +142,7 @@ static int listen_on_unix(void *arg)
     place_open(&place, text);
     CHECK_STR_EQ(gyre_listener_address(place.listener), text);
     call_unix(text + 5, strlen(text + 5) + 1);
-    refused(text, NULL, -EADDRINUSE, "choose another name");
+    listen_refused(text, NULL, -EADDRINUSE, "choose another name");
     place_close(&place);
     CHECK(stat(text + 5, &status) != 0);
 
@@ -177,7 +167,7 @@ static int listen_on_unix(void *arg)
     fd = gyre_open(dead, O_CREAT | O_WRONLY, 0600);
     CHECK_OK(gyre_close(fd));
     snprintf(text, sizeof text, "unix:%s", dead);
-    refused(text, NULL, -EADDRINUSE, "choose another name");
+    listen_refused(text, NULL, -EADDRINUSE, "choose another name");
     CHECK_OK(stat(dead, &status));
 
     snprintf(text, sizeof text, "unix:@gyre-%d", (int)getpid());

@@ -46,17 +46,23 @@ static int call_all(void *arg)
     return 0;
 }
 
-static int serve_what_is_open(void *arg)
+/* All who call are served by it. */
+static void serve_calls(gyre_listener *listener, gyre_connection_fn *fn)
 {
     atomic_uint served = 0;
     gyre_scope scope;
 
     gyre_scope_open(&scope, NULL);
-    CHECK_OK(gyre_spawn(&scope, call_all, arg));
-    CHECK_OK(gyre_listener_serve(arg, &scope, greet_and_stop, &served));
+    CHECK_OK(gyre_spawn(&scope, call_all, listener));
+    CHECK_OK(gyre_listener_serve(listener, &scope, fn, &served));
     CHECK_OK(gyre_scope_close(&scope));
     CHECK_EQ(served, CALLS);
-    CHECK_EQ(accepted_by(arg, -1), CALLS);
+    CHECK_EQ(accepted_by(listener, -1), CALLS);
+}
+
+static int serve_what_is_open(void *arg)
+{
+    serve_calls(arg, greet_and_stop);
     return 0;
 }
 
@@ -129,27 +135,16 @@ KERNEL_TEST(V1_a_thread_closes_what_nobody_has_served)
 
 /* ---- refused ------------------------------------------------------------- */
 
-static void refused(const char *address, const gyre_listener_options *options,
-                    int error, const char *words)
-{
-    gyre_listener *listener = NULL;
-
-    CHECK_ERR(gyre_listener_open(&listener, address, options), error);
-    CHECK(listener == NULL);
-    CHECK_STR_HAS(gyre_listener_error(), address);
-    CHECK_STR_HAS(gyre_listener_error(), words);
-}
-
 KERNEL_TEST2(V1_a_thread_is_told_why_it_cannot_listen)
 {
     const gyre_listener_options many = { .engines = 5000 };
     gyre_listener *listener = listen_outside("127.0.0.1:0", NULL);
 
-    refused(gyre_listener_address(listener), NULL, -EADDRINUSE,
-            "choose another port");
-    refused("192.0.2.1:0", NULL, -EADDRNOTAVAIL, "ip address");
-    refused("nonsense", NULL, -EINVAL, "no such form of address");
-    refused("127.0.0.1:0", &many, -EINVAL, "more than 1024");
+    listen_refused(gyre_listener_address(listener), NULL, -EADDRINUSE,
+                   "choose another port");
+    listen_refused("192.0.2.1:0", NULL, -EADDRNOTAVAIL, "ip address");
+    listen_refused("nonsense", NULL, -EINVAL, "no such form of address");
+    listen_refused("127.0.0.1:0", &many, -EINVAL, "more than 1024");
     gyre_listener_close(listener);
 }
 
@@ -183,7 +178,7 @@ KERNEL_TEST2(V1_a_thread_without_descriptors_is_told_so)
     none = limit;
     none.rlim_cur = (rlim_t)next;
     CHECK_OK(setrlimit(RLIMIT_NOFILE, &none));
-    refused("127.0.0.1:0", NULL, -EMFILE, "cannot listen on");
+    listen_refused("127.0.0.1:0", NULL, -EMFILE, "cannot listen on");
     gyre_listener_close(listener);
     CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
 }
@@ -204,13 +199,7 @@ static int look_at_delay(gyre_connection *connection)
 
 static int serve_given(void *arg)
 {
-    atomic_uint served = 0;
-    gyre_scope scope;
-
-    gyre_scope_open(&scope, NULL);
-    CHECK_OK(gyre_spawn(&scope, call_all, arg));
-    CHECK_OK(gyre_listener_serve(arg, &scope, look_at_delay, &served));
-    CHECK_OK(gyre_scope_close(&scope));
+    serve_calls(arg, look_at_delay);
     gyre_listener_close(arg);
     return 0;
 }
