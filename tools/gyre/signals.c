@@ -44,7 +44,7 @@ static void on_signal(int number)
     now_ns = (uint64_t)time.tv_sec * GYRE_SECOND + (uint64_t)time.tv_nsec;
     if (atomic_compare_exchange_strong(&begun_ns, &before_ns, now_ns))
         gyre_engines_shutdown(engines, phases);
-    else if (now_ns - before_ns >= MOMENT_NS)
+    else if (now_ns >= before_ns + MOMENT_NS) /* may be of before it */
         _exit(128 + number);
     errno = saved;
 }
