@@ -71,6 +71,7 @@ struct engine {
 
     struct list hooks;       /* told when a shutdown begins */
     gyre_timer alarm;        /* the next time that matters to a shutdown */
+    bool stole;              /* one that is ready was taken from another */
     uint64_t grace_ns;       /* beyond the last, for what is of no task */
     gyre_work told;          /* there is news of it: shutdown.c */
     atomic_bool told_posted; /* `told` is on its way */

@@ -58,9 +58,15 @@ void engines_call_one(gyre_engines *engines, unsigned from)
 
 static bool engine_more(gyre_loop *loop, bool first)
 {
-    gyre_task *task = queue_take(&loop_engine(loop)->queue,
-                                 first ? QUEUE_OLDEST : QUEUE_NEWEST);
+    struct engine *engine = loop_engine(loop);
+    gyre_task *task;
 
+    /* What was stolen begins alone: behind it, ready, nobody could have more. */
+    if (first && engine->stole) {
+        engine->stole = false;
+        return false;
+    }
+    task = queue_take(&engine->queue, first ? QUEUE_OLDEST : QUEUE_NEWEST);
     if (task == NULL)
         return false;
     loop_make_ready(loop, &task->work);
@@ -85,6 +91,7 @@ static bool engine_steal(struct engine *engine)
         taken = queue_take_half(&victim->queue, STEAL_MAX, &tasks);
         if (taken == 0)
             continue;
+        engine->stole = true;
         counter_add(&engine->taken, taken);
         atomic_fetch_add_explicit(&victim->given, taken, memory_order_relaxed);
         loop_make_ready(
