@@ -61,7 +61,8 @@ static bool engine_more(gyre_loop *loop, bool first)
     struct engine *engine = loop_engine(loop);
     gyre_task *task;
 
-    /* What was stolen begins alone: behind it, ready, nobody could have more. */
+    /* What was stolen begins alone: what lies behind it nobody else can have.
+     */
     if (first && engine->stole) {
         engine->stole = false;
         return false;
